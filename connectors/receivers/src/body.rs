@@ -1,0 +1,306 @@
+//! Request bodies into memory, bounded three ways: the size of one, the sum of those being received, and time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt;
+
+use crate::error::RequestError;
+
+/// A body that is not whole after this long is given up. Long enough for a megabyte over a 300 kbit/s uplink, short
+/// enough that senders of a byte now and then hold nothing for long.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bodies of the largest size that one receiver holds at once; smaller ones share the same room.
+const BODIES_HELD: usize = 4;
+
+/// Room made for a body of announced length before its bytes are there. More than a usual batch, so that it is copied
+/// once; little enough that announcing much and sending nothing costs us little.
+const PREALLOCATED_BYTES_MAX: usize = 1024 * 1024;
+
+/// What is read and thrown away of a refused body, so that a sender which writes everything before it reads gets the
+/// answer instead of a reset connection.
+const DISCARDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long that may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The room for bodies of one receiver.
+#[derive(Debug)]
+pub(crate) struct Room {
+    body_bytes_max: usize,
+    bytes_max: usize,
+    read_timeout: Duration,
+    bytes: AtomicUsize,
+}
+
+/// A part of a [`Room`], given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+/// A whole body, and the room that it takes.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    pub(crate) lease: Lease,
+}
+
+impl Room {
+    /// Room for bodies of at most `body_bytes_max` bytes each.
+    pub(crate) fn new(body_bytes_max: usize) -> Self {
+        let bytes_max = body_bytes_max.saturating_mul(BODIES_HELD);
+        Self { body_bytes_max, bytes_max, read_timeout: READ_TIMEOUT, bytes: AtomicUsize::new(0) }
+    }
+
+    /// Gives up a read that takes too long.
+    pub(crate) async fn in_time<T>(
+        &self,
+        read: impl Future<Output = Result<T, RequestError>>,
+    ) -> Result<T, RequestError> {
+        let timeout = self.read_timeout;
+        tokio::time::timeout(timeout, read).await.unwrap_or(Err(RequestError::TimedOut(timeout)))
+    }
+}
+
+impl Lease {
+    /// Widens the lease to `bytes`.
+    fn widen(&mut self, bytes: usize) -> Result<(), RequestError> {
+        let more = bytes.saturating_sub(self.bytes);
+        let bytes_max = self.room.bytes_max;
+        if self.room.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) > bytes_max {
+            self.room.bytes.fetch_sub(more, Ordering::Relaxed);
+            return Err(RequestError::Crowded { bytes_max });
+        }
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.room.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body on its way in. One that comes in a single chunk is never copied; another one is copied into one buffer.
+///
+/// Chunks are not kept as they come: a hostile sender of one-byte frames would make the list of them many times as
+/// large as the body.
+pub(crate) struct Gather {
+    first: Bytes,
+    joined: Option<BytesMut>,
+    lease: Lease,
+    bytes_max: usize,
+    announced: usize,
+}
+
+impl Gather {
+    /// Nothing yet. `overhead` is what the protocol adds to a body of the largest size.
+    pub(crate) fn new(room: &Arc<Room>, overhead: usize) -> Self {
+        Self {
+            first: Bytes::new(),
+            joined: None,
+            lease: Lease { room: Arc::clone(room), bytes: 0 },
+            bytes_max: room.body_bytes_max.saturating_add(overhead),
+            announced: 0,
+        }
+    }
+
+    /// Takes note of the length that the sender announced.
+    ///
+    /// # Errors
+    /// [`RequestError::TooLarge`], before any of the bytes are there.
+    pub(crate) fn announce(&mut self, bytes: u64) -> Result<(), RequestError> {
+        match usize::try_from(bytes) {
+            Ok(bytes) if bytes <= self.bytes_max => {
+                self.announced = bytes;
+                Ok(())
+            }
+            _ => Err(self.too_large()),
+        }
+    }
+
+    /// Adds a chunk.
+    ///
+    /// # Errors
+    /// [`RequestError::TooLarge`] and [`RequestError::Crowded`], before anything is copied.
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Result<(), RequestError> {
+        let bytes = self.bytes().len() + chunk.len();
+        if bytes > self.bytes_max {
+            return Err(self.too_large());
+        }
+        match &mut self.joined {
+            None if self.first.is_empty() => {
+                self.lease.widen(bytes)?;
+                self.first = chunk;
+            }
+            None => {
+                let capacity = bytes.max(self.announced.min(PREALLOCATED_BYTES_MAX));
+                self.lease.widen(capacity)?;
+                let mut joined = BytesMut::with_capacity(capacity);
+                joined.extend_from_slice(&self.first);
+                joined.extend_from_slice(&chunk);
+                self.first = Bytes::new();
+                self.joined = Some(joined);
+            }
+            Some(joined) => {
+                if bytes > joined.capacity() {
+                    let capacity = bytes.max(joined.capacity().saturating_mul(2).min(self.bytes_max));
+                    self.lease.widen(capacity)?;
+                    joined.reserve(capacity - joined.len());
+                }
+                joined.extend_from_slice(&chunk);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is there so far.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.joined {
+            Some(joined) => joined,
+            None => &self.first,
+        }
+    }
+
+    /// The whole body.
+    pub(crate) fn finish(self) -> Held {
+        let bytes = self.joined.map_or(self.first, BytesMut::freeze);
+        Held { bytes, lease: self.lease }
+    }
+
+    fn too_large(&self) -> RequestError {
+        RequestError::TooLarge { bytes_max: self.lease.room.body_bytes_max }
+    }
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// When it is, or announces itself to be, over a limit; when it breaks off or takes too long.
+pub(crate) async fn read<B>(body: &mut B, room: &Arc<Room>) -> Result<Held, RequestError>
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    let mut gather = Gather::new(room, 0);
+    gather.announce(body.size_hint().exact().unwrap_or(body.size_hint().lower()))?;
+    room.in_time(async {
+        while let Some(chunk) = next_chunk(body).await? {
+            gather.push(chunk)?;
+        }
+        Ok(gather.finish())
+    })
+    .await
+}
+
+/// The next bytes of a body; `None` at its end. Trailers are passed over.
+pub(crate) async fn next_chunk<B>(body: &mut B) -> Result<Option<Bytes>, RequestError>
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| RequestError::Interrupted(root_cause(&error)))?;
+        if let Ok(chunk) = frame.into_data()
+            && !chunk.is_empty()
+        {
+            return Ok(Some(chunk));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a refused body's rest, within bounds, and throws it away.
+pub(crate) async fn discard<B>(body: &mut B)
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    let mut bytes_left = DISCARDED_BYTES_MAX;
+    let rest = async {
+        while let Ok(Some(chunk)) = next_chunk(body).await {
+            bytes_left = bytes_left.saturating_sub(chunk.len());
+            if bytes_left == 0 {
+                break;
+            }
+        }
+    };
+    if tokio::time::timeout(DISCARD_TIMEOUT, rest).await.is_err() {
+        tracing::debug!("a refused body was not read to its end in time");
+    }
+}
+
+/// The innermost cause, which names what happened; the outer ones say `error reading a body`.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn chunks(chunks: &[&'static [u8]]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
+        let frames: Vec<_> = chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk)))).collect();
+        StreamBody::new(stream::iter(frames))
+    }
+
+    #[tokio::test]
+    async fn chunks_become_one_body_and_the_room_is_given_back() {
+        let room = Arc::new(Room::new(10));
+        let held = read(&mut chunks(&[b"ab", b"", b"cde", b"fghij"]), &room).await.expect("ten bytes fit");
+        assert_eq!(&held.bytes[..], b"abcdefghij");
+        assert_eq!(room.bytes.load(Ordering::Relaxed), 10);
+        drop(held);
+        assert_eq!(room.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_body_in_one_chunk_is_not_copied() {
+        let chunk = Bytes::from_static(b"abc");
+        let mut gather = Gather::new(&Arc::new(Room::new(10)), 0);
+        gather.push(chunk.clone()).expect("three bytes fit");
+        assert_eq!(gather.finish().bytes.as_ptr(), chunk.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_body_is_refused_as_soon_as_it_is_over_the_limit() {
+        let error =
+            read(&mut chunks(&[b"ab", b"cd"]), &Arc::new(Room::new(3))).await.expect_err("four bytes do not fit");
+        assert!(matches!(error, RequestError::TooLarge { bytes_max: 3 }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn bodies_beyond_the_room_are_told_to_come_again() {
+        let room = Arc::new(Room::new(3));
+        let mut held = Vec::new();
+        for _ in 0..BODIES_HELD {
+            held.push(read(&mut chunks(&[b"abc"]), &room).await.expect("there is room"));
+        }
+        let error = read(&mut chunks(&[b"a"]), &room).await.expect_err("the room is full");
+        assert!(matches!(error, RequestError::Crowded { bytes_max: 12 }), "{error}");
+        held.pop();
+        assert!(read(&mut chunks(&[b"a"]), &room).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let read_timeout = Duration::from_millis(1);
+        let room = Arc::new(Room { read_timeout, ..Room::new(3) });
+        let mut body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
+        let error = read(&mut body, &room).await.expect_err("nothing comes");
+        assert!(matches!(error, RequestError::TimedOut(after) if after == read_timeout), "{error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! What every receiver does with a request: read its body within bounds, count it, hand it to the pipeline.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use flyball_model::intake::{Encoding, Format};
+use flyball_model::ledger::{Reason, Signal};
+use flyball_model::{Clock, Intake, Receipt, Refusal, Submission};
+use http::header::{ALLOW, EXPECT};
+use http::{HeaderMap, StatusCode};
+
+use crate::body::{self, Held, Room};
+use crate::error::RequestError;
+use crate::peer;
+
+/// The reception of one receiver.
+pub(crate) struct Desk {
+    receiver: &'static str,
+    intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
+    room: Arc<Room>,
+}
+
+impl Desk {
+    /// A desk under the receiver's name in the ledger.
+    pub(crate) fn new(receiver: &'static str, intake: Arc<dyn Intake>, clock: Arc<dyn Clock>) -> Self {
+        let room = Arc::new(Room::new(intake.body_bytes_max()));
+        Self { receiver, intake, clock, room }
+    }
+
+    /// The room for bodies.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// Reads a request with `read` and hands it over. Whatever becomes of it, the ledger has a line.
+    ///
+    /// # Errors
+    /// When the request could not be read, or the pipeline refused it.
+    ///
+    /// # Cancel safety
+    /// Dropped while it reads, the request counts as interrupted; dropped later, see [`Intake::take`].
+    pub(crate) async fn receive(
+        &self,
+        peer: &str,
+        format: Format,
+        read: impl Future<Output = Result<(Encoding, Held), RequestError>>,
+    ) -> Result<Receipt, Refusal> {
+        let received_at = self.clock.now();
+        let mut unfinished = Unfinished { desk: self, peer, signal: format.signal(), armed: true };
+        let read = read.await;
+        unfinished.armed = false;
+        match read {
+            Ok((encoding, Held { bytes, lease })) => {
+                let submission = Submission {
+                    receiver: self.receiver,
+                    peer: peer.to_owned(),
+                    format,
+                    encoding,
+                    body: bytes,
+                    received_at,
+                };
+                let outcome = self.intake.take(submission).await;
+                drop(lease);
+                outcome
+            }
+            Err(error) => {
+                self.refuse(peer, Some(format.signal()), &error);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Counts a request that is answered without being read.
+    pub(crate) fn refuse(&self, peer: &str, signal: Option<Signal>, error: &RequestError) {
+        tracing::debug!(receiver = self.receiver, peer, %error, "request refused");
+        self.intake.refused(self.receiver, peer, signal, error.reason());
+    }
+
+    /// [`Desk::receive`] for HTTP: `encoding` judges the headers before the body is touched.
+    pub(crate) async fn receive_http(
+        &self,
+        format: Format,
+        request: Request,
+        encoding: impl FnOnce(&HeaderMap) -> Result<Encoding, RequestError>,
+    ) -> Result<Receipt, Refusal> {
+        let (head, mut body) = request.into_parts();
+        let read = async { Ok((encoding(&head.headers)?, body::read(&mut body, &self.room).await?)) };
+        let outcome = self.receive(&peer::of_request(&head.extensions), format, read).await;
+        // A sender that asked before it sent reads our answer first anyway; reading on would invite its body.
+        if outcome.is_err() && !head.headers.contains_key(EXPECT) {
+            body::discard(&mut body).await;
+        }
+        outcome
+    }
+}
+
+/// Counts a request whose sender went away while it was being read: then nobody polls the future to its end.
+struct Unfinished<'a> {
+    desk: &'a Desk,
+    peer: &'a str,
+    signal: Signal,
+    armed: bool,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.desk.intake.refused(self.desk.receiver, self.peer, Some(self.signal), Reason::Interrupted);
+        }
+    }
+}
+
+/// The answer to other methods than POST on a path that takes bodies.
+pub(crate) async fn only_post() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], "this path takes telemetry by POST\n").into_response()
+}

@@ -1,0 +1,54 @@
+//! One call: which method, read its message, hand it over, answer.
+
+use bytes::Bytes;
+use flyball_model::intake::Format;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body;
+
+use super::answer::{self, Reply};
+use super::message;
+use crate::desk::Desk;
+use crate::error::RequestError;
+use crate::headers::{MediaType, quoted};
+use crate::rpc_status::Code;
+
+/// Answers one request on an HTTP/2 connection.
+pub(super) async fn answer<B>(desk: &Desk, peer: &str, request: Request<B>) -> Response<Reply>
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    let (head, mut body) = request.into_parts();
+    if head.method != Method::POST {
+        let mut response = answer::text(StatusCode::METHOD_NOT_ALLOWED, "gRPC calls are made by POST");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    let format = format_of(head.uri.path());
+    let is_grpc = MediaType::of(&head.headers)
+        .is_some_and(|media| media.is("application/grpc") || media.is("application/grpc+proto"));
+    if !is_grpc {
+        let found = quoted(&head.headers, CONTENT_TYPE);
+        let error = RequestError::ContentType { found, expected: answer::GRPC_WANTED };
+        desk.refuse(peer, format.map(Format::signal), &error);
+        return answer::not_grpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
+    }
+    let Some(format) = format else {
+        let path = head.uri.path();
+        return answer::failed(Code::Unimplemented, &format!("{path} is not known here; flyball takes {METHODS}"));
+    };
+    let read = message::read(&head.headers, &mut body, desk.room());
+    answer::wire(format, desk.receive(peer, format, read).await)
+}
+
+/// What an unknown method's answer names.
+const METHODS: &str = "Export of opentelemetry.proto.collector.{metrics,logs}.v1";
+
+fn format_of(path: &str) -> Option<Format> {
+    match path {
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Some(Format::OtlpMetrics),
+        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Some(Format::OtlpLogs),
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Some(Format::OtlpTraces),
+        _ => None,
+    }
+}

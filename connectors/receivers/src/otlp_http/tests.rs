@@ -1,0 +1,209 @@
+//! OTLP/HTTP over real sockets.
+
+use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::intake::{Rejection, Submission};
+use flyball_model::ledger::{Reason, Signal};
+use flyball_model::{Receipt, Refusal};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::rpc_status::Status;
+use crate::testing::{
+    Answer, BODY_BYTES_MAX, FakeIntake, NOW, SOME_REJECTED, all_stored, clock, post, refusal, send, serve,
+    some_rejected,
+};
+
+const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+
+fn status_of(answer: &Answer) -> Status {
+    assert_eq!(answer.header("content-type"), "application/x-protobuf");
+    Status::decode(&answer.body[..]).expect("a google.rpc.Status")
+}
+
+#[tokio::test]
+async fn a_body_is_handed_over_as_it_came() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let gzip = ("content-encoding", "gzip");
+    let with_parameter = ("content-type", "application/x-protobuf; charset=utf-8");
+    let cases = [
+        ("/v1/metrics", vec![PROTOBUF], Format::OtlpMetrics, Encoding::Identity),
+        ("/v1/metrics", vec![with_parameter, gzip], Format::OtlpMetrics, Encoding::Gzip),
+        ("/v1/logs", vec![PROTOBUF, ("content-encoding", "identity")], Format::OtlpLogs, Encoding::Identity),
+        ("/v1/logs", vec![PROTOBUF, gzip], Format::OtlpLogs, Encoding::Gzip),
+    ];
+    for (path, headers, format, encoding) in cases {
+        let answer = send(address, post(path, &headers, "not even protobuf")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-protobuf"));
+        assert!(answer.body.is_empty(), "partial_success is unset when nothing was refused");
+        let submission = intake.only_submission();
+        assert_eq!((submission.format, submission.encoding), (format, encoding));
+        let Submission { receiver, peer, body, received_at, .. } = submission;
+        assert_eq!((receiver, peer.as_str(), received_at), ("otlp_http", "127.0.0.1", NOW));
+        assert_eq!(&body[..], b"not even protobuf");
+    }
+    let answer = send(address, post("/v1/metrics", &[PROTOBUF], "")).await;
+    assert_eq!(answer.status, 200, "no bytes are an empty message");
+    assert!(intake.only_submission().body.is_empty());
+    assert_eq!(*intake.refused.lock(), []);
+}
+
+#[tokio::test]
+async fn refused_points_are_a_partial_success_with_a_count_and_reasons() {
+    let intake = FakeIntake::new(some_rejected());
+    let address = serve(router(intake, clock())).await;
+    let answer = send(address, post("/v1/metrics", &[PROTOBUF], "x")).await;
+    let message = ExportMetricsServiceResponse::decode(&answer.body[..]).expect("a response");
+    let partial = message.partial_success.expect("some were refused");
+    assert_eq!((answer.status, partial.rejected_data_points), (200, 3));
+    assert_eq!(partial.error_message, SOME_REJECTED);
+
+    let answer = send(address, post("/v1/logs", &[PROTOBUF], "x")).await;
+    let message = ExportLogsServiceResponse::decode(&answer.body[..]).expect("a response");
+    let partial = message.partial_success.expect("some were refused");
+    assert_eq!((answer.status, partial.rejected_log_records), (200, 3));
+    assert_eq!(partial.error_message, SOME_REJECTED);
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_status_and_code() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let table = [
+        // kind, path, status, code, retry-after, accept-encoding
+        (Malformed, "/v1/metrics", 400, 3, "", ""),
+        (TooLarge, "/v1/metrics", 413, 8, "", ""),
+        (Unsupported, "/v1/metrics", 415, 12, "", "gzip, identity"),
+        (Unavailable, "/v1/metrics", 503, 14, "2", ""),
+        (Malformed, "/v1/traces", 400, 3, "", ""),
+        (TooLarge, "/v1/traces", 413, 8, "", ""),
+        (Unsupported, "/v1/traces", 404, 12, "", ""),
+        (Unavailable, "/v1/traces", 404, 12, "", ""),
+    ];
+    for (kind, path, status, code, retry_after, accept_encoding) in table {
+        intake.answers(refusal(kind));
+        let answer = send(address, post(path, &[PROTOBUF], "x")).await;
+        let body = status_of(&answer);
+        assert_eq!((answer.status, body.code), (status, code), "{kind:?} on {path}");
+        assert!(body.message.contains("the reason"), "{}", body.message);
+        assert_eq!(answer.header("retry-after"), retry_after, "{kind:?} on {path}");
+        assert_eq!(answer.header("accept-encoding"), accept_encoding, "{kind:?} on {path}");
+    }
+    assert_eq!(*intake.refused.lock(), [], "the pipeline counts what it was given");
+}
+
+#[tokio::test]
+async fn traces_are_counted_and_not_found() {
+    let rejection = Rejection { reason: Reason::Span, points: 7, detail: "spans".to_owned() };
+    let intake = FakeIntake::new(Ok(Receipt { stored: 0, rejections: vec![rejection] }));
+    let address = serve(router(intake.clone(), clock())).await;
+    let answer = send(address, post("/v1/traces", &[PROTOBUF], "x")).await;
+    assert_eq!(intake.only_submission().format, Format::OtlpTraces);
+    assert_eq!(answer.status, 404);
+    assert!(status_of(&answer).message.contains("7 points: span"));
+}
+
+#[tokio::test]
+async fn bad_requests_get_their_answer_and_a_line_in_the_ledger() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let large = "x".repeat(BODY_BYTES_MAX + 1);
+    let json = ("content-type", "application/json");
+    let cases = [
+        (vec![json], "{}", 415, Reason::ContentType, "application/x-protobuf (OTLP in JSON is not taken yet)"),
+        (vec![("content-type", "text/plain")], "x", 415, Reason::ContentType, "'text/plain'"),
+        (vec![], "x", 415, Reason::ContentType, "missing"),
+        (vec![PROTOBUF, ("content-encoding", "zstd")], "x", 415, Reason::ContentEncoding, "'zstd'"),
+        (vec![PROTOBUF, ("content-encoding", "gzip, gzip")], "x", 415, Reason::ContentEncoding, "'gzip, gzip'"),
+        (vec![PROTOBUF], &large, 413, Reason::BodyTooLarge, "1000 bytes"),
+    ];
+    for (headers, body, status, reason, word) in cases {
+        let answer = send(address, post("/v1/logs", &headers, body.to_owned())).await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        let message = status_of(&answer).message;
+        assert!(message.contains(word), "{message}");
+        let refused = intake.refused.lock().drain(..).collect::<Vec<_>>();
+        assert_eq!(refused, [("otlp_http", "127.0.0.1".to_owned(), Some(Signal::Logs), reason)]);
+    }
+    assert!(intake.submissions.lock().is_empty());
+}
+
+#[tokio::test]
+async fn other_methods_are_told_to_post() {
+    let address = serve(router(FakeIntake::new(all_stored()), clock())).await;
+    let request = http::Request::get("/v1/metrics").header("host", "flyball").body(String::new()).expect("valid");
+    let answer = send(address, request).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, "POST"));
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_refused_once_it_is_too_long() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let head = "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let chunk = format!("258\r\n{}\r\n", "x".repeat(0x258));
+    stream.write_all(format!("{head}{chunk}{chunk}{chunk}0\r\n\r\n").as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer, not a reset");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert_eq!(intake.refused.lock()[0].3, Reason::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn a_sender_that_writes_everything_before_it_reads_gets_its_answer() {
+    let address = serve(router(FakeIntake::new(all_stored()), clock())).await;
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let body = "x".repeat(8 << 20);
+    let head = format!(
+        "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).await.expect("taken to the last byte");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer, not a reset");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_sender_that_asks_first_is_not_told_to_go_on() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let head = "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1001\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer, and the end");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert_eq!(intake.refused.lock()[0].3, Reason::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn a_sender_that_goes_away_in_the_middle_stands_in_the_ledger() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    let head =
+        "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 10\r\n\r\nabc";
+    stream.write_all(head.as_bytes()).await.expect("written");
+    drop(stream);
+    intake.event().await;
+    let refused = intake.refused.lock().clone();
+    assert_eq!(refused, [("otlp_http", "127.0.0.1".to_owned(), Some(Signal::Metrics), Reason::Interrupted)]);
+    assert!(intake.submissions.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_without_a_known_peer_is_taken_too() {
+    let intake = FakeIntake::new(Err(Refusal::new(Malformed, "x")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let router = router(intake.clone(), clock());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    send(address, post("/v1/metrics", &[PROTOBUF], "x")).await;
+    assert_eq!(intake.only_submission().peer, "unknown");
+}

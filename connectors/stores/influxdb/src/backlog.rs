@@ -1,0 +1,147 @@
+//! Everything that waits, as one queue: the open batch, a few sealed ones in memory, the spool.
+//!
+//! While the store keeps up, a batch is sealed when the one before is delivered, so that under load batches grow by
+//! themselves and at rest nothing waits. What does not fit memory goes to the spool, and so does all of memory at the first
+//! failure; from then on new batches join the spool until it is empty again. Each batch has a number, and the lowest goes
+//! first wherever it is.
+
+use std::collections::VecDeque;
+
+use flyball_model::UnixNanos;
+use flyball_model::ports::Record;
+
+use crate::batch::{Batch, OpenBatch};
+use crate::options::MEMORY_BATCHES;
+use crate::spool::Spool;
+
+/// The queue. Its methods touch the disk: they are called where blocking is allowed.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    open: OpenBatch,
+    memory: VecDeque<(u64, Batch)>,
+    spool: Spool,
+    next: u64,
+}
+
+/// What was lost in a call, and why.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Records.
+    pub(crate) records: u64,
+    /// The last thing that went wrong on disk.
+    pub(crate) error: Option<String>,
+}
+
+impl Backlog {
+    pub(crate) fn new(spool: Spool) -> Backlog {
+        let next = spool.len();
+        Backlog { open: OpenBatch::default(), memory: VecDeque::new(), spool, next }
+    }
+
+    /// Takes records in.
+    pub(crate) fn add(&mut self, records: &[Record], now: UnixNanos) -> Lost {
+        let mut lost = Lost::default();
+        for record in records {
+            if !self.open.add(record, now) {
+                lost.records += 1;
+            }
+            if self.open.is_full() {
+                self.seal(&mut lost);
+            }
+        }
+        lost
+    }
+
+    /// The oldest batch with its number; seals the open one when there is no other.
+    pub(crate) fn front(&mut self) -> (Option<(u64, Batch)>, Lost) {
+        let mut lost = Lost::default();
+        loop {
+            let memory = self.memory.front().map(|(number, _)| *number);
+            let spool = self.spool.head_number();
+            let from_spool = spool.is_some_and(|spool| memory.is_none_or(|memory| spool < memory));
+            if from_spool {
+                match self.spool.front() {
+                    Some(Ok(front)) => return (Some(front), lost),
+                    Some(Err(unreadable)) => {
+                        lost.records += unreadable.records;
+                        lost.error = Some(unreadable.to_string());
+                    }
+                    None => return (None, lost),
+                }
+            } else if let Some(front) = self.memory.front() {
+                return (Some(front.clone()), lost);
+            } else if self.open.is_empty() {
+                return (None, lost);
+            } else {
+                self.seal(&mut lost);
+            }
+        }
+    }
+
+    /// Forgets a batch, if it was not dropped meanwhile.
+    pub(crate) fn done(&mut self, number: u64) {
+        match self.memory.front() {
+            Some((front, _)) if *front == number => drop(self.memory.pop_front()),
+            _ => self.spool.pop(number),
+        }
+    }
+
+    /// Writes down what is in memory: the store failed.
+    pub(crate) fn spill(&mut self) -> Lost {
+        let mut lost = Lost::default();
+        self.spill_memory(&mut lost);
+        lost
+    }
+
+    /// Writes everything down, for a later process. What cannot be written is lost.
+    pub(crate) fn close(&mut self) -> Lost {
+        let mut lost = Lost::default();
+        if !self.open.is_empty() {
+            self.seal(&mut lost);
+        }
+        self.spill_memory(&mut lost);
+        lost.records += self.memory.drain(..).map(|(_, batch)| batch.records).sum::<u64>();
+        if let Err(error) = self.spool.sync() {
+            lost.error = Some(format!("the spool cannot be synced: {error}"));
+        }
+        lost
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn spool_bytes(&self) -> u64 {
+        self.spool.bytes()
+    }
+
+    /// When the oldest waiting record was taken in.
+    pub(crate) fn oldest_at(&self) -> Option<UnixNanos> {
+        let open = (!self.open.is_empty()).then(|| self.open.made_at());
+        let memory = self.memory.front().map(|(_, batch)| batch.made_at);
+        [open, memory, self.spool.oldest_at()].into_iter().flatten().min()
+    }
+
+    fn seal(&mut self, lost: &mut Lost) {
+        let batch = self.open.seal();
+        self.memory.push_back((self.next, batch));
+        self.next += 1;
+        if self.memory.len() > MEMORY_BATCHES || !self.spool.is_empty() {
+            self.spill_memory(lost);
+        }
+    }
+
+    /// Moves batches from memory to the spool, oldest first, until one fails; those that stay are bounded.
+    fn spill_memory(&mut self, lost: &mut Lost) {
+        while let Some((number, batch)) = self.memory.front() {
+            if let Err(error) = self.spool.push(*number, batch, &mut lost.records) {
+                lost.error = Some(format!("the spool cannot be written: {error}"));
+                break;
+            }
+            self.memory.pop_front();
+        }
+        while self.memory.len() > MEMORY_BATCHES {
+            lost.records += self.memory.pop_front().map_or(0, |(_, batch)| batch.records);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! The one shape of errors: `{"error":{"code","message","hint"}}`.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use flyball_rules::query::QueryError;
+use serde_json::json;
+
+/// An answer that says what is wrong.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: String,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), hint: String::new() }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request(rejection.body_text()).hint("GET /openapi.json lists the parameters of every path")
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let (status, code) = match &error {
+            QueryError::RowLimit { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "row_limit"),
+            QueryError::TimeLimit { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "time_limit"),
+            QueryError::MemoryLimit { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "memory_limit"),
+            _ if error.is_client_fault() => (StatusCode::BAD_REQUEST, "bad_query"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "query_failed"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}

@@ -1,0 +1,42 @@
+//! `/healthz`, `/readyz`, `/metrics`, and the answer for paths that lead nowhere.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::IntoResponse;
+
+use super::Shared;
+use super::error::ApiError;
+
+/// Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(crate) async fn alive() -> &'static str {
+    "alive\n"
+}
+
+pub(crate) async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
+    if shared.draining.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        (StatusCode::OK, "ready; points are acknowledged from memory and durable once they are in the history\n")
+    }
+}
+
+pub(crate) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], shared.runtime.metrics())
+}
+
+pub(crate) async fn nothing_here(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("nothing is served at {}", uri.path())).hint("GET /openapi.json lists what is")
+}
+
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} does not take {method}", uri.path()),
+    )
+    .hint("GET /openapi.json lists what it takes")
+}

@@ -1,0 +1,92 @@
+//! The HTTP API on the main port.
+
+mod error;
+mod health;
+mod page;
+mod rules;
+mod sql;
+mod state;
+mod twin;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use flyball_model::Clock;
+use flyball_rules::QueryResult;
+use flyball_runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use self::error::ApiError;
+use crate::reload::Reloader;
+
+/// How long a query waits for its turn.
+const QUERY_WAIT: Duration = Duration::from_secs(10);
+
+/// Queries of this API that run at once; each may take a quarter of `limits.memory`.
+const QUERIES_AT_ONCE: usize = 4;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    runtime: Arc<Runtime>,
+    reloader: Arc<Reloader>,
+    clock: Arc<dyn Clock>,
+    /// Set when the drain begins; `/readyz` answers 503 from then on.
+    draining: Arc<AtomicBool>,
+    queries: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        runtime: &Arc<Runtime>,
+        reloader: &Arc<Reloader>,
+        clock: &Arc<dyn Clock>,
+        draining: &Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            runtime: Arc::clone(runtime),
+            reloader: Arc::clone(reloader),
+            clock: Arc::clone(clock),
+            draining: Arc::clone(draining),
+            queries: Arc::new(Semaphore::new(QUERIES_AT_ONCE)),
+        }
+    }
+
+    /// Runs a query when it is its turn.
+    async fn query(&self, sql: &str) -> Result<QueryResult, ApiError> {
+        let turn = tokio::time::timeout(QUERY_WAIT, self.queries.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let message = format!("{QUERIES_AT_ONCE} queries run already, and none ended within {QUERY_WAIT:?}");
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+                .hint("ask again, or ask for less at once"));
+        };
+        Ok(self.runtime.database.query(sql, self.clock.now()).await?)
+    }
+}
+
+/// Everything on the main port but the receivers.
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(page::page))
+        .route("/openapi.json", get(page::openapi))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/api/v1/sql", post(sql::run))
+        .route("/api/v1/twin", get(twin::document))
+        .route("/api/v1/twin/{kind}/{*id}", get(twin::entity))
+        .route("/api/v1/rules", get(rules::rules))
+        .route("/api/v1/alerts", get(rules::alerts))
+        .route("/api/v1/rules/check", post(rules::check))
+        .route("/api/v1/violations", get(state::violations))
+        .route("/api/v1/remediations", get(state::remediations))
+        .route("/api/v1/ledger", get(state::ledger))
+        .route("/api/v1/reload", post(rules::reload))
+        .fallback(health::nothing_here)
+        .method_not_allowed_fallback(health::wrong_method)
+        .with_state(shared)
+}

@@ -1,0 +1,153 @@
+//! Rules and alerts in the shapes of Prometheus, the check of rule files, and the reload.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use flyball_model::UnixNanos;
+use flyball_model::event::{State as ViolationState, Transition};
+use flyball_rules::check::check_rules;
+use flyball_rules::definition::{RuleSet, duplicates, from_str_with_problems};
+use flyball_rules::lifecycle::Health;
+use flyball_runtime::RuleEntry;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::error::ApiError;
+
+/// `GET /api/v1/rules`
+pub(crate) async fn rules(State(shared): State<Shared>) -> Json<Value> {
+    let mut groups: BTreeMap<(String, String), Vec<Arc<RuleEntry>>> = BTreeMap::new();
+    for entry in shared.runtime.tables.board.rows() {
+        let key = (entry.rule.place.file.clone(), entry.rule.group.clone());
+        groups.entry(key).or_default().push(entry);
+    }
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|((file, name), entries)| {
+            let took: f64 = entries.iter().map(|entry| entry.status.last_duration.as_secs_f64()).sum();
+            json!({
+                "name": name,
+                "file": file,
+                "rules": entries.iter().map(|entry| rule(entry)).collect::<Vec<_>>(),
+                "interval": entries.first().map_or(0.0, |entry| entry.every.as_secs_f64()),
+                "limit": 0,
+                "evaluationTime": took,
+                "lastEvaluation": time(entries.iter().filter_map(|entry| entry.status.evaluated_at).max()),
+            })
+        })
+        .collect();
+    Json(json!({"status": "success", "data": {"groups": groups}}))
+}
+
+/// An instant as Prometheus writes it; its zero time where there is none.
+fn time(at: Option<UnixNanos>) -> String {
+    at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string())
+}
+
+fn rule(entry: &RuleEntry) -> Value {
+    let RuleEntry { rule, status, active, .. } = entry;
+    let mut labels = rule.labels.clone();
+    labels.insert("severity".to_owned(), rule.severity.clone());
+    // Prometheus knows three states; flyball's own word stands in flyball.rules.
+    let state = match entry.state() {
+        state @ ("firing" | "pending") => state,
+        _ => "inactive",
+    };
+    json!({
+        "state": state,
+        "name": rule.name,
+        "query": rule.sql.as_str(),
+        "duration": rule.for_.as_secs_f64(),
+        "keepFiringFor": rule.keep_firing_for.as_secs_f64(),
+        "labels": labels,
+        "annotations": {},
+        "alerts": active.iter().filter_map(alert).collect::<Vec<_>>(),
+        "health": match status.health {
+            Health::Ok => "ok",
+            Health::Error { .. } => "err",
+            Health::Unknown | Health::Waiting { .. } => "unknown",
+        },
+        "lastError": status.last_error.as_deref().unwrap_or_default(),
+        "evaluationTime": status.last_duration.as_secs_f64(),
+        "lastEvaluation": time(status.evaluated_at),
+        "type": "alerting",
+    })
+}
+
+/// `GET /api/v1/alerts`
+pub(crate) async fn alerts(State(shared): State<Shared>) -> Json<Value> {
+    let entries = shared.runtime.tables.board.rows();
+    let alerts: Vec<_> = entries.iter().flat_map(|entry| &entry.active).filter_map(alert).collect();
+    Json(json!({"status": "success", "data": {"alerts": alerts}}))
+}
+
+/// An alert as Prometheus shows it; its `value` is the first of the violation's values.
+fn alert(transition: &Transition) -> Option<Value> {
+    if !matches!(transition.state, ViolationState::Pending | ViolationState::Firing) {
+        return None;
+    }
+    let mut labels = transition.labels.clone();
+    labels.insert("alertname".to_owned(), transition.rule.clone());
+    labels.insert("severity".to_owned(), transition.severity.clone());
+    let value = transition.values.values().next().map_or_else(|| "NaN".to_owned(), f64::to_string);
+    Some(json!({
+        "labels": labels,
+        "annotations": {"summary": transition.summary},
+        "state": transition.state.as_str(),
+        "activeAt": transition.active_at.to_string(),
+        "value": value,
+    }))
+}
+
+/// `{"files": [{"name": "…", "text": "…"}]}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Files {
+    files: Vec<File>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    text: String,
+}
+
+/// `POST /api/v1/rules/check`
+pub(crate) async fn check(
+    State(shared): State<Shared>,
+    files: Result<Json<Files>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(files) = files.map_err(|rejection| {
+        ApiError::bad_request(rejection.body_text()).hint(r#"send {"files": [{"name": "rules.yaml", "text": "…"}]}"#)
+    })?;
+    let mut rules = RuleSet::default();
+    let mut problems = Vec::new();
+    for file in &files.files {
+        let (file, found) = from_str_with_problems(&file.name, &file.text);
+        rules.files.push(file);
+        problems.extend(found);
+    }
+    problems.extend(duplicates(&rules));
+    problems.extend(check_rules(&rules, Some(&shared.runtime.database), Some(shared.reloader.backends())).await);
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.dedup();
+    Ok(Json(json!({"problems": problems})))
+}
+
+/// `POST /api/v1/reload`
+pub(crate) async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
+    match shared.reloader.reload().await {
+        Ok((rules, warnings)) => Ok(Json(json!({"rules": rules, "warnings": warnings}))),
+        Err(problems) => {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_rules", lines.join("\n"))
+                .hint("the old rules stay in force"))
+        }
+    }
+}

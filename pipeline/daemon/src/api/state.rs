@@ -1,0 +1,90 @@
+//! Violations, remediations and the ledger as JSON.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use flyball_model::ledger::Outcome;
+use flyball_rules::query::output;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::error::ApiError;
+
+/// Rows of a page unless asked otherwise, and at most.
+const PAGE_ROWS: usize = 100;
+const PAGE_ROWS_MAX: usize = 1_000;
+
+/// `?limit=100&offset=0`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    limit: Option<usize>,
+    #[serde(default)]
+    offset: usize,
+}
+
+pub(crate) async fn violations(
+    State(shared): State<Shared>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    table(&shared, "violations", "active_at", &page?.0).await
+}
+
+pub(crate) async fn remediations(
+    State(shared): State<Shared>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    table(&shared, "remediations", "proposed_at", &page?.0).await
+}
+
+/// A page of a table as objects, newest first.
+async fn table(shared: &Shared, name: &str, newest_by: &str, page: &Page) -> Result<Json<Value>, ApiError> {
+    let (limit, offset) = (page.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX), page.offset);
+    let sql = format!("SELECT * FROM flyball.{name} ORDER BY {newest_by} DESC, id LIMIT {limit} OFFSET {offset}");
+    let result = shared.query(&sql).await?;
+    let rows = objects(&output::json(&result));
+    let next = (rows.len() == limit).then_some(offset + limit);
+    Ok(Json(json!({name: rows, "limit": limit, "offset": offset, "next_offset": next})))
+}
+
+/// Rows as objects by column name.
+fn objects(result: &Value) -> Vec<Value> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let names: Vec<_> =
+        list(&result["columns"]).iter().map(|column| column["name"].as_str().unwrap_or_default().to_owned()).collect();
+    let row = |row: &Value| Value::Object(names.iter().cloned().zip(list(row)).collect());
+    list(&result["rows"]).iter().map(row).collect()
+}
+
+/// The account of one source and signal. Reasons about whole requests count requests.
+#[derive(Debug, Default, Serialize)]
+struct Account {
+    source: String,
+    signal: &'static str,
+    received: u64,
+    stored: u64,
+    rejected: BTreeMap<&'static str, u64>,
+    dropped: BTreeMap<&'static str, u64>,
+}
+
+pub(crate) async fn ledger(State(shared): State<Shared>) -> Json<Value> {
+    let mut accounts: Vec<Account> = Vec::new();
+    // The rows of one source and signal stand together.
+    for row in shared.runtime.tables.ledger.rows() {
+        let signal = row.signal.as_str();
+        if accounts.last().is_none_or(|account| account.source != row.source || account.signal != signal) {
+            accounts.push(Account { source: row.source, signal, ..Account::default() });
+        }
+        let Some(account) = accounts.last_mut() else { continue };
+        account.received += row.points;
+        match row.outcome {
+            Outcome::Stored => account.stored += row.points,
+            Outcome::Rejected => *account.rejected.entry(row.reason.as_str()).or_default() += row.points,
+            Outcome::Dropped => *account.dropped.entry(row.reason.as_str()).or_default() += row.points,
+        }
+    }
+    Json(json!({"sources": accounts}))
+}

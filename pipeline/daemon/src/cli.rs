@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::address;
+
+/// Where a server listens unless told otherwise.
+const URL_DEFAULT: &str = "http://127.0.0.1:8480";
+
+/// A governor for cloud-edge estates: telemetry in, promises in SQL, a live twin, signed requests out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flyball",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 good, 1 the thing asked for failed, 2 wrong usage, 64 bad configuration.
+
+First steps:
+  flyball serve                                        this machine's own metrics, stored in ./flyball-data
+  flyball query 'SELECT * FROM flyball.metric_info'    which metrics there are
+  flyball query 'SELECT * FROM node_load1'             a table for each metric"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How log lines on stderr look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// What is logged, as tracing's filters: info, debug, flyball_runtime=debug
+    #[arg(long, global = true, default_value = "info", env = "FLYBALL_LOG")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Check a configuration file, or print the defaults
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Work on rule files
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Ask a running server in SQL
+    Query(Query),
+    /// Read the digital twin of a running server
+    Twin(TwinArgs),
+}
+
+/// Without a configuration file it listens on loopback, stores in ./flyball-data and reads this machine's own metrics.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Configuration file (YAML); see `flyball config default`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where series, history and spools are kept [default: ./flyball-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Rules beside those of the configuration: a file, a folder, library:NAME or library:*
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) rules: Vec<String>,
+    /// Queries, twin, /metrics, OTLP/HTTP and remote write [default: 127.0.0.1:8480]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) http: Option<SocketAddr>,
+    /// OTLP over gRPC [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) otlp_grpc: Option<SocketAddr>,
+    /// OTLP over HTTP [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) otlp_http: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every problem of a file as file:line:column: message; exit 64 when it can't be used
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the configuration with every default and what it means
+    Default,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Print every problem of rule files as file:line:column: message; exit 1 when there is an error
+    ///
+    /// Without --url the SQL is planned against the tables that always exist (power, logs, twin.*, flyball.*); with it, against
+    /// the metrics and labels that the server has seen, so that an unknown column is found too.
+    Check {
+        /// Files, folders, library:NAME or library:*
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        /// A running server whose metrics the rules are checked against
+        #[arg(long)]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The server
+    #[arg(long, default_value = URL_DEFAULT)]
+    pub(crate) url: String,
+    /// How rows are printed; arrow is an IPC stream
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub(crate) format: QueryFormat,
+    /// One SELECT
+    pub(crate) sql: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    Table,
+    Csv,
+    Json,
+    Arrow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TwinArgs {
+    /// The server
+    #[arg(long, default_value = URL_DEFAULT)]
+    pub(crate) url: String,
+    /// An instant in the past (RFC 3339); not there yet in this version
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+    /// Whose shape
+    #[arg(long, value_enum, default_value_t = TwinFormat::Native)]
+    pub(crate) format: TwinFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TwinFormat {
+    /// flyball's own
+    Native,
+    /// Not there yet in this version
+    Decice,
+    /// Not there yet in this version
+    Icos,
+}

@@ -1,0 +1,30 @@
+//! `flyball config`.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use crate::Failure;
+use crate::cli::ConfigCommand;
+use crate::config;
+
+pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match command {
+        ConfigCommand::Default => stdout.write_all(config::DEFAULT_YAML.as_bytes()).context("stdout is closed")?,
+        ConfigCommand::Check { file } => {
+            let name = file.display().to_string();
+            let loaded =
+                config::load(Some(file)).map_err(|error| Failure::Configuration(vec![format!("{name}: {error}")]))?;
+            for problem in &loaded.problems {
+                writeln!(stdout, "{problem}").context("stdout is closed")?;
+            }
+            if loaded.is_broken() {
+                // What is wrong was the answer asked for, so it is on stdout.
+                return Err(Failure::Configuration(Vec::new()));
+            }
+            writeln!(stdout, "{name}: good").context("stdout is closed")?;
+        }
+    }
+    Ok(())
+}

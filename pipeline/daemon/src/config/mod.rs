@@ -1,0 +1,161 @@
+//! The configuration: nested types with defaults, read from YAML so that every problem is reported at once with its place.
+
+mod default;
+mod parse;
+mod read;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flyball_model::Limits;
+use flyball_model::event::EventKind;
+use flyball_model::ports::RecordKind;
+use flyball_store_influxdb::InfluxVersion;
+use flyball_yaml::Problem;
+
+pub(crate) use default::DEFAULT_YAML;
+pub(crate) use parse::address;
+
+/// The whole configuration, with every default filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: Http,
+    pub(crate) receivers: Receivers,
+    pub(crate) limits: Limits,
+    pub(crate) influxdb: Vec<Influx>,
+    pub(crate) twin: TwinConfig,
+    /// `None` when not said: then the whole library, unless the command line names rules.
+    pub(crate) rules: Option<Vec<String>>,
+    pub(crate) backends: BTreeMap<String, Webhook>,
+    pub(crate) actions: Actions,
+}
+
+/// `http:`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Http {
+    pub(crate) listen: SocketAddr,
+    pub(crate) insecure: bool,
+}
+
+/// `receivers:`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Receivers {
+    pub(crate) otlp_grpc: SocketAddr,
+    pub(crate) otlp_http: SocketAddr,
+    pub(crate) remote_write: bool,
+    pub(crate) host: bool,
+    pub(crate) host_every: Duration,
+}
+
+/// An entry of `store.influxdb`.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Influx {
+    pub(crate) url: String,
+    pub(crate) version: InfluxVersion,
+    pub(crate) org: String,
+    pub(crate) bucket: String,
+    pub(crate) token: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    pub(crate) write: Vec<RecordKind>,
+    pub(crate) spool_bytes_max: u64,
+}
+
+impl Influx {
+    /// What it is called in logs, metrics and under `data_dir/spool`: made of its address and bucket, so that a spool never goes to
+    /// another store when entries of the configuration change places.
+    pub(crate) fn name(&self) -> String {
+        let address = self.url.split_once("://").map_or(self.url.as_str(), |(_, address)| address);
+        let keep = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
+        format!("influxdb-{}-{}", address.trim_end_matches('/'), self.bucket).chars().map(keep).collect()
+    }
+}
+
+impl std::fmt::Debug for Influx {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Influx").field("url", &self.url).field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+/// `twin:`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TwinConfig {
+    pub(crate) mapping: Vec<PathBuf>,
+    pub(crate) snapshot_every: Duration,
+}
+
+/// A backend of kind `webhook`.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Webhook {
+    pub(crate) url: String,
+    pub(crate) secret: Option<String>,
+    pub(crate) events: Option<Vec<EventKind>>,
+    pub(crate) timeout: Duration,
+}
+
+impl std::fmt::Debug for Webhook {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Webhook").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// `limits_of_action:`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Actions {
+    pub(crate) per_target_cooldown: Duration,
+    pub(crate) per_backend_per_minute: u32,
+}
+
+impl Config {
+    /// A line for each address beyond loopback, unless that is meant: without tokens everybody who reaches it may write and read.
+    pub(crate) fn open_addresses(&self) -> Vec<String> {
+        let addresses = [
+            ("http.listen", self.http.listen),
+            ("receivers.otlp.grpc", self.receivers.otlp_grpc),
+            ("receivers.otlp.http", self.receivers.otlp_http),
+        ];
+        let open = addresses.into_iter().filter(|(_, address)| !self.http.insecure && !address.ip().is_loopback());
+        open.map(|(key, address)| {
+            format!(
+                "{key}: {address} goes beyond loopback and is open to everyone who reaches it; \
+                 listen on 127.0.0.1, or set http.insecure: true if that is meant"
+            )
+        })
+        .collect()
+    }
+}
+
+/// A configuration file that can't be used, or was read with warnings.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Whether a problem is more than a warning.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// Reads a file, or gives the defaults where there is none.
+///
+/// # Errors
+/// When the file can't be read at all; what is wrong inside it is in [`Loaded::problems`].
+pub(crate) fn load(file: Option<&Path>) -> std::io::Result<Loaded> {
+    match file {
+        None => Ok(Loaded { config: Config::default(), problems: Vec::new() }),
+        Some(file) => Ok(read::read(&file.display().to_string(), &std::fs::read_to_string(file)?, environment)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the daemon is where the environment is read")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

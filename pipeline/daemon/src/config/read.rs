@@ -1,0 +1,250 @@
+//! From YAML to [`Config`], key by key.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flyball_backend_webhook::TIMEOUT_DEFAULT;
+use flyball_model::event::EventKind;
+use flyball_model::ports::RecordKind;
+use flyball_store_influxdb::InfluxVersion;
+use flyball_yaml::{Fields, Node, Reader, Source, Value, Variables, parse_duration};
+
+use super::{Config, Influx, Loaded, Webhook, parse};
+
+/// Bytes of spool for each InfluxDB unless configured otherwise: about a day of twin snapshots of a thousand nodes.
+const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
+
+const ROOT_KEYS: [&str; 10] =
+    ["data_dir", "http", "receivers", "limits", "log", "store", "twin", "rules", "backends", "limits_of_action"];
+const INFLUX_KEYS: [&str; 9] = ["url", "version", "org", "bucket", "token", "username", "password", "write", "spool"];
+const WEBHOOK_KEYS: [&str; 5] = ["kind", "url", "secret", "timeout", "events"];
+
+/// Reads a document, with `${NAME}` replaced from `environment`. The configuration is usable when no problem is more than a
+/// warning.
+pub(crate) fn read(name: &str, text: &str, environment: Variables) -> Loaded {
+    let mut config = Config::default();
+    let source = Source::new(name, text);
+    let problems = match flyball_yaml::parse(&source) {
+        Ok(root) => {
+            let mut reader = Reader::with_variables(Arc::clone(&source), environment);
+            if let Some(fields) = reader.section(&root, "the configuration", &ROOT_KEYS) {
+                read_root(&mut reader, fields, &mut config);
+            }
+            for line in config.open_addresses() {
+                reader.error(&root, line);
+            }
+            reader.finish()
+        }
+        Err(problem) => vec![problem],
+    };
+    Loaded { config, problems }
+}
+
+fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
+    reader.set(root, "data_dir", &mut config.data_dir, |text| parse::text(text).map(PathBuf::from));
+    if let Some(http) = section(reader, root, "http", "http", &["listen", "insecure", "tls", "tokens"]) {
+        read_http(reader, http, config);
+    }
+    let keys = ["otlp", "remote_write", "host", "influx", "scrape", "mqtt"];
+    if let Some(receivers) = section(reader, root, "receivers", "receivers", &keys) {
+        read_receivers(reader, receivers, config);
+    }
+    let keys = ["memory", "series", "labels", "label_bytes", "late", "future"];
+    if let Some(limits) = section(reader, root, "limits", "limits", &keys) {
+        read_limits(reader, limits, config);
+    }
+    if let Some(log) = root.get("log") {
+        reader.warning(log, "log has no effect yet: this version has no write-ahead log; points are durable once they are in the history");
+    }
+    if let Some(store) = section(reader, root, "store", "store", &["embedded", "influxdb"]) {
+        read_store(reader, store, config);
+    }
+    if let Some(twin) = section(reader, root, "twin", "twin", &["mapping", "snapshot_every"]) {
+        if let Some(files) = list(reader, twin, "mapping") {
+            config.twin.mapping = reader.parse_nodes(files, "mapping", |text| parse::text(text).map(PathBuf::from));
+        }
+        reader.set(twin, "snapshot_every", &mut config.twin.snapshot_every, parse::positive_duration);
+    }
+    if let Some(rules) = list(reader, root, "rules") {
+        config.rules = Some(reader.parse_nodes(rules, "rules", parse::text));
+    }
+    if let Some(backends) = root.get("backends") {
+        read_backends(reader, backends, config);
+    }
+    let keys = ["per_target_cooldown", "per_backend_per_minute", "blast_radius"];
+    if let Some(actions) = section(reader, root, "limits_of_action", "limits_of_action", &keys) {
+        reader.set(actions, "per_target_cooldown", &mut config.actions.per_target_cooldown, parse_duration);
+        reader.set(actions, "per_backend_per_minute", &mut config.actions.per_backend_per_minute, |text| {
+            parse::count(text).and_then(|count| u32::try_from(count).map_err(|_| format!("'{text}' is too large")))
+        });
+        if let Some(node) = actions.get("blast_radius") {
+            reader.warning(node, "limits_of_action.blast_radius has no effect yet in this version");
+        }
+    }
+}
+
+fn read_http(reader: &mut Reader, http: Fields<'_>, config: &mut Config) {
+    reader.set(http, "listen", &mut config.http.listen, parse::address);
+    reader.set(http, "insecure", &mut config.http.insecure, parse::truth);
+    for key in ["tls", "tokens"] {
+        if let Some(node) = http.get(key) {
+            let message = format!("http.{key} is not there yet in this version");
+            reader.error_with_hint(node, message, "listen on loopback behind a proxy that has it");
+        }
+    }
+}
+
+fn read_receivers(reader: &mut Reader, receivers: Fields<'_>, config: &mut Config) {
+    let into = &mut config.receivers;
+    if let Some(otlp) = section(reader, receivers, "otlp", "receivers.otlp", &["grpc", "http", "max_body"]) {
+        reader.set(otlp, "grpc", &mut into.otlp_grpc, parse::address);
+        reader.set(otlp, "http", &mut into.otlp_http, parse::address);
+        reader.set(otlp, "max_body", &mut config.limits.body_bytes, parse::bytes);
+    }
+    if let Some(remote) = section(reader, receivers, "remote_write", "receivers.remote_write", &["enabled"]) {
+        reader.set(remote, "enabled", &mut into.remote_write, parse::truth);
+    }
+    if let Some(host) = section(reader, receivers, "host", "receivers.host", &["enabled", "every"]) {
+        reader.set(host, "enabled", &mut into.host, parse::truth);
+        reader.set(host, "every", &mut into.host_every, parse::positive_duration);
+    }
+    for key in ["influx", "scrape", "mqtt"] {
+        if let Some(node) = receivers.get(key) {
+            reader.warning(node, format!("receivers.{key} has no effect yet in this version"));
+        }
+    }
+}
+
+fn read_limits(reader: &mut Reader, limits: Fields<'_>, config: &mut Config) {
+    let into = &mut config.limits;
+    reader.set(limits, "memory", &mut into.memory_bytes, parse::bytes);
+    reader.set(limits, "series", &mut into.series, |text| {
+        parse::count(text).and_then(|count| {
+            if count < u32::MAX as usize { Ok(count) } else { Err(format!("'{text}' is above 4294967294")) }
+        })
+    });
+    reader.set(limits, "labels", &mut into.labels, parse::count);
+    reader.set(limits, "label_bytes", &mut into.label_bytes, |text| {
+        let bytes = parse::bytes(text)?;
+        let max = flyball_model::limits::LABEL_SET_BYTES_MAX;
+        if bytes <= max { Ok(bytes) } else { Err(format!("'{text}' is above {max}, the bound of a whole label set")) }
+    });
+    reader.set(limits, "late", &mut into.late, parse_duration);
+    reader.set(limits, "future", &mut into.future, parse_duration);
+}
+
+fn read_store(reader: &mut Reader, store: Fields<'_>, config: &mut Config) {
+    if let Some(embedded) = section(reader, store, "embedded", "store.embedded", &["retention", "url"]) {
+        reader.set(embedded, "retention", &mut config.limits.past, parse::positive_duration);
+        if let Some(node) = embedded.get("url") {
+            reader.warning(node, "store.embedded.url has no effect yet: the history is under data_dir/history");
+        }
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (index, node) in list(reader, store, "influxdb").unwrap_or_default().iter().enumerate() {
+        let what = format!("store.influxdb[{index}]");
+        let Some(influx) = read_influx(reader, node, &what) else { continue };
+        let name = influx.name();
+        if let Some(first) = names.iter().position(|earlier| *earlier == name) {
+            let message = format!("{what} is the store of store.influxdb[{first}] again: both are called {name}");
+            reader.error_with_hint(
+                node,
+                message,
+                "keep one of them, with all that 'write' names, or take another bucket",
+            );
+        }
+        names.push(name);
+        config.influxdb.push(influx);
+    }
+}
+
+fn read_influx(reader: &mut Reader, node: &Node, what: &str) -> Option<Influx> {
+    let fields = reader.section(node, what, &INFLUX_KEYS)?;
+    let url = reader.parse_required(fields, "url", parse::url);
+    let version = reader.parse_required(fields, "version", |text| match text {
+        "1" => Ok(InfluxVersion::V1),
+        "2" => Ok(InfluxVersion::V2),
+        "3" => Ok(InfluxVersion::V3),
+        _ => Err(format!("'{text}' is not 1, 2 or 3")),
+    });
+    let bucket = reader.parse_required(fields, "bucket", parse::text);
+    let org = reader.parse(fields, "org", parse::text);
+    if version == Some(InfluxVersion::V2) && fields.get("org").is_none() {
+        reader.error(fields.node(), format!("{what} needs 'org': InfluxDB 2 has buckets in organisations"));
+    }
+    let [token, username, password] = ["token", "username", "password"]
+        .map(|key| reader.parse(fields, key, |text| Ok(text.to_owned())).unwrap_or_default());
+    let spool = reader.parse(fields, "spool", |text| parse::bytes(text).map(|bytes| bytes as u64));
+    let write = list(reader, fields, "write").map(|nodes| {
+        reader.parse_nodes(nodes, "write", |word| match word {
+            "twin" => Ok(RecordKind::Twin),
+            "violations" => Ok(RecordKind::Violations),
+            "metrics" => Ok(RecordKind::Metrics),
+            _ => Err(format!("'{word}' is not twin, violations or metrics")),
+        })
+    });
+    Some(Influx {
+        url: url?,
+        version: version?,
+        org: org.unwrap_or_default(),
+        bucket: bucket?,
+        token,
+        username,
+        password,
+        write: write.unwrap_or_else(|| vec![RecordKind::Twin, RecordKind::Violations]),
+        spool_bytes_max: spool.unwrap_or(SPOOL_BYTES_DEFAULT),
+    })
+}
+
+fn read_backends(reader: &mut Reader, node: &Node, config: &mut Config) {
+    if matches!(node.value, Value::Null) {
+        return;
+    }
+    // A name that stands twice is told by the reader.
+    for (name, node) in reader.entries(node, "backends") {
+        if let Some(webhook) = read_webhook(reader, node, &format!("backends.{}", name.as_str())) {
+            config.backends.insert(name.as_str().to_owned(), webhook);
+        }
+    }
+}
+
+fn read_webhook(reader: &mut Reader, node: &Node, what: &str) -> Option<Webhook> {
+    // The keys of another kind are not those of a webhook.
+    if let Some(kind) = node.get("kind") {
+        let word = reader.text(kind, "'kind'")?;
+        if word.as_str() != "webhook" {
+            let message = format!("{what} is of kind '{}', which is not there yet in this version", word.as_str());
+            reader.error_with_hint(kind, message, "write webhook");
+            return None;
+        }
+    }
+    let fields = reader.section(node, what, &WEBHOOK_KEYS)?;
+    reader.require(fields, "kind");
+    let url = reader.parse_required(fields, "url", parse::url);
+    let secret = reader.parse(fields, "secret", parse::text);
+    let timeout = reader.parse(fields, "timeout", parse::positive_duration);
+    let events = list(reader, fields, "events").map(|nodes| {
+        reader.parse_nodes(nodes, "events", |word| {
+            EventKind::from_word(word)
+                .ok_or_else(|| format!("'{word}' is not one of {}", EventKind::ALL.map(EventKind::as_str).join(", ")))
+        })
+    });
+    Some(Webhook { url: url?, secret, events, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT) })
+}
+
+/// A key that is a mapping of known keys itself; one with nothing behind it is an empty one.
+fn section<'a>(reader: &mut Reader, fields: Fields<'a>, key: &str, what: &'a str, keys: &[&str]) -> Option<Fields<'a>> {
+    reader.section(fields.get(key)?, what, keys)
+}
+
+/// The items of a key that is a list; one with nothing behind it is an empty one.
+fn list<'a>(reader: &mut Reader, fields: Fields<'a>, key: &str) -> Option<&'a [Node]> {
+    let node = fields.get(key)?;
+    if matches!(node.value, Value::Null) {
+        return Some(&[]);
+    }
+    Some(reader.items(node, &format!("'{key}'")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+
+fn check(text: &str, expected: &[&str]) {
+    let loaded = read("f.yaml", text, |name| (name == "SECRET").then(|| "whsec_c2VjcmV0".to_owned()));
+    let found: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place() {
+    check(
+        "http:\n  listen: nowhere\n  isecure: true\nlimits:\n  memory: lots\n  late: 10\nrules: x\nreceivers: {host: {every: 0s}}\n",
+        &[
+            "f.yaml:2:11: listen: 'nowhere' is not an address with a port; write 127.0.0.1:8480, or port 0 for a free one",
+            "f.yaml:3:3: http has no key 'isecure' (did you mean 'insecure'?)",
+            "f.yaml:5:11: memory: 'lots' is not a size; write 4096, 64KiB, 64MiB or 1GiB",
+            "f.yaml:6:9: late: '10' has no unit; write 10s for seconds (units are ms, s, m, h, d)",
+            "f.yaml:7:8: 'rules' is a list, and here is a single value (begin each item of 'rules' with '- ')",
+            "f.yaml:8:27: every: '0s' is not longer than zero",
+        ],
+    );
+}
+
+#[test]
+fn keys_with_nothing_behind_them_are_empty() {
+    check("", &[]);
+    check("http:\nrules:\nbackends:\ntwin: {mapping: }\nstore: {influxdb: , embedded: }\n", &[]);
+    let loaded = read("f.yaml", "rules:\n", |_| None);
+    assert_eq!(loaded.config, Config { rules: Some(Vec::new()), ..Config::default() });
+}
+
+#[test]
+fn what_has_no_effect_yet_is_a_warning_and_what_would_protect_is_an_error() {
+    check(
+        "log: {fsync: batch}\nreceivers: {mqtt: {}}\nlimits_of_action: {blast_radius: 10%}\n",
+        &[
+            "f.yaml:1:6: warning: log has no effect yet: this version has no write-ahead log; points are durable once they are in the history",
+            "f.yaml:2:19: warning: receivers.mqtt has no effect yet in this version",
+            "f.yaml:3:34: warning: limits_of_action.blast_radius has no effect yet in this version",
+        ],
+    );
+    assert!(!read("f.yaml", "log: {}\n", |_| None).is_broken());
+    check(
+        "http: {tokens: []}\n",
+        &["f.yaml:1:16: http.tokens is not there yet in this version (listen on loopback behind a proxy that has it)"],
+    );
+}
+
+#[test]
+fn an_open_api_beyond_loopback_must_be_meant() {
+    check(
+        "http: {listen: \"0.0.0.0:8480\"}\n",
+        &[
+            "f.yaml:1:1: http.listen: 0.0.0.0:8480 goes beyond loopback and is open to everyone who reaches it; listen on 127.0.0.1, or set http.insecure: true if that is meant",
+        ],
+    );
+    check("http: {listen: \"0.0.0.0:8480\", insecure: true}\n", &[]);
+}
+
+#[test]
+fn secrets_come_from_the_environment() {
+    let text = "backends:\n  ops: {kind: webhook, url: \"http://127.0.0.1:1/\", secret: \"${SECRET}\"}\n";
+    check(text, &[]);
+    let loaded = read("f.yaml", text, |_| Some("whsec_c2VjcmV0".to_owned()));
+    assert_eq!(loaded.config.backends["ops"].secret.as_deref(), Some("whsec_c2VjcmV0"));
+    check(
+        &text.replace("SECRET", "OTHER"),
+        &[
+            "f.yaml:2:60: 'secret' needs the environment variable OTHER, which is not set (export it, or write the value itself)",
+        ],
+    );
+}
+
+#[test]
+fn stores_are_told_apart_and_complete() {
+    let one = |url: &str| format!("  - {{url: \"{url}\", version: 3, bucket: b}}\n");
+    check(&format!("store:\n  influxdb:\n{}{}", one("http://a:1"), one("http://a:2/")), &[]);
+    check(
+        &format!("store:\n  influxdb:\n{}{}", one("http://a:1"), one("https://a:1/")),
+        &[
+            "f.yaml:4:5: store.influxdb[1] is the store of store.influxdb[0] again: both are called influxdb-a_1-b (keep one of them, with all that 'write' names, or take another bucket)",
+        ],
+    );
+    check(
+        "store: {influxdb: [{version: 2, bucket: b, write: [twin, logs]}]}\n",
+        &[
+            "f.yaml:1:20: store.influxdb[0] needs 'url'",
+            "f.yaml:1:20: store.influxdb[0] needs 'org': InfluxDB 2 has buckets in organisations",
+            "f.yaml:1:58: write: 'logs' is not twin, violations or metrics",
+        ],
+    );
+}
+
+#[test]
+fn backends_have_one_name_each_and_a_kind_that_is_there() {
+    check(
+        "backends:\n  a: {kind: webhook, url: \"http://h/\", events: [fired]}\n  a: {kind: webhook, url: \"http://h/\"}\n  b: {kind: kubernetes, kubeconfig: x}\n  c: {url: x}\n",
+        &[
+            "f.yaml:2:49: events: 'fired' is not one of pending, firing, resolved, no_data, error, requested",
+            "f.yaml:3:3: the key 'a' stands here twice",
+            "f.yaml:4:13: backends.b is of kind 'kubernetes', which is not there yet in this version (write webhook)",
+            "f.yaml:5:6: backends.c needs 'kind'",
+            "f.yaml:5:12: url: 'x' is not a URL; write http://host:port/path or https://…",
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_yaml_says_where() {
+    check("http: [", &["f.yaml:1:7: this is not YAML: unclosed bracket '['"]);
+}

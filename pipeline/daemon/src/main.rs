@@ -1,0 +1,101 @@
+//! The flyball program: command line, configuration, wiring, HTTP API.
+
+mod api;
+mod cli;
+mod client;
+mod config;
+mod logging;
+mod reload;
+mod rule_paths;
+mod serve;
+mod shutdown;
+mod wiring;
+
+mod commands {
+    //! What the program does beside serving.
+    pub(crate) mod config;
+    pub(crate) mod query;
+    pub(crate) mod rules;
+    pub(crate) mod twin;
+}
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+
+/// The thing asked for failed.
+const EXIT_FAILED: u8 = 1;
+/// The configuration can't be used.
+const EXIT_CONFIGURATION: u8 = 64;
+
+/// How long blocking calls may take to return at the end.
+const BLOCKED_CALLS: Duration = Duration::from_millis(500);
+
+/// Why the program ends other than well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Exit 64; each line is printed as it is.
+    Configuration(Vec<String>),
+    /// Exit 1.
+    Failed(anyhow::Error),
+    /// Exit 1; what was wrong has been printed.
+    Reported,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = logging::start(&cli.log, cli.log_format) {
+        let message = format!("--log: {error}; write info, debug, or flyball_runtime=debug");
+        Cli::command().error(ErrorKind::InvalidValue, message).exit();
+    }
+    // HTTPS to webhooks and stores; installed once, before anything can ask for it.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed already");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(anyhow::Error::from(error).context("no async runtime could be started").into())),
+    };
+    let result = runtime.block_on(run(cli));
+    // A blocking call that hangs (a dead mount, a dead resolver) must not keep the process.
+    runtime.shutdown_timeout(BLOCKED_CALLS);
+    end(result)
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Config(command) => commands::config::run(&command),
+        Command::Rules(command) => commands::rules::run(command).await,
+        Command::Query(args) => commands::query::run(args).await,
+        Command::Twin(args) => commands::twin::run(args).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command goes to stderr, whatever is logged")]
+fn end(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(lines)) => {
+            for line in lines {
+                eprintln!("{line}");
+            }
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("flyball: {error:#}");
+            ExitCode::from(EXIT_FAILED)
+        }
+        Err(Failure::Reported) => ExitCode::from(EXIT_FAILED),
+    }
+}

@@ -1,0 +1,135 @@
+//! Taking new rules over while running: by SIGHUP, by a changed file, by `POST /api/v1/reload`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::ports::Backend;
+use flyball_remediation::BackendInfo;
+use flyball_rules::check::{BackendActions, check_rules};
+use flyball_rules::definition::{Problem, RuleSet};
+use flyball_rules::query::Database;
+use flyball_runtime::Runtime;
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::{Mutex, Notify};
+use tokio_util::sync::CancellationToken;
+
+use crate::rule_paths::RulePaths;
+
+/// A save is often several events (write, rename, attributes); the last one of a burst counts.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Reads the rules anew and puts them in force if they are good.
+pub(crate) struct Reloader {
+    paths: RulePaths,
+    backends: BackendActions,
+    runtime: Arc<Runtime>,
+    /// One reload at a time; the later one sees the later files.
+    one_at_a_time: Mutex<()>,
+}
+
+/// What each configured backend can do, for the check of rules.
+pub(crate) fn actions(backends: &[Arc<dyn Backend>]) -> BackendActions {
+    let info = backends.iter().map(|backend| BackendInfo::of(backend.as_ref()));
+    info.map(|backend| (backend.name, backend.actions)).collect()
+}
+
+/// Reads and checks rules.
+///
+/// # Errors
+/// Every problem, when one of them is more than a warning.
+pub(crate) async fn read(
+    paths: &RulePaths,
+    database: &Database,
+    backends: &BackendActions,
+) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
+    let paths = paths.clone();
+    let (rules, mut problems) =
+        tokio::task::spawn_blocking(move || paths.load()).await.expect("reading rule files does not panic");
+    problems.extend(check_rules(&rules, Some(database), Some(backends)).await);
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.dedup();
+    if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok((rules, problems)) }
+}
+
+impl Reloader {
+    pub(crate) fn new(paths: RulePaths, backends: BackendActions, runtime: Arc<Runtime>) -> Self {
+        Self { paths, backends, runtime, one_at_a_time: Mutex::new(()) }
+    }
+
+    /// What each configured backend can do.
+    pub(crate) fn backends(&self) -> &BackendActions {
+        &self.backends
+    }
+
+    /// Reads the rules and puts them in force. Returns how many there are, and the warnings.
+    ///
+    /// # Errors
+    /// Every problem; then the old rules stay.
+    pub(crate) async fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
+        let _turn = self.one_at_a_time.lock().await;
+        let (rules, warnings) = read(&self.paths, &self.runtime.database, &self.backends).await?;
+        let count = rules.rules().count();
+        self.runtime.rules.replace(rules).await;
+        Ok((count, warnings))
+    }
+
+    /// The same, with the outcome in the log.
+    pub(crate) async fn reload_and_log(&self) {
+        match self.reload().await {
+            Ok((rules, _)) => tracing::info!(rules, "rules reloaded"),
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("the rules were not reloaded; the old ones stay in force");
+            }
+        }
+    }
+}
+
+/// Reloads when a rule file changes, until `cancel`.
+pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
+    let changed = Arc::new(Notify::new());
+    let tell = Arc::clone(&changed);
+    let files = reloader.paths.files.clone();
+    let told = move |event: notify::Result<notify::Event>| {
+        // Reading a file is an event too, and a folder holds other files, perhaps the very log that tells of a reload.
+        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(&files, path))) {
+            tell.notify_one();
+        }
+    };
+    let mut watcher = match notify::recommended_watcher(told) {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            tracing::warn!(%error, "rule files can't be watched; use SIGHUP or POST /api/v1/reload");
+            return;
+        }
+    };
+    for path in &reloader.paths.files {
+        // An editor replaces a file by a new one, so its folder is watched, not the file.
+        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(path) };
+        let folder = if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder };
+        let mode = if path.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+        if let Err(error) = watcher.watch(folder, mode) {
+            tracing::warn!(%error, folder = %folder.display(), "this folder can't be watched; use SIGHUP or POST /api/v1/reload");
+        }
+    }
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = changed.notified() => {}
+        }
+        while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
+        reloader.reload_and_log().await;
+    }
+}
+
+/// Whether a changed path is a rule file of these files and folders, or a folder in which one may stand.
+fn concerns(rules: &[PathBuf], changed: &Path) -> bool {
+    let yaml = changed.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    rules
+        .iter()
+        .filter_map(|rule| std::path::absolute(rule).ok())
+        .any(|rule| changed == rule || (rule.is_dir() && changed.starts_with(&rule) && (yaml || changed.is_dir())))
+}

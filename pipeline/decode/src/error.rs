@@ -1,0 +1,126 @@
+//! What can be wrong with a body.
+
+use flyball_model::intake::RefusalKind;
+use flyball_model::ledger::Reason;
+
+/// Why a body could not be read. Always the sender's fault; sending the same bytes again can't help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not a protobuf message of the expected type.
+    #[error("byte {offset}, in {message}: {problem}")]
+    Wire {
+        /// Where in the decompressed body.
+        offset: usize,
+        /// The message type that was being read there.
+        message: &'static str,
+        /// What is wrong.
+        problem: WireProblem,
+    },
+    /// An attribute or a log body has arrays or maps nested too deeply.
+    #[error("byte {offset}: an AnyValue is nested more than {max} levels deep; flatten it")]
+    TooDeep {
+        /// Where in the decompressed body.
+        offset: usize,
+        /// The most levels that are read.
+        max: usize,
+    },
+    /// The body is longer than the limit.
+    #[error("the body is longer than {max} bytes{}; send smaller batches or raise the limit (receivers.otlp.max_body)", if *.compressed { " when decompressed" } else { "" })]
+    TooLarge {
+        /// The most bytes that are taken.
+        max: usize,
+        /// Whether it was compressed.
+        compressed: bool,
+    },
+    /// The body has more items than one batch holds: millions of tiny ones that would grow on the way.
+    #[error("the body has more than {max} {what}; send smaller batches")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most that one body may have.
+        max: usize,
+    },
+    /// The body claims to be gzip and is not, or is cut off.
+    #[error("gzip, after {produced} decompressed bytes: {problem}")]
+    Gzip {
+        /// How much came out before.
+        produced: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The body claims to be a snappy block and is not.
+    #[error("snappy: {problem}")]
+    Snappy {
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// What is wrong with protobuf bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WireProblem {
+    /// The bytes end inside a varint.
+    #[error("the bytes end inside a number")]
+    UnfinishedVarint,
+    /// A varint does not fit 64 bits.
+    #[error("a number is longer than 64 bits")]
+    OverlongVarint,
+    /// A field's key is zero or beyond protobuf's range.
+    #[error("{key} is not a field's key")]
+    BadKey {
+        /// The key: field number x 8 + wire type.
+        key: u64,
+    },
+    /// The value of a field is cut off.
+    #[error("field {field} needs {needed} bytes and {left} are left")]
+    Truncated {
+        /// The field's number.
+        field: u32,
+        /// How many bytes it claims.
+        needed: u64,
+        /// How many there are.
+        left: usize,
+    },
+    /// A field has another type on the wire than in the schema.
+    #[error("field {field} is of wire type {got} instead of {expected}")]
+    WrongWireType {
+        /// The field's number.
+        field: u32,
+        /// What it is.
+        got: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A group ends that did not begin, or does not end.
+    #[error("the group of field {field} has no matching {missing}")]
+    UnbalancedGroup {
+        /// The field's number.
+        field: u32,
+        /// `start` or `end`.
+        missing: &'static str,
+    },
+    /// Groups nested too deeply.
+    #[error("groups are nested more than {max} levels deep")]
+    GroupTooDeep {
+        /// The most levels that are skipped.
+        max: usize,
+    },
+}
+
+impl DecodeError {
+    /// The family of wire answers that fits.
+    pub fn refusal_kind(&self) -> RefusalKind {
+        match self {
+            DecodeError::TooLarge { .. } | DecodeError::TooMany { .. } => RefusalKind::TooLarge,
+            _ => RefusalKind::Malformed,
+        }
+    }
+
+    /// The reason that stands in the ledger.
+    pub fn reason(&self) -> Reason {
+        match self {
+            DecodeError::TooLarge { .. } | DecodeError::TooMany { .. } => Reason::BodyTooLarge,
+            _ => Reason::Malformed,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+use crate::testing::{Schema, numbers, scramble, spoil, spoilings};
+
+/// The messages of Prometheus' `prompb/remote.proto` and `types.proto`, as far as remote write 1.0 goes.
+mod proto {
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct WriteRequest {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) timeseries: Vec<TimeSeries>,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) metadata: Vec<MetricMetadata>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct TimeSeries {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) labels: Vec<Label>,
+        #[prost(message, repeated, tag = "2")]
+        pub(super) samples: Vec<Sample>,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) exemplars: Vec<Exemplar>,
+        #[prost(message, repeated, tag = "4")]
+        pub(super) histograms: Vec<Histogram>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Label {
+        #[prost(string, tag = "1")]
+        pub(super) name: String,
+        #[prost(string, tag = "2")]
+        pub(super) value: String,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Sample {
+        #[prost(double, tag = "1")]
+        pub(super) value: f64,
+        #[prost(int64, tag = "2")]
+        pub(super) timestamp: i64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Exemplar {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) labels: Vec<Label>,
+        #[prost(double, tag = "2")]
+        pub(super) value: f64,
+        #[prost(int64, tag = "3")]
+        pub(super) timestamp: i64,
+    }
+
+    /// Only one of its fields: the histograms are counted, not read.
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Histogram {
+        #[prost(double, tag = "3")]
+        pub(super) sum: f64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct MetricMetadata {
+        #[prost(int32, tag = "1")]
+        pub(super) metric_type: i32,
+        #[prost(string, tag = "2")]
+        pub(super) metric_family_name: String,
+        #[prost(string, tag = "4")]
+        pub(super) help: String,
+        #[prost(string, tag = "5")]
+        pub(super) unit: String,
+    }
+}
+
+static REQUEST: Schema = Schema(&[(1, &Schema(&[(1, &Schema(&[])), (2, &Schema(&[]))])), (3, &Schema(&[]))]);
+
+fn text() -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..6).prop_map(String::from_iter)
+}
+
+fn labels() -> impl Strategy<Value = Vec<proto::Label>> {
+    vec((text(), text()).prop_map(|(name, value)| proto::Label { name, value }), 0..5)
+}
+
+fn write_request() -> impl Strategy<Value = proto::WriteRequest> {
+    let sample = (any::<u64>(), any::<i64>())
+        .prop_map(|(bits, timestamp)| proto::Sample { value: f64::from_bits(bits), timestamp });
+    let exemplar = (labels(), any::<f64>(), any::<i64>()).prop_map(|(labels, value, timestamp)| proto::Exemplar {
+        labels,
+        value,
+        timestamp,
+    });
+    let histogram = any::<f64>().prop_map(|sum| proto::Histogram { sum });
+    let series = (labels(), vec(sample, 0..4), vec(exemplar, 0..2), vec(histogram, 0..3)).prop_map(
+        |(labels, samples, exemplars, histograms)| proto::TimeSeries { labels, samples, exemplars, histograms },
+    );
+    let metadata = (0..9i32, text(), text(), text()).prop_map(|(metric_type, metric_family_name, help, unit)| {
+        proto::MetricMetadata { metric_type, metric_family_name, help, unit }
+    });
+    (vec(series, 0..5), vec(metadata, 0..4))
+        .prop_map(|(timeseries, metadata)| proto::WriteRequest { timeseries, metadata })
+}
+
+/// All views of a request as the message they were read from.
+fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut request = proto::WriteRequest::default();
+    for series in time_series(body) {
+        let series = series?;
+        let label = |label: Label<'_>| proto::Label { name: text(label.name), value: text(label.value) };
+        let sample = |sample: Sample| proto::Sample { value: sample.value, timestamp: sample.timestamp_ms };
+        request.timeseries.push(proto::TimeSeries {
+            labels: series.labels.iter().map(|read| read.map(label)).collect::<Result<_, _>>()?,
+            samples: series.samples.iter().map(|read| read.map(sample)).collect::<Result<_, _>>()?,
+            exemplars: Vec::new(),
+            histograms: vec![proto::Histogram::default(); series.histograms as usize],
+        });
+    }
+    for metadata in metadata(body) {
+        let metadata = metadata?;
+        request.metadata.push(proto::MetricMetadata {
+            metric_type: metadata.metric_type as i32,
+            metric_family_name: text(metadata.family),
+            help: text(metadata.help),
+            unit: text(metadata.unit),
+        });
+    }
+    Ok(request)
+}
+
+/// Takes out what the views do not show.
+fn prune(mut request: proto::WriteRequest) -> proto::WriteRequest {
+    for series in &mut request.timeseries {
+        series.exemplars.clear();
+        series.histograms.fill(proto::Histogram::default());
+    }
+    for metadata in &mut request.metadata {
+        if !(0..8).contains(&metadata.metric_type) {
+            metadata.metric_type = 0;
+        }
+    }
+    request
+}
+
+fn check_against_prost(body: &[u8]) -> Result<(), TestCaseError> {
+    let walked = rebuild(body);
+    if let Ok(expected) = proto::WriteRequest::decode(body) {
+        prop_assert_eq!(walked.map(|walked| walked.encode_to_vec()), Ok(prune(expected).encode_to_vec()));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_raw_labels_of_a_series_do_not_depend_on_its_samples() {
+    let request = |value| {
+        let labels = vec![proto::Label { name: "__name__".into(), value: "m".into() }];
+        let samples = vec![proto::Sample { value, timestamp: 1 }];
+        let series = proto::TimeSeries { labels, samples, ..Default::default() };
+        proto::WriteRequest { timeseries: vec![series], ..Default::default() }.encode_to_vec()
+    };
+    let raw = |body: &[u8]| time_series(body).next().map(|series| series.expect("valid").labels.raw().to_vec());
+    assert_eq!(raw(&request(1.0)), raw(&request(2.0)));
+}
+
+proptest! {
+    #[test]
+    fn any_message_is_walked_to_the_same_samples(request in write_request()) {
+        let body = request.encode_to_vec();
+        prop_assert!(rebuild(&body).is_ok());
+        check_against_prost(&body)?;
+    }
+
+    #[test]
+    fn fields_in_any_order_and_number_are_walked_to_the_same_samples(request in write_request(), seed: u64) {
+        let body = scramble(&request.encode_to_vec(), &REQUEST, &mut numbers(seed));
+        prop_assert!(proto::WriteRequest::decode(&body[..]).is_ok());
+        check_against_prost(&body)?;
+    }
+
+    #[test]
+    fn spoilt_messages_never_panic(request in write_request(), spoilings in spoilings()) {
+        check_against_prost(&spoil(request.encode_to_vec(), &spoilings))?;
+    }
+
+    #[test]
+    fn any_bytes_never_panic(body in vec(any::<u8>(), 0..200)) {
+        check_against_prost(&body)?;
+    }
+}

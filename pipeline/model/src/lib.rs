@@ -1,0 +1,25 @@
+//! Words shared by every part of flyball: time, series, points, limits, the ledger, events and ports.
+//!
+//! Nothing here opens a socket or a file, and nothing here knows tokio. A type belongs in this crate when two packages
+//! that may not import each other must speak of the same thing.
+
+pub mod action;
+pub mod batch;
+pub mod event;
+pub mod host;
+pub mod intake;
+pub mod ledger;
+pub mod limits;
+pub mod metric;
+pub mod name;
+pub mod ports;
+pub mod series;
+pub mod stage;
+pub mod time;
+
+pub use batch::{LogBatch, LogBatchBuilder, PointBatch};
+pub use intake::{Intake, Receipt, Refusal, Submission};
+pub use limits::Limits;
+pub use metric::{Kind, MetricInfo, Temporality};
+pub use series::{MetricRef, SeriesRef, SeriesRegistry};
+pub use time::{Clock, ManualClock, UnixNanos, WallClock};

@@ -1,0 +1,210 @@
+//! What can be wrong with a single point, and the words for it.
+
+use std::fmt;
+
+use flyball_decode::DecodeError;
+use flyball_model::UnixNanos;
+use flyball_model::ledger::Reason;
+use flyball_model::series::SeriesCapReached;
+
+/// Values in messages are cut to this many characters.
+const SHOWN_CHARS_MAX: usize = 100;
+
+/// Why a point is refused. Made for every refused point, so it borrows; it becomes words only for the first of a reason.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault<'a> {
+    EmptyMetricName,
+    MetricNotUtf8,
+    MetricTooLong { bytes: usize, max: usize },
+    EmptyLabelName,
+    DuplicateLabel { label: &'a str },
+    LabelNotUtf8 { label: &'a [u8] },
+    ValueNotUtf8 { label: &'a [u8] },
+    TextNotUtf8 { field: &'static str, text: &'a [u8] },
+    TooManyLabels { labels: usize, max: usize },
+    LabelNameTooLong { label: &'a str, max: usize },
+    ValueTooLong { label: &'a str, value: Shown, bytes: usize, max: usize },
+    LabelSetTooLong { bytes: usize, max: usize },
+    SeriesCap(SeriesCapReached),
+    TooFarInFuture { time: Instant, latest: UnixNanos },
+    TooOld { time: UnixNanos, earliest: UnixNanos },
+    NoValue,
+    Histogram { kind: &'static str },
+    Summary,
+    Span,
+}
+
+/// A time as sent; OTLP's can lie beyond what can be written down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Instant {
+    Known(UnixNanos),
+    Beyond(u64),
+}
+
+/// Either the body is broken, or just the point.
+#[derive(Debug)]
+pub(crate) enum Trouble<'a> {
+    Body(DecodeError),
+    Point(Fault<'a>),
+}
+
+pub(crate) type Found<'a, T> = Result<T, Trouble<'a>>;
+
+/// Parts the two: the outer error is the body's.
+pub(crate) fn part<'a, T>(found: Found<'a, T>) -> Result<Result<T, Fault<'a>>, DecodeError> {
+    match found {
+        Ok(value) => Ok(Ok(value)),
+        Err(Trouble::Point(fault)) => Ok(Err(fault)),
+        Err(Trouble::Body(error)) => Err(error),
+    }
+}
+
+impl From<DecodeError> for Trouble<'_> {
+    fn from(error: DecodeError) -> Self {
+        Trouble::Body(error)
+    }
+}
+
+impl<'a> From<Fault<'a>> for Trouble<'a> {
+    fn from(fault: Fault<'a>) -> Self {
+        Trouble::Point(fault)
+    }
+}
+
+impl Fault<'_> {
+    /// The reason in the ledger.
+    pub(crate) const fn reason(&self) -> Reason {
+        match self {
+            Fault::EmptyMetricName => Reason::EmptyMetricName,
+            Fault::MetricNotUtf8
+            | Fault::LabelNotUtf8 { .. }
+            | Fault::ValueNotUtf8 { .. }
+            | Fault::TextNotUtf8 { .. } => Reason::NotUtf8,
+            Fault::EmptyLabelName => Reason::EmptyLabelName,
+            Fault::DuplicateLabel { .. } => Reason::DuplicateLabel,
+            Fault::TooManyLabels { .. } => Reason::TooManyLabels,
+            Fault::MetricTooLong { .. }
+            | Fault::LabelNameTooLong { .. }
+            | Fault::ValueTooLong { .. }
+            | Fault::LabelSetTooLong { .. } => Reason::LabelTooLong,
+            Fault::SeriesCap(_) => Reason::SeriesCap,
+            Fault::TooFarInFuture { .. } => Reason::TooFarInFuture,
+            Fault::TooOld { .. } => Reason::TooOld,
+            Fault::NoValue => Reason::NoRecordedValue,
+            Fault::Histogram { .. } => Reason::Histogram,
+            Fault::Summary => Reason::Summary,
+            Fault::Span => Reason::Span,
+        }
+    }
+}
+
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::EmptyMetricName => write!(f, "the metric has no name; give it one"),
+            Fault::MetricNotUtf8 => write!(f, "the metric's name is not UTF-8; fix the sender"),
+            Fault::MetricTooLong { bytes, max } => write!(
+                f,
+                "the metric's name is {bytes} bytes long, the limit is {max}; shorten it or raise limits.label_bytes"
+            ),
+            Fault::EmptyLabelName => write!(f, "a label has no name; name it or leave it out"),
+            Fault::DuplicateLabel { label } => {
+                write!(f, "label {} comes twice; send it once", Shown::text(label))
+            }
+            Fault::LabelNotUtf8 { label } => {
+                write!(f, "the label name {} is not UTF-8; fix the sender", Shown::bytes(label))
+            }
+            Fault::ValueNotUtf8 { label } => {
+                write!(f, "the value of label {} is not UTF-8; send it as bytes or encode it", Shown::bytes(label))
+            }
+            Fault::TextNotUtf8 { field, text } => {
+                write!(f, "the {field} {} is not UTF-8; send it as bytes or encode it", Shown::bytes(text))
+            }
+            Fault::TooManyLabels { labels, max } => {
+                write!(f, "{labels} labels, the limit is {max}; drop some or raise limits.labels")
+            }
+            Fault::LabelNameTooLong { label, max } => write!(
+                f,
+                "the label name {} is {} bytes long, the limit is {max}; shorten it or raise limits.label_bytes",
+                Shown::text(label),
+                label.len()
+            ),
+            Fault::ValueTooLong { label, value, bytes, max } => write!(
+                f,
+                "label {} is {bytes} bytes long ({value}), the limit is {max}; shorten it or raise limits.label_bytes",
+                Shown::text(label)
+            ),
+            Fault::LabelSetTooLong { bytes, max } => {
+                write!(f, "the labels are {bytes} bytes long together, the limit is {max}; drop or shorten some")
+            }
+            Fault::SeriesCap(reached) => reached.fmt(f),
+            Fault::TooFarInFuture { time, latest } => {
+                write!(f, "the time {time} is after {latest}, the latest that is taken now; check the sender's clock")
+            }
+            Fault::TooOld { time, earliest } => write!(
+                f,
+                "the time {time} is before {earliest}, where the history begins; check the sender's clock or raise store.embedded.retention"
+            ),
+            Fault::NoValue => write!(f, "the point has neither a value nor the flag that says so; fix the sender"),
+            Fault::Histogram { kind } => {
+                write!(f, "{kind} histograms are not taken yet; send a gauge or a sum, or drop it at the sender")
+            }
+            Fault::Summary => {
+                write!(f, "summaries are not taken yet; send a gauge or a sum, or drop it at the sender")
+            }
+            Fault::Span => write!(f, "spans are not taken yet; export metrics and logs only"),
+        }
+    }
+}
+
+/// Something from a sender, fit to be shown: quoted, without control characters, not too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown(String);
+
+impl Shown {
+    pub(crate) fn text(text: &str) -> Self {
+        let mut shown = String::from('"');
+        let mut chars = text.chars();
+        shown.extend(chars.by_ref().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug));
+        shown.push_str(if chars.next().is_some() { "…\"" } else { "\"" });
+        Self(shown)
+    }
+
+    pub(crate) fn bytes(bytes: &[u8]) -> Self {
+        // A character has at most four bytes; one more character tells that there are more.
+        let first = &bytes[..bytes.len().min(4 * (SHOWN_CHARS_MAX + 1))];
+        Self::text(&String::from_utf8_lossy(first))
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Instant::Known(time) => time.fmt(f),
+            Instant::Beyond(nanos) => write!(f, "{nanos} ns"),
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_and_harmless() {
+        for (given, expected) in [
+            (&b"plain"[..], "\"plain\"".to_owned()),
+            (b"a\"b\n\xff", "\"a\\\"b\\n\u{fffd}\"".to_owned()),
+            (&[b'x'; 100], format!("\"{}\"", "x".repeat(100))),
+            (&[b'x'; 9999], format!("\"{}…\"", "x".repeat(100))),
+        ] {
+            assert_eq!(Shown::bytes(given).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What the rule stage shows to queries: one entry a rule, replaced after each evaluation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::event::Transition;
+use flyball_rules::definition::Rule;
+use flyball_rules::lifecycle::{Health, RuleState, RuleStatus};
+use parking_lot::RwLock;
+
+/// A rule as it stood after its latest evaluation.
+#[derive(Debug)]
+pub struct RuleEntry {
+    /// What it says.
+    pub rule: Arc<Rule>,
+    /// Its group's tick.
+    pub every: Duration,
+    /// How it fares.
+    pub status: RuleStatus,
+    /// Its violations that are pending, firing or in error, each as its latest transition.
+    pub active: Vec<Transition>,
+}
+
+impl RuleEntry {
+    pub(crate) fn new(rule: &Arc<Rule>, every: Duration, state: &RuleState) -> Arc<Self> {
+        Arc::new(Self { rule: Arc::clone(rule), every, status: state.status(rule), active: state.active(rule) })
+    }
+
+    /// How it stands in one word: `unknown` (not evaluated yet), `waiting` (a table has no data yet), `error`, `firing`, `pending` or
+    /// `inactive`.
+    pub fn state(&self) -> &'static str {
+        match &self.status.health {
+            Health::Unknown => "unknown",
+            Health::Waiting { .. } => "waiting",
+            Health::Error { .. } => "error",
+            Health::Ok if self.status.firing > 0 => "firing",
+            Health::Ok if self.status.instances > 0 => "pending",
+            Health::Ok => "inactive",
+        }
+    }
+}
+
+/// The latest entry of every rule.
+#[derive(Debug, Default)]
+pub struct RuleBoard {
+    entries: RwLock<BTreeMap<String, Arc<RuleEntry>>>,
+}
+
+impl RuleBoard {
+    pub(crate) fn publish(&self, entry: Arc<RuleEntry>) {
+        self.entries.write().insert(entry.rule.name.clone(), entry);
+    }
+
+    /// Replaces all entries at once.
+    pub(crate) fn replace(&self, entries: Vec<Arc<RuleEntry>>) {
+        *self.entries.write() = entries.into_iter().map(|entry| (entry.rule.name.clone(), entry)).collect();
+    }
+
+    /// All rules, by name.
+    pub fn rows(&self) -> Vec<Arc<RuleEntry>> {
+        self.entries.read().values().cloned().collect()
+    }
+}

@@ -1,0 +1,217 @@
+//! flyball's own metrics in Prometheus' text format 0.0.4.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
+
+use flyball_model::ports::Sink;
+use flyball_twin::EntityKind;
+
+use crate::runtime::Runtime;
+use crate::stages::QUANTILES;
+
+/// A page of metrics being written.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String can't fail.
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.text.push_str(name);
+        for (index, (label, value)) in labels.iter().enumerate() {
+            self.text.push(if index == 0 { '{' } else { ',' });
+            let _ = write!(self.text, "{label}=\"{}\"", escape(value));
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: f64) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// The page that `GET /metrics` answers.
+pub(crate) fn render(runtime: &Runtime) -> String {
+    let mut page = Page::default();
+    sources(&mut page, runtime);
+    store(&mut page, runtime);
+    rules(&mut page, runtime);
+    queues(&mut page, runtime);
+    backends(&mut page, runtime);
+    sinks(&mut page, &runtime.sinks);
+    twin(&mut page, runtime);
+    stages(&mut page, runtime);
+    page.text
+}
+
+fn sources(page: &mut Page, runtime: &Runtime) {
+    let pipeline = &runtime.pipeline;
+    page.family(
+        "flyball_points_total",
+        "counter",
+        "Points and log records by source, signal, outcome and reason; reasons about whole requests count requests.",
+    );
+    for row in pipeline.ledger.rows() {
+        let labels = [
+            ("source", row.source.as_str()),
+            ("signal", row.signal.as_str()),
+            ("outcome", row.outcome.as_str()),
+            ("reason", row.reason.as_str()),
+        ];
+        page.sample("flyball_points_total", &labels, row.points as f64);
+    }
+    let sources = pipeline.ledger.sources();
+    page.family("flyball_requests_total", "counter", "Requests by source, refused ones included.");
+    for row in &sources {
+        page.sample("flyball_requests_total", &[("source", &row.source)], row.requests as f64);
+    }
+    page.family("flyball_received_bytes_total", "counter", "Bytes of bodies as they came, by source.");
+    for row in &sources {
+        page.sample("flyball_received_bytes_total", &[("source", &row.source)], row.bytes as f64);
+    }
+    let counts = &pipeline.counts;
+    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    page.single("flyball_batches_total", "counter", "Bodies that were decoded and stored.", load(&counts.batches));
+    page.single(
+        "flyball_body_bytes_total",
+        "counter",
+        "Bytes of bodies before decompression.",
+        load(&counts.body_bytes),
+    );
+    page.single(
+        "flyball_decompressed_bytes_total",
+        "counter",
+        "Bytes of bodies after decompression.",
+        load(&counts.decompressed_bytes),
+    );
+}
+
+fn store(page: &mut Page, runtime: &Runtime) {
+    let stats = runtime.pipeline.store.stats();
+    let registry = runtime.pipeline.store.registry();
+    page.single("flyball_series", "gauge", "Series known, log streams included.", registry.len() as f64);
+    page.single("flyball_series_max", "gauge", "The cap on series.", registry.cap() as f64);
+    page.single("flyball_hot_points", "gauge", "Points in memory.", stats.hot_points as f64);
+    page.single("flyball_hot_bytes", "gauge", "Bytes of points and log records in memory.", stats.hot_bytes as f64);
+    page.single("flyball_hot_log_records", "gauge", "Log records in memory.", stats.hot_log_records as f64);
+    page.single("flyball_history_files", "gauge", "Parquet files of the history.", stats.history_files as f64);
+    page.single("flyball_history_bytes", "gauge", "Bytes of the history's files.", stats.history_bytes as f64);
+    page.single("flyball_history_points", "gauge", "Points in the history.", stats.history_points as f64);
+}
+
+fn rules(page: &mut Page, runtime: &Runtime) {
+    let rows = runtime.tables.board.rows();
+    type Column = fn(&flyball_rules::lifecycle::RuleStatus) -> f64;
+    let families: [(&str, &str, &str, Column); 5] = [
+        ("flyball_rule_evaluations_total", "counter", "Evaluations by rule.", |status| status.evaluations as f64),
+        ("flyball_rule_errors_total", "counter", "Evaluations that failed, by rule.", |status| status.errors as f64),
+        ("flyball_rule_last_duration_seconds", "gauge", "How long the last evaluation took.", |status| {
+            status.last_duration.as_secs_f64()
+        }),
+        ("flyball_rule_instances", "gauge", "Instances pending or firing, by rule.", |status| status.instances as f64),
+        ("flyball_rule_firing", "gauge", "Instances firing, by rule.", |status| status.firing as f64),
+    ];
+    for (name, kind, help, value) in families {
+        page.family(name, kind, help);
+        for entry in &rows {
+            let status = &entry.status;
+            page.sample(name, &[("group", &status.group), ("rule", &status.rule)], value(status));
+        }
+    }
+}
+
+fn queues(page: &mut Page, runtime: &Runtime) {
+    page.family("flyball_queue_depth", "gauge", "What waits, by queue.");
+    page.sample("flyball_queue_depth", &[("queue", "wake")], runtime.pipeline.wake.len() as f64);
+    for (backend, depth) in runtime.dispatcher.queue_depths() {
+        page.sample("flyball_queue_depth", &[("queue", &format!("backend:{backend}"))], depth as f64);
+    }
+    page.family(
+        "flyball_remediations_total",
+        "counter",
+        "Events and remediations by backend and state; queued counts all that set out.",
+    );
+    for count in runtime.tables.remediations.counts() {
+        let labels = [("backend", count.backend.as_str()), ("state", count.state.as_str())];
+        page.sample("flyball_remediations_total", &labels, count.events as f64);
+    }
+}
+
+fn sinks(page: &mut Page, sinks: &[std::sync::Arc<dyn Sink>]) {
+    let statuses: Vec<_> = sinks.iter().map(|sink| (sink.name(), sink.status())).collect();
+    page.family("flyball_store_records_total", "counter", "Records by store, outcome and reason.");
+    for (name, status) in &statuses {
+        let outcomes = [("delivered", status.delivered), ("dropped", status.dropped)];
+        for (outcome, count) in outcomes {
+            page.sample(
+                "flyball_store_records_total",
+                &[("store", name), ("outcome", outcome), ("reason", "")],
+                count as f64,
+            );
+        }
+        for (reason, count) in &status.rejected {
+            let labels = [("store", *name), ("outcome", "rejected"), ("reason", reason)];
+            page.sample("flyball_store_records_total", &labels, *count as f64);
+        }
+    }
+    page.family("flyball_store_queued_records", "gauge", "Records waiting for a store.");
+    for (name, status) in &statuses {
+        page.sample("flyball_store_queued_records", &[("store", name)], status.queued as f64);
+    }
+    page.family("flyball_store_failing", "gauge", "1 while a store does not take what it is sent.");
+    for (name, status) in &statuses {
+        page.sample("flyball_store_failing", &[("store", name)], f64::from(u8::from(status.last_error.is_some())));
+    }
+    page.family("flyball_store_spool_bytes", "gauge", "Bytes in a store's spool.");
+    for (name, status) in &statuses {
+        page.sample("flyball_store_spool_bytes", &[("store", name)], status.spool_bytes as f64);
+    }
+}
+
+fn twin(page: &mut Page, runtime: &Runtime) {
+    let twin = &runtime.tables.twin;
+    page.family("flyball_twin_entities", "gauge", "Entities of the twin by kind.");
+    for kind in EntityKind::ALL {
+        page.sample("flyball_twin_entities", &[("kind", kind.as_str())], twin.len(kind) as f64);
+    }
+    page.family("flyball_twin_refused_total", "counter", "Entities and attributes beyond the twin's bounds.");
+    page.sample("flyball_twin_refused_total", &[("what", "entity")], twin.entities_refused() as f64);
+    page.sample("flyball_twin_refused_total", &[("what", "attribute")], twin.attributes_refused() as f64);
+}
+
+fn backends(page: &mut Page, runtime: &Runtime) {
+    page.family("flyball_backend_requests_total", "counter", "Requests made to backends, by outcome.");
+    for backend in &runtime.backends {
+        for (outcome, count) in backend.requests() {
+            let labels = [("backend", backend.name()), ("outcome", outcome)];
+            page.sample("flyball_backend_requests_total", &labels, count as f64);
+        }
+    }
+}
+
+fn stages(page: &mut Page, runtime: &Runtime) {
+    page.family("flyball_stage_duration_seconds", "summary", "How long a stretch of a point's way takes.");
+    for row in runtime.pipeline.stages.rows() {
+        let stage = row.stage.as_str();
+        for (quantile, micros) in QUANTILES.iter().zip(row.quantiles_us) {
+            let labels = [("stage", stage), ("quantile", &quantile.to_string())];
+            let seconds = if row.count > 0 { micros as f64 / 1e6 } else { f64::NAN };
+            page.sample("flyball_stage_duration_seconds", &labels, seconds);
+        }
+        page.sample("flyball_stage_duration_seconds_sum", &[("stage", stage)], row.sum_us as f64 / 1e6);
+        page.sample("flyball_stage_duration_seconds_count", &[("stage", stage)], row.count as f64);
+    }
+}

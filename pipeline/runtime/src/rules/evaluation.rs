@@ -1,0 +1,71 @@
+//! One evaluation of one rule.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::Clock;
+use flyball_model::event::Transition;
+use flyball_rules::definition::Rule;
+use flyball_rules::evaluate::{INSTANCES_MAX, Outcome, RuleEvaluator};
+use flyball_rules::lifecycle::RuleState;
+use flyball_rules::query::{Database, QueryLimits};
+use futures::FutureExt;
+
+use super::reads::Reads;
+use crate::board::RuleEntry;
+
+/// One evaluation may use this; a rule that needs more is an error of that rule.
+const LIMITS: QueryLimits =
+    QueryLimits { rows: INSTANCES_MAX, time: Duration::from_secs(5), memory_bytes: 128 * 1024 * 1024 };
+
+/// A rule with what it takes to evaluate it.
+pub(super) struct Unit {
+    pub(super) rule: Arc<Rule>,
+    /// Its group's tick.
+    pub(super) every: Duration,
+    pub(super) evaluator: RuleEvaluator,
+    pub(super) state: RuleState,
+}
+
+/// A unit that comes back, and what it found.
+pub(super) struct Finished {
+    pub(super) slot: usize,
+    pub(super) unit: Unit,
+    pub(super) entry: Arc<RuleEntry>,
+    pub(super) transitions: Vec<Transition>,
+    pub(super) woken_by: Option<Duration>,
+    /// The whole of it, what is shown to queries included.
+    pub(super) took: Duration,
+    pub(super) reads: Reads,
+}
+
+/// Evaluates a rule and takes its state on.
+pub(super) async fn evaluate(
+    mut unit: Unit,
+    slot: usize,
+    woken_by: Option<Duration>,
+    database: Database,
+    clock: Arc<dyn Clock>,
+) -> Finished {
+    let started = clock.monotonic();
+    let at = clock.now();
+    // Before the query runs, so that it is a sample that the query has seen.
+    let newest_before = Reads::of(&unit.evaluator, database.store()).newest(database.store());
+    // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
+    let evaluated = AssertUnwindSafe(unit.evaluator.evaluate(&database, at, &LIMITS)).catch_unwind().await;
+    let outcome = evaluated.unwrap_or_else(|_| {
+        unit.evaluator = RuleEvaluator::new(&unit.rule);
+        Outcome::Error("the query made the engine panic; please report it together with the query".to_owned())
+    });
+    if let Outcome::Error(error) = &outcome {
+        tracing::debug!(rule = unit.rule.name, error, "rule can't be evaluated");
+    }
+    let reads = Reads::of(&unit.evaluator, database.store());
+    let sample_at = newest_before.or_else(|| reads.newest(database.store()));
+    let transitions = unit.state.step(&unit.rule, &outcome, at, sample_at);
+    unit.state.took(clock.monotonic().saturating_sub(started));
+    let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state);
+    let took = clock.monotonic().saturating_sub(started);
+    Finished { slot, unit, entry, transitions, woken_by, took, reads }
+}

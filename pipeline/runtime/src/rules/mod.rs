@@ -1,0 +1,252 @@
+//! The stage that evaluates rules: when data of a table they read has arrived, and on their tick, so that silence is noticed.
+//!
+//! One task owns all rules. An evaluation runs as a task of its own that takes its rule along and brings it back, so a rule is
+//! never evaluated twice at once and a slow one holds nothing up but itself.
+
+mod evaluation;
+mod reads;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::Clock;
+use flyball_model::stage::Stage;
+use flyball_rules::definition::RuleSet;
+use flyball_rules::evaluate::RuleEvaluator;
+use flyball_rules::lifecycle::RuleState;
+use flyball_rules::query::Database;
+use hashbrown::HashMap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::evaluation::{Finished, Unit};
+use self::reads::Reads;
+use crate::board::{RuleBoard, RuleEntry};
+use crate::dispatch::Dispatcher;
+use crate::history::ViolationHistory;
+use crate::stages::Stages;
+use crate::wake::Wake;
+
+/// A rule is evaluated at most this often, however fast data comes.
+const EVALUATION_EVERY_MIN: Duration = Duration::from_millis(100);
+
+/// A rule may use at most this share of the time: after an evaluation that took 1 s it rests for 9 s.
+const EVALUATION_REST_FACTOR: u32 = 9;
+
+/// Evaluations under way at once. More than cores, so that a stuck rule leaves room; each yields between its batches.
+const EVALUATIONS_AT_ONCE: usize = 8;
+
+/// Rules together may use one core in the long run, however many they are; the rest is for taking in. They may run ahead of that by
+/// this much, more than one evaluation may take, so that a single slow one holds no other up.
+const EVALUATION_CREDIT: Duration = Duration::from_secs(6);
+
+/// New rule sets that wait to be taken over. One: a reload waits for the one before.
+const RELOADS_WAITING: usize = 1;
+
+/// A rule's place on the stage: at rest with its unit, or out for an evaluation.
+struct Slot {
+    unit: Option<Unit>,
+    /// What wakes it, as known after the last evaluation.
+    reads: Reads,
+    /// When the first byte that woke it was received; `None` when no data waits.
+    woken_by: Option<Duration>,
+    rest_until: Duration,
+    tick_at: Duration,
+}
+
+impl Slot {
+    /// When it should be evaluated next.
+    fn due_at(&self) -> Duration {
+        match self.woken_by {
+            Some(_) => self.rest_until,
+            None => self.tick_at.max(self.rest_until),
+        }
+    }
+}
+
+/// Rules to be put in force, and whom to tell when they are.
+type Reload = (RuleSet, oneshot::Sender<()>);
+
+/// Hands new rules to the stage.
+#[derive(Debug, Clone)]
+pub struct RuleControl {
+    reload: mpsc::Sender<Reload>,
+}
+
+impl RuleControl {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Reload>) {
+        let (reload, receiver) = mpsc::channel(RELOADS_WAITING);
+        (Self { reload }, receiver)
+    }
+
+    /// Replaces all rules, and returns when the new ones are in force. A rule whose version stays keeps its state.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether the rules are replaced; it is never half of them.
+    pub async fn replace(&self, rules: RuleSet) {
+        let (done, in_force) = oneshot::channel();
+        // The stage ends only when the process drains; then no rule runs any more and nobody waits for this one.
+        if self.reload.send((rules, done)).await.is_ok() {
+            let _ = in_force.await;
+        }
+    }
+}
+
+/// The stage; see the module.
+pub(crate) struct RuleStage {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) wake: Arc<Wake>,
+    pub(crate) stages: Arc<Stages>,
+    pub(crate) board: Arc<RuleBoard>,
+    pub(crate) history: Arc<ViolationHistory>,
+    pub(crate) dispatcher: Dispatcher,
+}
+
+/// The stage while it runs.
+struct Running {
+    stage: RuleStage,
+    slots: Vec<Slot>,
+    evaluations: JoinSet<Finished>,
+    /// When one core would have done all evaluations so far, on the monotonic clock.
+    paid_until: Duration,
+}
+
+impl RuleStage {
+    /// Runs the rules that come through `reload`, until `cancel`. Evaluations under way then are given up: the next process makes
+    /// them anew.
+    pub(crate) async fn run(self, mut reload: mpsc::Receiver<Reload>, cancel: CancellationToken) {
+        let mut running =
+            Running { stage: self, slots: Vec::new(), evaluations: JoinSet::new(), paid_until: Duration::ZERO };
+        loop {
+            let next_due = running.start_due();
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some((rules, done)) = reload.recv() => {
+                    running.replace(rules).await;
+                    // Whoever asked may have gone away.
+                    let _ = done.send(());
+                }
+                () = running.stage.wake.pending() => running.take_wakes(),
+                Some(finished) = running.evaluations.join_next() => running.finish(finished),
+                () = tokio::time::sleep(next_due) => {}
+            }
+        }
+        running.evaluations.abort_all();
+        running.join_evaluations().await;
+    }
+}
+
+impl Running {
+    fn take_wakes(&mut self) {
+        let woken = self.stage.wake.take();
+        for slot in &mut self.slots {
+            if let Some(received) = slot.reads.earliest(&woken) {
+                slot.woken_by.get_or_insert(received);
+            }
+        }
+    }
+
+    /// Starts what is due, what has waited longest first, and says how long until the next rule is.
+    fn start_due(&mut self) -> Duration {
+        let now = self.stage.clock.monotonic();
+        let mut next = Duration::from_secs(1);
+        let mut due = Vec::new();
+        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.unit.is_some()) {
+            match slot.due_at().checked_sub(now) {
+                Some(rest) if !rest.is_zero() => next = next.min(rest),
+                _ => due.push((slot.due_at(), index)),
+            }
+        }
+        due.sort_unstable();
+        let ahead = self.paid_until.saturating_sub(now);
+        if let Some(wait) = ahead.checked_sub(EVALUATION_CREDIT).filter(|_| !due.is_empty()) {
+            return next.min(wait.max(Duration::from_millis(1)));
+        }
+        let free = EVALUATIONS_AT_ONCE.saturating_sub(self.evaluations.len());
+        for (_, index) in due.into_iter().take(free) {
+            self.start(index, now);
+        }
+        next
+    }
+
+    fn start(&mut self, index: usize, now: Duration) {
+        let slot = &mut self.slots[index];
+        let Some(unit) = slot.unit.take() else { return };
+        slot.tick_at = now + unit.every;
+        let woken_by = slot.woken_by.take();
+        let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
+        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, database, clock));
+    }
+
+    fn finish(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
+        let Finished { slot, unit, entry, transitions, woken_by, took, reads } = match finished {
+            Ok(finished) => finished,
+            Err(error) => {
+                // The query itself can't bring this about: its panics are errors of the rule.
+                if error.is_panic() {
+                    tracing::error!(%error, "an evaluation panicked; its rule rests until the next reload");
+                }
+                return;
+            }
+        };
+        let now = self.stage.clock.monotonic();
+        self.paid_until = self.paid_until.max(now) + took;
+        if let Some(received) = woken_by {
+            self.stage.stages.record(Stage::ReceiveToDecision, now.saturating_sub(received));
+        }
+        self.stage.dispatcher.dispatch(&transitions);
+        self.stage.history.keep_pending(&unit.rule.name, &entry.active);
+        self.stage.board.publish(entry);
+        let slot = &mut self.slots[slot];
+        slot.unit = Some(unit);
+        slot.reads = reads;
+        slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
+    }
+
+    async fn join_evaluations(&mut self) {
+        while let Some(finished) = self.evaluations.join_next().await {
+            self.finish(finished);
+        }
+    }
+
+    /// Takes new rules over. Evaluations under way end first, so that every rule is at rest and its state can be kept.
+    async fn replace(&mut self, rules: RuleSet) {
+        self.join_evaluations().await;
+        let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);
+        let mut known: HashMap<String, Unit> = at_rest.map(|unit| (unit.rule.name.clone(), unit)).collect();
+        let now = self.stage.clock.monotonic();
+        let mut entries = Vec::new();
+        for (group, rule) in rules.rules() {
+            let rule = Arc::new(rule.clone());
+            let state = match known.remove(&rule.name) {
+                Some(unit) if unit.state.fits(&rule) => unit.state,
+                changed => {
+                    self.retire(changed);
+                    RuleState::new(&rule)
+                }
+            };
+            let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
+            entries.push(RuleEntry::new(&rule, every, &state));
+            self.slots.push(Slot {
+                unit: Some(Unit { rule, every, evaluator, state }),
+                reads: Reads::Any,
+                woken_by: None,
+                rest_until: now,
+                tick_at: now,
+            });
+        }
+        self.stage.board.replace(entries);
+        known.into_values().for_each(|gone| self.retire(Some(gone)));
+        tracing::info!(rules = self.slots.len(), "rules in force");
+    }
+
+    /// A rule that is gone or means something else now: what it fired is resolved, for nobody would ever say so otherwise.
+    fn retire(&self, unit: Option<Unit>) {
+        if let Some(Unit { rule, state, .. }) = unit {
+            self.stage.dispatcher.dispatch(&state.retire(&rule, self.stage.clock.now()));
+            self.stage.history.keep_pending(&rule.name, &[]);
+        }
+    }
+}

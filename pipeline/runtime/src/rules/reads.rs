@@ -1,0 +1,65 @@
+//! Whose new points wake a rule.
+
+use std::time::Duration;
+
+use flyball_model::series::LOGS;
+use flyball_model::{MetricRef, UnixNanos};
+use flyball_rules::TableRead;
+use flyball_rules::evaluate::RuleEvaluator;
+use flyball_store::Store;
+use hashbrown::{HashMap, HashSet};
+
+/// What a rule reads, as far as points tell of it.
+#[derive(Debug, Clone)]
+pub(super) enum Reads {
+    /// Points of any metric: it reads the twin or `metrics`, or waits for a table that a first point would bring.
+    Any,
+    /// Points of these metrics; of none, if it reads only flyball's own tables: then the tick alone runs it.
+    Metrics {
+        metrics: HashSet<MetricRef>,
+        /// How many metrics there were when it was planned. A newer one wakes it: it may belong to `power` or `logs`, or fit a name
+        /// better.
+        known: u32,
+    },
+}
+
+impl Reads {
+    /// From the tables of a rule's plan.
+    pub(super) fn of(evaluator: &RuleEvaluator, store: &Store) -> Self {
+        if evaluator.waits_for().is_some() {
+            return Reads::Any;
+        }
+        let view = store.registry().read();
+        let mut metrics = HashSet::new();
+        for table in evaluator.reads() {
+            match table {
+                TableRead::Metric(metric) => drop(metrics.insert(*metric)),
+                TableRead::Logs => metrics.extend(view.metric(LOGS)),
+                TableRead::Power => metrics.extend(store.power_metrics(&view)),
+                TableRead::Metrics => return Reads::Any,
+                TableRead::System { schema, .. } if schema == "twin" => return Reads::Any,
+                TableRead::System { .. } => {}
+            }
+        }
+        Reads::Metrics { metrics, known: view.metric_count() as u32 }
+    }
+
+    /// When the first byte of the oldest of these points was received, if any of them concerns the rule.
+    pub(super) fn earliest(&self, woken: &HashMap<MetricRef, Duration>) -> Option<Duration> {
+        match self {
+            Reads::Any => woken.values().min().copied(),
+            Reads::Metrics { metrics, known } => {
+                let concerns = |metric: &MetricRef| metric.0 >= *known || metrics.contains(metric);
+                woken.iter().filter(|(metric, _)| concerns(metric)).map(|(_, &received)| received).min()
+            }
+        }
+    }
+
+    /// The newest point of what is read; `None` where that means nothing.
+    pub(super) fn newest(&self, store: &Store) -> Option<UnixNanos> {
+        match self {
+            Reads::Any => None,
+            Reads::Metrics { metrics, .. } => metrics.iter().filter_map(|&metric| store.newest(metric)).max(),
+        }
+    }
+}

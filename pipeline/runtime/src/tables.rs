@@ -1,0 +1,361 @@
+//! flyball's own state as tables: `flyball.*` and `twin.*`. Each is built from what is in memory when a query asks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Builder, MapBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampNanosecondArray, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use flyball_model::UnixNanos;
+use flyball_model::batch::{map_field_names, string_map_type, time_type};
+use flyball_model::ledger::Ledger;
+use flyball_remediation::RemediationLog;
+use flyball_rules::catalog::SystemTable;
+use flyball_rules::query::Database;
+use flyball_store::Store;
+use flyball_twin::{EntityKind, Mapping, Twin};
+
+use crate::board::RuleBoard;
+use crate::history::ViolationHistory;
+use crate::stages::{StageRow, Stages};
+
+/// What the tables are made from.
+#[derive(Clone)]
+pub struct TableSources {
+    /// Series and metrics.
+    pub store: Arc<Store>,
+    /// Entities.
+    pub twin: Arc<Twin>,
+    /// Accounts.
+    pub ledger: Arc<Ledger>,
+    /// Rules.
+    pub board: Arc<RuleBoard>,
+    /// Violations.
+    pub history: Arc<ViolationHistory>,
+    /// Remediations.
+    pub remediations: Arc<RemediationLog>,
+    /// Latencies.
+    pub stages: Arc<Stages>,
+}
+
+/// A table made by a function.
+struct Made<F> {
+    name: &'static str,
+    schema: SchemaRef,
+    rows: F,
+}
+
+impl<F> fmt::Debug for Made<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemTable").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<F: Fn() -> Vec<ArrayRef> + Send + Sync> SystemTable for Made<F> {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn rows(&self, _now: UnixNanos) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_new(self.schema(), (self.rows)())
+    }
+}
+
+impl TableSources {
+    /// Tables over a store and nothing else: for checking rules where nothing runs.
+    pub fn empty(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            twin: Arc::new(Twin::new(Mapping::builtin())),
+            ledger: Arc::default(),
+            board: Arc::default(),
+            history: Arc::default(),
+            remediations: Arc::default(),
+            stages: Arc::default(),
+        }
+    }
+
+    /// Registers every table.
+    pub fn register(&self, database: &Database) {
+        register(database, self);
+    }
+}
+
+fn register(database: &Database, sources: &TableSources) {
+    for kind in EntityKind::ALL {
+        let twin = Arc::clone(&sources.twin);
+        let rows = move || twin.batch(kind).columns().to_vec();
+        database.register(
+            "twin",
+            kind.as_str(),
+            Arc::new(Made { name: kind.as_str(), schema: Twin::schema(kind), rows }),
+        );
+    }
+    let flyball = |name, fields: Vec<Field>, rows: Box<dyn Fn() -> Vec<ArrayRef> + Send + Sync>| {
+        database.register("flyball", name, Arc::new(Made { name, schema: Arc::new(Schema::new(fields)), rows }));
+    };
+    let s = sources.clone();
+    flyball("metric_info", metric_info_fields(), Box::new(move || metric_info(&s.store)));
+    let s = sources.clone();
+    flyball("series", series_fields(), Box::new(move || series(&s.store)));
+    let s = sources.clone();
+    flyball("ledger", ledger_fields(), Box::new(move || ledger(&s.ledger)));
+    let s = sources.clone();
+    flyball("sources", source_fields(), Box::new(move || senders(&s.ledger)));
+    let s = sources.clone();
+    flyball("stages", stage_fields(), Box::new(move || stages(&s.stages)));
+    let s = sources.clone();
+    flyball("rules", rule_fields(), Box::new(move || rules(&s.board)));
+    let s = sources.clone();
+    flyball("violations", violation_fields(), Box::new(move || violations(&s.history)));
+    let log = Arc::clone(&sources.remediations);
+    let fields = RemediationLog::schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    flyball("remediations", fields, Box::new(move || log.batch().columns().to_vec()));
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+fn whole(name: &str) -> Field {
+    Field::new(name, DataType::UInt64, true)
+}
+
+fn time(name: &str) -> Field {
+    Field::new(name, time_type(), true)
+}
+
+fn map(name: &str) -> Field {
+    Field::new(name, string_map_type(), true)
+}
+
+fn texts<'a, T: Into<Option<&'a str>>>(values: impl IntoIterator<Item = T>) -> ArrayRef {
+    Arc::new(values.into_iter().map(Into::into).collect::<StringArray>())
+}
+
+fn numbers(values: impl IntoIterator<Item = u64>) -> ArrayRef {
+    Arc::new(UInt64Array::from_iter_values(values))
+}
+
+fn times(values: impl IntoIterator<Item = Option<UnixNanos>>) -> ArrayRef {
+    let values = values.into_iter().map(|time| time.map(|time| time.0));
+    Arc::new(values.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
+}
+
+fn maps<I: IntoIterator<Item = (String, String)>>(rows: impl IntoIterator<Item = I>) -> ArrayRef {
+    let mut builder = MapBuilder::new(Some(map_field_names()), StringBuilder::new(), StringBuilder::new());
+    for row in rows {
+        for (name, value) in row {
+            builder.keys().append_value(name);
+            builder.values().append_value(value);
+        }
+        builder.append(true).expect("a key was appended with each value");
+    }
+    Arc::new(builder.finish())
+}
+
+fn number_map_type() -> DataType {
+    let pair = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Float64, true)];
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(pair.into()), false)), false)
+}
+
+fn number_maps<'a>(rows: impl IntoIterator<Item = &'a BTreeMap<String, f64>>) -> ArrayRef {
+    let mut builder = MapBuilder::new(Some(map_field_names()), StringBuilder::new(), Float64Builder::new());
+    for row in rows {
+        for (name, &value) in row {
+            builder.keys().append_value(name);
+            builder.values().append_value(value);
+        }
+        builder.append(true).expect("a key was appended with each value");
+    }
+    Arc::new(builder.finish())
+}
+
+fn pairs<'a, V: ToString + 'a>(map: impl IntoIterator<Item = (&'a String, &'a V)>) -> Vec<(String, String)> {
+    map.into_iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn metric_info_fields() -> Vec<Field> {
+    let monotonic = Field::new("monotonic", DataType::Boolean, true);
+    vec![text("metric"), text("original"), text("kind"), text("unit"), text("temporality"), monotonic, text("help")]
+}
+
+fn metric_info(store: &Store) -> Vec<ArrayRef> {
+    let view = store.registry().read();
+    let metrics: Vec<_> =
+        view.metrics().filter(|&metric| view.metric_name(metric).as_ref() != flyball_model::series::LOGS).collect();
+    let info = || metrics.iter().map(|&metric| view.info(metric));
+    vec![
+        texts(metrics.iter().map(|&metric| view.metric_name(metric).as_ref())),
+        texts(info().map(|info| info.original.as_str())),
+        texts(info().map(|info| info.kind.as_str())),
+        texts(info().map(|info| some(&info.unit))),
+        texts(info().map(|info| info.temporality.map(|temporality| temporality.as_str()))),
+        Arc::new(info().map(|info| info.monotonic).collect::<BooleanArray>()),
+        texts(info().map(|info| some(&info.help))),
+    ]
+}
+
+fn series_fields() -> Vec<Field> {
+    vec![text("metric"), map("labels"), time("first_at"), time("last_at")]
+}
+
+fn series(store: &Store) -> Vec<ArrayRef> {
+    let view = store.registry().read();
+    let all = || (0..view.series_count() as u32).map(flyball_model::SeriesRef);
+    vec![
+        texts(all().map(|series| view.metric_name(view.metric_of(series)).as_ref())),
+        maps(all().map(|series| {
+            view.labels(series).map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+        })),
+        times(all().map(|series| Some(view.first_at(series)))),
+        times(all().map(|series| view.last_at(series))),
+    ]
+}
+
+fn ledger_fields() -> Vec<Field> {
+    vec![text("source"), text("signal"), text("outcome"), text("reason"), whole("points"), time("last_at")]
+}
+
+fn ledger(ledger: &Ledger) -> Vec<ArrayRef> {
+    let rows = ledger.rows();
+    vec![
+        texts(rows.iter().map(|row| row.source.as_str())),
+        texts(rows.iter().map(|row| row.signal.as_str())),
+        texts(rows.iter().map(|row| row.outcome.as_str())),
+        texts(rows.iter().map(|row| row.reason.as_str())),
+        numbers(rows.iter().map(|row| row.points)),
+        times(rows.iter().map(|row| Some(row.last_at))),
+    ]
+}
+
+fn source_fields() -> Vec<Field> {
+    vec![
+        text("source"),
+        text("protocol"),
+        text("peer"),
+        whole("requests"),
+        whole("points"),
+        whole("bytes"),
+        time("last_at"),
+    ]
+}
+
+fn senders(ledger: &Ledger) -> Vec<ArrayRef> {
+    let rows = ledger.sources();
+    vec![
+        texts(rows.iter().map(|row| row.source.as_str())),
+        texts(rows.iter().map(|row| row.protocol)),
+        texts(rows.iter().map(|row| row.peer.as_str())),
+        numbers(rows.iter().map(|row| row.requests)),
+        numbers(rows.iter().map(|row| row.points)),
+        numbers(rows.iter().map(|row| row.bytes)),
+        times(rows.iter().map(|row| Some(row.last_at))),
+    ]
+}
+
+fn stage_fields() -> Vec<Field> {
+    vec![
+        text("stage"),
+        whole("count"),
+        whole("p50_us"),
+        whole("p90_us"),
+        whole("p99_us"),
+        whole("p999_us"),
+        whole("max_us"),
+    ]
+}
+
+fn stages(stages: &Stages) -> Vec<ArrayRef> {
+    let rows = stages.rows();
+    // What was never passed has no latency.
+    let passed = |row: &StageRow, micros: u64| (row.count > 0).then_some(micros);
+    let quantile = |index: usize| -> ArrayRef {
+        Arc::new(UInt64Array::from_iter(rows.iter().map(|row| passed(row, row.quantiles_us[index]))))
+    };
+    vec![
+        texts(rows.iter().map(|row| row.stage.as_str())),
+        numbers(rows.iter().map(|row| row.count)),
+        quantile(0),
+        quantile(1),
+        quantile(2),
+        quantile(3),
+        Arc::new(UInt64Array::from_iter(rows.iter().map(|row| passed(row, row.max_us)))),
+    ]
+}
+
+fn rule_fields() -> Vec<Field> {
+    vec![
+        text("rule"),
+        text("grp"),
+        text("version"),
+        text("mode"),
+        whole("evaluations"),
+        whole("errors"),
+        text("last_error"),
+        whole("last_duration_us"),
+        whole("instances"),
+        whole("firing"),
+        text("state"),
+    ]
+}
+
+fn rules(board: &RuleBoard) -> Vec<ArrayRef> {
+    let rows = board.rows();
+    let statuses = || rows.iter().map(|entry| &entry.status);
+    vec![
+        texts(statuses().map(|status| status.rule.as_str())),
+        texts(statuses().map(|status| status.group.as_str())),
+        texts(statuses().map(|status| status.version.as_str())),
+        texts(statuses().map(|status| status.mode)),
+        numbers(statuses().map(|status| status.evaluations)),
+        numbers(statuses().map(|status| status.errors)),
+        texts(statuses().map(|status| status.last_error.as_deref())),
+        numbers(statuses().map(|status| u64::try_from(status.last_duration.as_micros()).unwrap_or(u64::MAX))),
+        numbers(statuses().map(|status| status.instances as u64)),
+        numbers(statuses().map(|status| status.firing as u64)),
+        texts(rows.iter().map(|entry| entry.state())),
+    ]
+}
+
+fn violation_fields() -> Vec<Field> {
+    vec![
+        text("id"),
+        text("rule"),
+        text("version"),
+        text("instance"),
+        map("labels"),
+        text("state"),
+        time("active_at"),
+        time("fired_at"),
+        time("resolved_at"),
+        Field::new("values", number_map_type(), true),
+        text("summary"),
+    ]
+}
+
+fn violations(history: &ViolationHistory) -> Vec<ArrayRef> {
+    let rows = history.newest_first();
+    let instances: Vec<_> = rows.iter().map(|row| flyball_model::event::identity_text(&row.identity)).collect();
+    vec![
+        texts(rows.iter().map(|row| row.violation.as_str())),
+        texts(rows.iter().map(|row| row.rule.as_str())),
+        texts(rows.iter().map(|row| row.version.as_str())),
+        texts(instances.iter().map(String::as_str)),
+        maps(rows.iter().map(|row| pairs(&row.labels))),
+        texts(rows.iter().map(|row| row.state.as_str())),
+        times(rows.iter().map(|row| Some(row.active_at))),
+        times(rows.iter().map(|row| row.fired_at)),
+        times(rows.iter().map(|row| row.resolved_at)),
+        number_maps(rows.iter().map(|row| &row.values)),
+        texts(rows.iter().map(|row| row.summary.as_str())),
+    ]
+}

@@ -1,0 +1,247 @@
+//! The whole way inside one process: a body in, an event out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flyball_model::action::ActionKind;
+use flyball_model::event::{Event, EventKind};
+use flyball_model::intake::{Encoding, Format, RefusalKind, Submission};
+use flyball_model::ledger::{Outcome, Reason};
+use flyball_model::ports::{Backend, Delivery};
+use flyball_model::{Clock, Intake, Limits, WallClock};
+use flyball_remediation::ActionLimits;
+use flyball_rules::definition::{RuleSet, from_str};
+use flyball_rules::query::QueryLimits;
+use flyball_store::{Store, StoreOptions};
+use flyball_twin::{Mapping, Twin};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use prost::Message;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Parts, Runtime, Tasks};
+
+/// Pending for ever: its `for` is longer than any test.
+const SLOW: &str = "
+groups:
+- name: g
+  rules:
+  - {rule: Slow, for: 1h, sql: 'SELECT room, value FROM latest(temperature) WHERE value > 30'}
+";
+
+const RULES: &str = "
+groups:
+- name: g
+  rules:
+  - rule: Hot
+    sql: SELECT room, value AS celsius FROM latest(temperature) WHERE value > 30
+    remediate:
+    - {backend: ops, action: scale_out, target: {kind: Fan, name: '{{ room }}'}, by: 1}
+";
+
+/// A backend that tells the test what it got.
+struct Told(mpsc::Sender<Event>);
+
+#[async_trait]
+impl Backend for Told {
+    fn name(&self) -> &str {
+        "ops"
+    }
+
+    fn can(&self, _: ActionKind) -> bool {
+        true
+    }
+
+    fn wants(&self, _: EventKind) -> bool {
+        true
+    }
+
+    async fn deliver(&self, event: &Event) -> Delivery {
+        self.0.send(event.clone()).await.expect("the test listens");
+        Delivery::Accepted { attempts: 1 }
+    }
+}
+
+struct Bench {
+    runtime: Arc<Runtime>,
+    tasks: Tasks,
+    clock: Arc<dyn Clock>,
+    events: mpsc::Receiver<Event>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    async fn start(rules: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
+        let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+        let (told, events) = mpsc::channel(16);
+        let parts = Parts {
+            store,
+            twin: Arc::new(Twin::new(Mapping::builtin())),
+            limits: Limits { body_bytes: 4096, ..Limits::default() },
+            query_limits: QueryLimits::default(),
+            action_limits: ActionLimits::default(),
+            snapshot_every: Duration::from_secs(10),
+            backends: vec![Arc::new(Told(told))],
+            sinks: Vec::new(),
+            stopping: CancellationToken::new(),
+            clock: Arc::clone(&clock),
+        };
+        let rules = RuleSet { files: vec![from_str("r.yaml", rules).expect("good rules")] };
+        let (runtime, tasks) = Runtime::start(parts, rules).await;
+        Self { runtime, tasks, clock, events, _folder: folder }
+    }
+
+    fn submission(&self, body: impl Into<Bytes>) -> Submission {
+        Submission {
+            receiver: "test",
+            peer: "here".to_owned(),
+            format: Format::OtlpMetrics,
+            encoding: Encoding::Identity,
+            body: body.into(),
+            received_at: self.clock.now(),
+        }
+    }
+
+    async fn send(&self, room: &str, celsius: f64) {
+        let body = gauge("temperature", room, celsius, self.clock.now().0 as u64);
+        let receipt = self.runtime.pipeline.take(self.submission(body)).await.expect("a good body");
+        assert_eq!((receipt.stored, receipt.rejected()), (1, 0), "{}", receipt.message());
+    }
+
+    async fn next(&mut self) -> Event {
+        let event = tokio::time::timeout(Duration::from_secs(20), self.events.recv());
+        event.await.expect("an event within 20 s").expect("the backend lives")
+    }
+}
+
+fn gauge(name: &str, room: &str, value: f64, time_unix_nano: u64) -> Vec<u8> {
+    let room = KeyValue {
+        key: "room".to_owned(),
+        value: Some(AnyValue { value: Some(any_value::Value::StringValue(room.to_owned())) }),
+        ..KeyValue::default()
+    };
+    let point = NumberDataPoint {
+        attributes: vec![room],
+        time_unix_nano,
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..NumberDataPoint::default()
+    };
+    let metric = Metric {
+        name: name.to_owned(),
+        data: Some(metric::Data::Gauge(Gauge { data_points: vec![point] })),
+        ..Metric::default()
+    };
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_point_becomes_a_violation_an_event_and_a_request_and_resolves() {
+    let mut bench = Bench::start(RULES).await;
+    bench.send("attic", 20.0).await;
+    bench.send("attic", 35.0).await;
+    let firing = bench.next().await;
+    assert_eq!(firing.kind.to_string(), "flyball.violation.firing");
+    assert_eq!((firing.subject().as_str(), firing.transition.values["celsius"]), ("Hot/room=attic", 35.0));
+    let request = bench.next().await;
+    assert_eq!(request.kind, EventKind::RemediationRequested);
+    assert_eq!(request.action.as_ref().map(|action| action.target["name"].as_str()), Some("attic"));
+    bench.send("attic", 21.0).await;
+    let resolved = bench.next().await;
+    assert_eq!(resolved.kind.to_string(), "flyball.violation.resolved");
+    assert_eq!(resolved.transition.violation, firing.transition.violation);
+    assert_ne!(resolved.id, firing.id);
+
+    let database = bench.runtime.database.clone();
+    let now = bench.clock.now();
+    for (sql, rows) in [
+        ("SELECT * FROM flyball.violations WHERE state = 'resolved' AND instance = 'room=attic'", 1),
+        ("SELECT * FROM flyball.remediations WHERE backend = 'ops'", 3),
+        ("SELECT * FROM flyball.rules WHERE rule = 'Hot' AND firing = 0 AND errors = 0 AND evaluations > 1", 1),
+        ("SELECT * FROM flyball.ledger WHERE source = 'test/here' AND outcome = 'stored' AND points = 3", 1),
+        ("SELECT * FROM flyball.series WHERE metric = 'temperature' AND labels['room'] = 'attic'", 1),
+        ("SELECT * FROM flyball.stages WHERE stage = 'receive_to_ack' AND count = 3", 1),
+        ("SELECT * FROM twin.node", 0),
+    ] {
+        let result = database.query(sql, now).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(result.rows(), rows, "{sql}");
+    }
+    assert!(bench.runtime.metrics().contains("flyball_rule_firing{group=\"g\",rule=\"Hot\"} 0"));
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_refused_stands_in_the_ledger() {
+    let bench = Bench::start(RULES).await;
+    let refusal = bench.runtime.pipeline.take(bench.submission(&b"\x0a\xff"[..])).await.expect_err("malformed");
+    assert_eq!(refusal.kind, RefusalKind::Malformed);
+    let refusal = bench.runtime.pipeline.take(bench.submission(vec![0; 5000])).await.expect_err("too large");
+    assert_eq!(refusal.kind, RefusalKind::TooLarge);
+    let rows = bench.runtime.tables.ledger.rows();
+    let found: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
+    assert_eq!(found, [(Outcome::Rejected, Reason::Malformed, 1), (Outcome::Rejected, Reason::BodyTooLarge, 1)]);
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_taken_away_resolves_what_it_fired() {
+    let mut bench = Bench::start(RULES).await;
+    bench.send("attic", 35.0).await;
+    assert_eq!(bench.next().await.kind.to_string(), "flyball.violation.firing");
+    assert_eq!(bench.next().await.kind, EventKind::RemediationRequested);
+    bench.runtime.rules.replace(RuleSet::default()).await;
+    assert_eq!(bench.next().await.kind.to_string(), "flyball.violation.resolved");
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_violation_that_ends_before_it_fires_leaves_no_trace() {
+    let bench = Bench::start(SLOW).await;
+    let rows = async |sql: &str| bench.runtime.database.query(sql, bench.clock.now()).await.expect("good SQL").rows();
+    bench.send("attic", 35.0).await;
+    while rows("SELECT * FROM flyball.violations WHERE state = 'pending'").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    bench.send("attic", 20.0).await;
+    while rows("SELECT * FROM flyball.violations").await > 0 {
+        tokio::task::yield_now().await;
+    }
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_decided_before_the_end_is_delivered_and_what_comes_after_is_refused() {
+    let mut bench = Bench::start(RULES).await;
+    bench.send("attic", 35.0).await;
+    assert_eq!(bench.next().await.kind.to_string(), "flyball.violation.firing");
+    let late = bench.submission(gauge("temperature", "attic", 36.0, bench.clock.now().0 as u64));
+    bench.tasks.drain().await.expect("a clean drain");
+    assert_eq!(bench.events.recv().await.map(|event| event.kind), Some(EventKind::RemediationRequested));
+    let refusal = bench.runtime.pipeline.take(late).await.expect_err("the intake is closed");
+    assert_eq!(refusal.kind, RefusalKind::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rule_has_its_turn_however_many_are_due() {
+    let rules: String = (0..40)
+        .map(|index| {
+            format!("  - {{rule: R{index}, sql: 'SELECT room, value FROM temperature WHERE value > {index}'}}\n")
+        })
+        .collect();
+    let bench = Bench::start(&format!("groups:\n- name: g\n  rules:\n{rules}")).await;
+    let sql = "SELECT * FROM flyball.rules WHERE evaluations > 1";
+    while bench.runtime.database.query(sql, bench.clock.now()).await.expect("good SQL").rows() < 40 {
+        bench.send("attic", 35.0).await;
+    }
+    bench.tasks.drain().await.expect("a clean drain");
+}

@@ -1,0 +1,185 @@
+//! One history file: its name, its index, its end.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flyball_model::MetricRef;
+use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::error::StoreError;
+use crate::range::TimeRange;
+
+/// The key of the index among the Parquet metadata.
+const INDEX_KEY: &str = "flyball.index";
+const VERSION_KEY: &str = "flyball.version";
+const VERSION: u32 = 1;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Points,
+    Logs,
+}
+
+/// Which rows of a points file belong to a metric, and their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(u32, u32, i64, i64)", from = "(u32, u32, i64, i64)")]
+pub(crate) struct MetricRows {
+    pub(crate) metric: MetricRef,
+    /// The row after the metric's last; its first is the one before's end.
+    pub(crate) end: u32,
+    pub(crate) times: TimeRange,
+}
+
+impl From<(u32, u32, i64, i64)> for MetricRows {
+    fn from((metric, end, from, to): (u32, u32, i64, i64)) -> Self {
+        Self { metric: MetricRef(metric), end, times: TimeRange { from, to } }
+    }
+}
+
+impl From<MetricRows> for (u32, u32, i64, i64) {
+    fn from(rows: MetricRows) -> Self {
+        (rows.metric.0, rows.end, rows.times.from, rows.times.to)
+    }
+}
+
+/// What a file says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) rows: u64,
+    /// Every series number in the file is below this.
+    pub(crate) series_end: u32,
+    /// Sorted by metric; empty in a file of logs.
+    pub(crate) metrics: Vec<MetricRows>,
+}
+
+impl Index {
+    /// The index as Parquet metadata.
+    pub(crate) fn to_metadata(&self) -> Vec<KeyValue> {
+        let index = serde_json::to_string(self).expect("numbers always have a JSON form");
+        vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_string()), KeyValue::new(INDEX_KEY.to_owned(), index)]
+    }
+}
+
+/// A file of the history. It is removed when it is doomed and its last reader is done.
+#[derive(Debug)]
+pub(crate) struct HistoryFile {
+    pub(crate) path: PathBuf,
+    pub(crate) number: u64,
+    pub(crate) times: TimeRange,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) series_end: u32,
+    pub(crate) metrics: Box<[MetricRows]>,
+    doomed: AtomicBool,
+}
+
+impl HistoryFile {
+    pub(crate) fn new(path: PathBuf, number: u64, bytes: u64, index: Index) -> Self {
+        Self {
+            path,
+            number,
+            times: TimeRange { from: index.from, to: index.to },
+            rows: index.rows,
+            bytes,
+            series_end: index.series_end,
+            metrics: index.metrics.into(),
+            doomed: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads a file's index.
+    pub(crate) fn load(path: PathBuf, kind: Kind, number: u64) -> Result<Self, StoreError> {
+        let file = File::open(&path).map_err(StoreError::io("open", &path))?;
+        let bytes = file.metadata().map_err(StoreError::io("read", &path))?.len();
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(StoreError::parquet(&path))?;
+        let values = metadata.file_metadata().key_value_metadata();
+        let value = |key: &str| values?.iter().find(|entry| entry.key == key)?.value.as_deref();
+        let corrupt = |detail: &str| StoreError::Corrupt {
+            path: path.clone(),
+            offset: bytes,
+            detail: format!("{detail}; move the file out of the folder to go on without it"),
+        };
+        let found = value(VERSION_KEY).and_then(|version| version.parse().ok());
+        let found: u32 = found.ok_or_else(|| corrupt("its metadata has no flyball.version"))?;
+        if found > VERSION {
+            return Err(StoreError::NewerFormat { path, found, known: VERSION });
+        }
+        let index = value(INDEX_KEY).and_then(|index| serde_json::from_str::<Index>(index).ok());
+        let index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
+        let rows_of_metrics = index.metrics.last().map_or(0, |last| u64::from(last.end));
+        let fits = index.rows == u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default()
+            && (kind == Kind::Logs || rows_of_metrics == index.rows)
+            && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end);
+        if !fits {
+            return Err(corrupt("its index does not fit its rows"));
+        }
+        Ok(Self::new(path, number, bytes, index))
+    }
+
+    /// The rows that may be of these metrics (sorted) and times.
+    pub(crate) fn rows_of(&self, metrics: &[MetricRef], range: TimeRange) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        if !self.times.overlaps(range) {
+            return ranges;
+        }
+        for &metric in metrics {
+            let Ok(at) = self.metrics.binary_search_by_key(&metric, |rows| rows.metric) else { continue };
+            let start = if at == 0 { 0 } else { self.metrics[at - 1].end as usize };
+            let MetricRows { end, times, .. } = self.metrics[at];
+            match ranges.last_mut() {
+                _ if !times.overlaps(range) => {}
+                Some(last) if last.end == start => last.end = end as usize,
+                _ => ranges.push(start..end as usize),
+            }
+        }
+        ranges
+    }
+
+    /// The times of a metric's points in the file.
+    pub(crate) fn times_of(&self, metric: MetricRef) -> Option<TimeRange> {
+        let at = self.metrics.binary_search_by_key(&metric, |rows| rows.metric).ok()?;
+        Some(self.metrics[at].times)
+    }
+
+    /// Has the file removed when nobody reads it any more.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for HistoryFile {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            // It is found again, and expired again, when the folder is next opened.
+            warn!(path = %self.path.display(), %error, "expired history file not removed");
+        }
+    }
+}
+
+/// `points-N.parquet` or `logs-N.parquet`.
+pub(crate) fn name(kind: Kind, number: u64) -> String {
+    match kind {
+        Kind::Points => format!("points-{number:012}.parquet"),
+        Kind::Logs => format!("logs-{number:012}.parquet"),
+    }
+}
+
+/// What a file's name says; `None` for files that are not ours.
+pub(crate) fn parse_name(path: &Path) -> Option<(Kind, u64)> {
+    let (kind, number) = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split_once('-')?;
+    let kind = match kind {
+        "points" => Kind::Points,
+        "logs" => Kind::Logs,
+        _ => return None,
+    };
+    Some((kind, number.parse().ok()?))
+}

@@ -1,0 +1,161 @@
+//! Writing a points file.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Array, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, UInt32Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use flyball_model::MetricRef;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
+
+use super::file::{HistoryFile, Index, Kind, MetricRows, name};
+use crate::error::StoreError;
+use crate::folder;
+use crate::hot::chunk::{Chunk, Columns};
+use crate::range::TimeRange;
+
+/// Rows between two looks at the row group's size; also the rows that are gathered before they are handed over.
+const BATCH_ROWS: usize = 32 * 1024;
+
+/// Rows of a page: what must be unpacked to read one series.
+const PAGE_ROWS: usize = 8 * 1024;
+
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+/// Writes the chunks of some metrics (sorted by metric, each metric's chunks in the order of arrival) as file `number`.
+/// The file has its name, and is synced, when this returns.
+///
+/// # Errors
+/// When the disk says no; then no file of that name exists.
+pub(crate) fn write_points(
+    dir: &Path,
+    number: u64,
+    chunks: &[(MetricRef, Arc<Chunk>)],
+) -> Result<HistoryFile, StoreError> {
+    let unit = common_unit(chunks);
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("series", DataType::UInt32, false),
+        Field::new("time", DataType::Timestamp(unit, Some("UTC".into())), false),
+        Field::new("value", DataType::Float64, false),
+    ]));
+    let column = |name: &str| ColumnPath::from(name);
+    let properties = properties()
+        .set_dictionary_enabled(false)
+        .set_column_encoding(column("series"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(column("time"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT);
+    write_file(dir, Kind::Points, number, &schema, properties, |writer, path| {
+        let mut index = Index { from: i64::MAX, to: i64::MIN, rows: 0, series_end: 0, metrics: Vec::new() };
+        let mut gathered = Columns::default();
+        for of_metric in chunks.chunk_by(|a, b| a.0 == b.0) {
+            let metric = of_metric[0].0;
+            let times = of_metric.iter().fold(TimeRange::EMPTY, |times, (_, chunk)| times.hull(chunk.times));
+            for (chunk, row) in sorted_rows(of_metric) {
+                let points = &of_metric[chunk as usize].1.points;
+                let row = row as usize;
+                gathered.push(points.series[row], points.time[row], points.value[row]);
+                index.rows += 1;
+                index.series_end = index.series_end.max(points.series[row] + 1);
+                if gathered.len() == BATCH_ROWS {
+                    let batch = to_batch(&schema, unit, std::mem::take(&mut gathered));
+                    writer.write(&batch).map_err(StoreError::parquet(path))?;
+                }
+            }
+            let end = u32::try_from(index.rows).expect("a memory budget's worth of points is below 2^32");
+            index.metrics.push(MetricRows { metric, end, times });
+            index.from = index.from.min(times.from);
+            index.to = index.to.max(times.to);
+        }
+        writer.write(&to_batch(&schema, unit, gathered)).map_err(StoreError::parquet(path))?;
+        Ok(index)
+    })
+}
+
+/// The rows of a metric's chunks, as (chunk, row), by series and time; equal ones in the order of their arrival.
+fn sorted_rows(chunks: &[(MetricRef, Arc<Chunk>)]) -> impl Iterator<Item = (u32, u32)> {
+    let mut rows = Vec::with_capacity(chunks.iter().map(|(_, chunk)| chunk.points.len()).sum());
+    for (number, (_, chunk)) in chunks.iter().enumerate() {
+        let points = &chunk.points;
+        rows.extend((0..points.len()).map(|row| (points.series[row], points.time[row], number as u32, row as u32)));
+    }
+    rows.sort_unstable();
+    rows.into_iter().map(|(_, _, chunk, row)| (chunk, row))
+}
+
+/// The coarsest unit that holds all times exactly: most senders count in milliseconds, and then the differences that are
+/// stored have twenty bits less.
+fn common_unit(chunks: &[(MetricRef, Arc<Chunk>)]) -> TimeUnit {
+    let all_multiples_of =
+        |step: i64| chunks.iter().all(|(_, chunk)| chunk.points.time.iter().all(|time| time % step == 0));
+    if all_multiples_of(1_000_000) {
+        TimeUnit::Millisecond
+    } else if all_multiples_of(1_000) {
+        TimeUnit::Microsecond
+    } else {
+        TimeUnit::Nanosecond
+    }
+}
+
+fn to_batch(schema: &SchemaRef, unit: TimeUnit, columns: Columns) -> RecordBatch {
+    let time = columns.time;
+    let time: ArrayRef = match unit {
+        TimeUnit::Millisecond => {
+            let time = time.into_iter().map(|time| time / 1_000_000);
+            Arc::new(TimestampMillisecondArray::from_iter_values(time).with_timezone("UTC"))
+        }
+        TimeUnit::Microsecond => {
+            let time = time.into_iter().map(|time| time / 1_000);
+            Arc::new(TimestampMicrosecondArray::from_iter_values(time).with_timezone("UTC"))
+        }
+        _ => Arc::new(TimestampNanosecondArray::from(time).with_timezone("UTC")),
+    };
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(UInt32Array::from(columns.series)), time, Arc::new(Float64Array::from(columns.value))];
+    RecordBatch::try_new(Arc::clone(schema), columns).expect("the columns are made for this schema, with one length")
+}
+
+/// What all history files share.
+pub(super) fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+}
+
+/// Writes under a temporary name, syncs, and only then gives the file its name.
+pub(super) fn write_file(
+    dir: &Path,
+    kind: Kind,
+    number: u64,
+    schema: &SchemaRef,
+    properties: WriterPropertiesBuilder,
+    fill: impl FnOnce(&mut ArrowWriter<File>, &Path) -> Result<Index, StoreError>,
+) -> Result<HistoryFile, StoreError> {
+    let path = dir.join(name(kind, number));
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let file = File::create(&temporary).map_err(StoreError::io("create", &temporary))?;
+        let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties.build()))
+            .map_err(StoreError::parquet(&temporary))?;
+        let index = fill(&mut writer, &temporary)?;
+        index.to_metadata().into_iter().for_each(|entry| writer.append_key_value_metadata(entry));
+        let file = writer.into_inner().map_err(StoreError::parquet(&temporary))?;
+        file.sync_all().map_err(StoreError::io("sync", &temporary))?;
+        let bytes = file.metadata().map_err(StoreError::io("read", &temporary))?.len();
+        folder::rename(&temporary, &path)?;
+        Ok(HistoryFile::new(path, number, bytes, index))
+    };
+    write().inspect_err(|_| {
+        // The error that is returned matters; a file that stays behind is removed at the next start.
+        let _ = std::fs::remove_file(&temporary);
+    })
+}

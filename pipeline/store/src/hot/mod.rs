@@ -1,0 +1,5 @@
+//! What arrived lately and is not in the history yet, in memory.
+
+pub(crate) mod chunk;
+pub(crate) mod logs;
+pub(crate) mod points;

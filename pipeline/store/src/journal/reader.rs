@@ -1,0 +1,157 @@
+//! Rebuilding the registry from the journal.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use flyball_model::{MetricRef, SeriesRegistry};
+
+use super::record::{Record, Records};
+use super::{FILE_HEADER_BYTES, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, MAGIC, VERSION, frame_header};
+use crate::error::StoreError;
+
+/// What was found.
+pub(crate) struct Loaded {
+    pub(crate) registry: SeriesRegistry,
+    /// Where the good part ends; what follows is a torn tail, to be cut.
+    pub(crate) end: u64,
+}
+
+/// Reads a journal. The registry takes `cap` series, or as many as there are if that is more.
+///
+/// # Errors
+/// When the file can't be read, is of a newer format, or is damaged elsewhere than at its torn tail.
+pub(crate) fn load(file: &mut File, path: &Path, cap: usize) -> Result<Loaded, StoreError> {
+    check_header(file, path)?;
+    let mut series = 0;
+    let end = each_frame(file, path, |body| {
+        let mut records = Records::new(body);
+        while let Some(record) = records.next()? {
+            series += usize::from(matches!(record, Record::Series { .. }));
+        }
+        Ok(())
+    })?;
+    let registry = SeriesRegistry::new(cap.max(series));
+    let mut names = Vec::new();
+    each_frame(file, path, |body| replay(&registry, &mut names, body))?;
+    Ok(Loaded { registry, end })
+}
+
+fn replay(registry: &SeriesRegistry, names: &mut Vec<String>, body: &[u8]) -> Result<(), String> {
+    let mut records = Records::new(body);
+    while let Some(record) = records.next()? {
+        match record {
+            Record::Metric { number: MetricRef(number), name, info } => {
+                match names.get(number as usize) {
+                    Some(known) if known != name => {
+                        return Err(format!("metric {number} is called '{known}' and '{name}'"));
+                    }
+                    Some(_) => {}
+                    None if number as usize == names.len() => names.push(name.to_owned()),
+                    None => return Err(format!("metric {number} comes after {}", names.len())),
+                }
+                registry.describe(name, &info);
+            }
+            Record::Series { metric, first_at, labels } => {
+                let name = names.get(metric.0 as usize).ok_or_else(|| format!("metric {} is not known", metric.0))?;
+                if !labels.is_sorted_by(|a, b| a.0 < b.0) {
+                    return Err(format!("the labels of a series of '{name}' are not sorted"));
+                }
+                let expected = registry.len();
+                let series = registry.resolve(name, &labels, first_at).map_err(|error| error.to_string())?;
+                if series.0 as usize != expected {
+                    return Err(format!("a series of '{name}' stands twice"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_header(file: &mut File, path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; FILE_HEADER_BYTES];
+    file.rewind().map_err(StoreError::io("read", path))?;
+    file.read_exact(&mut header).map_err(StoreError::io("read", path))?;
+    let (magic, version) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            offset: 0,
+            detail: "this is not a series journal; check --data-dir".into(),
+        });
+    }
+    let found = u32::from_le_bytes([version[0], version[1], version[2], version[3]]);
+    if found > VERSION {
+        return Err(StoreError::NewerFormat { path: path.to_owned(), found, known: VERSION });
+    }
+    Ok(())
+}
+
+/// Calls `each` with the body of every good frame; returns where the last one ends.
+fn each_frame(
+    file: &mut File,
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<u64, StoreError> {
+    let length = file.metadata().map_err(StoreError::io("read", path))?.len();
+    let mut offset = FILE_HEADER_BYTES as u64;
+    file.seek(SeekFrom::Start(offset)).map_err(StoreError::io("read", path))?;
+    let mut reader = BufReader::new(&mut *file);
+    let mut body = Vec::new();
+    while offset < length {
+        if !read_frame(&mut reader, length - offset, &mut body).map_err(StoreError::io("read", path))? {
+            drop(reader);
+            check_torn(file, path, offset, length)?;
+            return Ok(offset);
+        }
+        each(&body).map_err(|detail| StoreError::Corrupt {
+            path: path.to_owned(),
+            offset,
+            detail: format!("{detail}; restore the file from a backup, or start with a new data folder"),
+        })?;
+        offset += (FRAME_HEADER_BYTES + body.len()) as u64;
+    }
+    Ok(offset)
+}
+
+/// Reads a frame's body; false when the frame is damaged or cut off.
+fn read_frame(reader: &mut impl Read, left: u64, body: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    if left < FRAME_HEADER_BYTES as u64 {
+        return Ok(false);
+    }
+    reader.read_exact(&mut header)?;
+    let Some((length, checksum)) = frame_header(&header) else { return Ok(false) };
+    if left - (FRAME_HEADER_BYTES as u64) < length as u64 {
+        return Ok(false);
+    }
+    body.resize(length, 0);
+    reader.read_exact(body)?;
+    Ok(crc32fast::hash(body) == checksum)
+}
+
+/// A frame at `bad` is damaged: fine at the end of the file, an error before it.
+fn check_torn(file: &mut File, path: &Path, bad: u64, length: u64) -> Result<(), StoreError> {
+    let corrupt = |detail: &str| StoreError::Corrupt {
+        path: path.to_owned(),
+        offset: bad,
+        detail: format!("{detail}; restore the file from a backup, or start with a new data folder"),
+    };
+    // One frame is synced at a time, so a torn tail is at most one frame long.
+    if length - bad > (FRAME_HEADER_BYTES + FRAME_BYTES_MAX) as u64 {
+        return Err(corrupt("a bad checksum, and much data behind it"));
+    }
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(bad)).map_err(StoreError::io("read", path))?;
+    file.read_to_end(&mut tail).map_err(StoreError::io("read", path))?;
+    for start in 1..tail.len() {
+        let frame = &tail[start..];
+        if let Some((header, rest)) = frame.split_first_chunk()
+            && let Some((length, checksum)) = frame_header(header)
+            && rest.get(..length).is_some_and(|body| crc32fast::hash(body) == checksum)
+        {
+            return Err(corrupt("a bad checksum, and good data behind it"));
+        }
+    }
+    Ok(())
+}

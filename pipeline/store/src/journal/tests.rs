@@ -1,0 +1,170 @@
+//! The journal against crashes and damage.
+
+use std::fs;
+use std::path::Path;
+
+use flyball_model::{Kind, MetricInfo, SeriesRegistry, Temporality, UnixNanos};
+use proptest::prelude::*;
+
+use super::writer::Journal;
+use super::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES};
+use crate::StoreError;
+use crate::testing::folder;
+
+fn fill(registry: &SeriesRegistry, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let host = format!("h{number}");
+        registry.resolve("m", &[("host", &host), ("rack", "r")], UnixNanos(number as i64)).expect("below the cap");
+    }
+}
+
+fn open(dir: &Path) -> Result<(Journal, SeriesRegistry), StoreError> {
+    Journal::open(dir, 1000)
+}
+
+/// A journal of two frames, with 3 and 2 series; returns the length after each.
+fn two_frames(dir: &Path) -> (u64, u64) {
+    let (mut journal, registry) = open(dir).expect("an empty folder");
+    fill(&registry, 0..3);
+    journal.catch_up(&registry).expect("a writable folder");
+    let first = journal.bytes();
+    fill(&registry, 3..5);
+    assert_eq!(journal.catch_up(&registry).expect("a writable folder"), 2);
+    assert_eq!(journal.catch_up(&registry).expect("a writable folder"), 0);
+    (first, journal.bytes())
+}
+
+fn series_after(dir: &Path) -> Result<usize, StoreError> {
+    open(dir).map(|(_, registry)| registry.len())
+}
+
+#[test]
+fn series_and_descriptions_come_back_with_their_numbers() {
+    let dir = folder();
+    let (mut journal, registry) = open(dir.path()).expect("an empty folder");
+    let counter = MetricInfo {
+        original: "http.requests".into(),
+        kind: Kind::Counter,
+        unit: "1".into(),
+        temporality: Some(Temporality::Delta),
+        monotonic: Some(true),
+        help: "requests".into(),
+    };
+    registry.describe("http_requests", &counter);
+    fill(&registry, 0..2);
+    journal.catch_up(&registry).expect("a writable folder");
+    let later = MetricInfo { help: "all requests".into(), ..MetricInfo::default() };
+    registry.describe("http_requests", &later);
+    registry.resolve("http_requests", &[("söme", "ünïcode")], UnixNanos(-7)).expect("below the cap");
+    journal.catch_up(&registry).expect("a writable folder");
+    drop(journal);
+
+    let (_, again) = open(dir.path()).expect("a good journal");
+    let (before, after) = (registry.read(), again.read());
+    assert_eq!(after.series_count(), 3);
+    for metric in before.metrics() {
+        assert_eq!(after.metric(before.metric_name(metric)), Some(metric));
+        assert_eq!(after.info(metric), before.info(metric));
+        for &series in before.series_of(metric) {
+            assert_eq!((after.id(series), after.first_at(series)), (before.id(series), before.first_at(series)));
+        }
+    }
+    assert_eq!(after.info(after.metric("http_requests").expect("described")).help, "all requests");
+}
+
+#[test]
+fn a_tail_torn_anywhere_is_cut_and_the_journal_goes_on() {
+    let dir = folder();
+    let (first, second) = two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let whole = fs::read(&path).expect("the journal");
+    for length in first..second {
+        fs::write(&path, &whole[..length as usize]).expect("a writable folder");
+        assert_eq!(series_after(dir.path()).expect("a torn tail is no error"), 3, "cut at {length}");
+        assert_eq!(fs::metadata(&path).expect("the journal").len(), first);
+    }
+    let (mut journal, registry) = open(dir.path()).expect("a good journal");
+    fill(&registry, 3..9);
+    journal.catch_up(&registry).expect("a writable folder");
+    drop(journal);
+    assert_eq!(series_after(dir.path()).expect("a good journal"), 9);
+}
+
+#[test]
+fn a_tail_of_garbage_is_cut() {
+    let dir = folder();
+    let (first, second) = two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let whole = fs::read(&path).expect("the journal");
+    for garbage in [0x00, 0xff] {
+        let mut torn = whole.clone();
+        torn[first as usize + 5..].fill(garbage);
+        fs::write(&path, torn).expect("a writable folder");
+        assert_eq!(series_after(dir.path()).expect("a torn tail is no error"), 3);
+    }
+    assert!(second > first);
+}
+
+#[test]
+fn damage_with_good_data_behind_it_is_an_error_that_names_file_and_offset() {
+    let dir = folder();
+    let (first, _) = two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let whole = fs::read(&path).expect("the journal");
+    // In the length, in the checksums, and in the body of the first frame.
+    for at in [0, 4, 8, FRAME_HEADER_BYTES, first as usize - FILE_HEADER_BYTES - 1] {
+        let mut damaged = whole.clone();
+        damaged[FILE_HEADER_BYTES + at] ^= 0x40;
+        fs::write(&path, damaged).expect("a writable folder");
+        let error = series_after(dir.path()).expect_err("damage inside").to_string();
+        assert!(error.contains("series.journal is damaged at byte 12"), "{at}: {error}");
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_with_its_number() {
+    let dir = folder();
+    two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let mut bytes = fs::read(&path).expect("the journal");
+    bytes[8] = 9;
+    fs::write(&path, bytes).expect("a writable folder");
+    let error = series_after(dir.path()).expect_err("a newer format");
+    assert!(matches!(error, StoreError::NewerFormat { found: 9, known: 1, .. }), "{error}");
+}
+
+#[test]
+fn what_was_written_is_taken_back_even_when_the_cap_is_lower_now() {
+    let dir = folder();
+    two_frames(dir.path());
+    let (_, registry) = Journal::open(dir.path(), 2).expect("a good journal");
+    assert_eq!((registry.len(), registry.cap()), (5, 5));
+}
+
+#[test]
+fn many_series_are_written_in_frames_of_bounded_size() {
+    let dir = folder();
+    let (mut journal, registry) = Journal::open(dir.path(), 100_000).expect("an empty folder");
+    let long = "x".repeat(1000);
+    for number in 0..3000 {
+        registry.resolve("m", &[("n", &format!("{long}{number}"))], UnixNanos(0)).expect("below the cap");
+    }
+    assert_eq!(journal.catch_up(&registry).expect("a writable folder"), 3001);
+    drop(journal);
+    assert_eq!(series_after(dir.path()).expect("a good journal"), 3000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_read_or_refused_without_a_panic(tail in prop::collection::vec(any::<u8>(), 0..200)) {
+        let dir = folder();
+        two_frames(dir.path());
+        let path = dir.path().join("series.journal");
+        let mut bytes = fs::read(&path).expect("the journal");
+        bytes.extend(tail);
+        fs::write(&path, bytes).expect("a writable folder");
+        prop_assert_eq!(series_after(dir.path()).expect("a torn tail is no error"), 5);
+    }
+}

@@ -1,0 +1,30 @@
+//! The hot store, the embedded Parquet history, and their DataFusion tables.
+//!
+//! Points arrive in [`Store::append`] and stay in memory, in columns by metric, until [`Store::maintain`] finds them too
+//! old or too many; then they leave for Parquet files. The tables ([`Store::metric_table`] and its siblings) and
+//! [`Store::samples`] read both as one.
+
+mod error;
+mod evict;
+mod filter;
+mod folder;
+mod history;
+mod hot;
+mod journal;
+pub mod labels;
+mod options;
+mod power;
+mod range;
+mod samples;
+mod snapshot;
+mod store;
+mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use options::{Maintenance, StoreOptions, StoreStats};
+pub use samples::SeriesSamples;
+pub use store::Store;

@@ -1,0 +1,116 @@
+//! The bounds of a store, and what it says of itself.
+
+use std::time::Duration;
+
+/// Points of one metric in a full chunk. A power of two, so that doubling ends exactly here and a full chunk has no spare
+/// room; 20 bytes a point make 320 KiB, small enough to evict piecewise and large enough that a chunk's own cost is nothing.
+pub(crate) const CHUNK_POINTS_MAX: usize = 16_384;
+
+/// Room a metric's first points get; most metrics of a small estate have a handful of series.
+pub(crate) const HEAD_POINTS_MIN: usize = 32;
+
+/// Log batches wait until they have this many records together …
+pub(crate) const LOG_CHUNK_RECORDS: usize = 4096;
+/// … or are this many …
+pub(crate) const LOG_PENDING_BATCHES_MAX: usize = 64;
+/// … or hold this many bytes. With the largest body on top it stays far below the 2 GiB that an Arrow text column can hold.
+pub(crate) const LOG_CHUNK_BYTES: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(CHUNK_POINTS_MAX.is_power_of_two() && HEAD_POINTS_MIN.is_power_of_two());
+
+/// The bounds of a [`crate::Store`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// The most series, log streams included (`limits.series`). Default 1,000,000.
+    pub series_cap: usize,
+    /// Memory for points and log records that are not in the history yet, in bytes. Beyond it the oldest leave with the
+    /// next [`crate::Store::maintain`]; at one and a half times it [`crate::Store::over_budget`] turns true. Default 64 MiB.
+    pub hot_bytes: usize,
+    /// What is older leaves for the history even if there is room. Default 2 h.
+    pub hot_age: Duration,
+    /// How long the history is kept; a file goes when its newest point is older. Default 30 d.
+    pub retention: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            series_cap: 1_000_000,
+            hot_bytes: 64 * 1024 * 1024,
+            hot_age: Duration::from_secs(2 * 3600),
+            retention: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+impl StoreOptions {
+    /// Bytes at which the store asks for no more points until `maintain` has caught up.
+    pub(crate) fn hard_limit_bytes(&self) -> usize {
+        self.hot_bytes.saturating_add(self.hot_bytes / 2)
+    }
+
+    /// Bytes that remain after an eviction; a quarter at a time makes files of a useful size.
+    pub(crate) fn eviction_target_bytes(&self) -> usize {
+        self.hot_bytes - self.hot_bytes / 4
+    }
+
+    /// A head older than this is sealed, so that what leaves by age takes few young points along.
+    pub(crate) fn head_age_max(&self) -> Duration {
+        self.hot_age / 8
+    }
+
+    /// Time between two evictions by age, so that old points that trickle in don't make a file each.
+    pub(crate) fn age_eviction_every(&self) -> Duration {
+        self.hot_age / 4
+    }
+}
+
+/// What one [`crate::Store::maintain`] or [`crate::Store::flush`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Maintenance {
+    /// History files written.
+    pub files_written: usize,
+    /// Bytes of them.
+    pub bytes_written: u64,
+    /// Points that left memory.
+    pub points_evicted: u64,
+    /// Log records that left memory.
+    pub logs_evicted: u64,
+    /// History files deleted because their newest point had expired.
+    pub files_deleted: usize,
+    /// Series and metric descriptions newly written to the journal.
+    pub journal_records: u64,
+}
+
+/// What the store holds and what it has read since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreStats {
+    /// Points in memory.
+    pub hot_points: u64,
+    /// Log records in memory.
+    pub hot_log_records: u64,
+    /// Bytes of both, room that was taken and is not used yet included.
+    pub hot_bytes: u64,
+    /// Files of the history.
+    pub history_files: u64,
+    /// Points in them.
+    pub history_points: u64,
+    /// Log records in them.
+    pub history_log_records: u64,
+    /// Bytes of them.
+    pub history_bytes: u64,
+    /// Bytes of the series journal.
+    pub journal_bytes: u64,
+    /// Series ever seen.
+    pub series: u64,
+    /// Metrics ever seen.
+    pub metrics: u64,
+    /// History files that queries opened.
+    pub files_opened: u64,
+    /// History files that queries did not open because their index says they hold nothing of interest.
+    pub files_pruned: u64,
+    /// Rows that came out of history files.
+    pub history_rows_read: u64,
+    /// Rows of memory that queries looked at.
+    pub hot_rows_read: u64,
+}

@@ -1,0 +1,109 @@
+//! Reading points: one consistent look at memory and history.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flyball_model::MetricRef;
+
+use crate::error::StoreError;
+use crate::history::file::HistoryFile;
+use crate::history::read::read_points;
+use crate::hot::chunk::{Chunk, Points};
+use crate::range::{SeriesFilter, TimeRange};
+use crate::store::{Reads, Store};
+
+/// Which points.
+#[derive(Debug, Clone)]
+pub(crate) struct PointQuery {
+    /// Sorted.
+    pub(crate) metrics: Vec<MetricRef>,
+    pub(crate) wanted: SeriesFilter,
+    pub(crate) times: TimeRange,
+}
+
+/// The chunks and files that may hold wanted points, as they were at one moment.
+pub(crate) struct Snapshot<'a> {
+    query: &'a PointQuery,
+    reads: &'a Reads,
+    hot: Vec<Arc<Chunk>>,
+    files: Vec<(Arc<HistoryFile>, Vec<Range<usize>>)>,
+}
+
+/// Takes a batch of points (maybe none: a chance to stop) and says whether to go on.
+pub(crate) type Each<'e> = dyn FnMut(Points) -> Result<ControlFlow<()>, StoreError> + 'e;
+
+impl Store {
+    pub(crate) fn snapshot<'a>(&'a self, query: &'a PointQuery) -> Snapshot<'a> {
+        debug_assert!(query.metrics.is_sorted(), "history files are searched in the order of metrics");
+        let mut hot = Vec::new();
+        let history = self.history.read();
+        for &metric in &query.metrics {
+            self.points.snapshot(metric, &query.wanted, query.times, &mut hot);
+        }
+        let all = history.points.clone();
+        drop(history);
+        let total = all.len();
+        let mut files: Vec<_> =
+            all.into_iter().map(|file| (Arc::clone(&file), file.rows_of(&query.metrics, query.times))).collect();
+        files.retain(|(_, rows)| !rows.is_empty());
+        self.reads.files_pruned.fetch_add((total - files.len()) as u64, Ordering::Relaxed);
+        Snapshot { query, reads: &self.reads, hot, files }
+    }
+}
+
+impl Store {
+    /// Times between which metrics have points: a range for each chunk, head and file with any.
+    pub(crate) fn spans(&self, metrics: &[MetricRef]) -> Vec<TimeRange> {
+        let history = self.history.read();
+        let mut spans: Vec<_> = metrics.iter().flat_map(|&metric| self.points.spans(metric)).collect();
+        for file in &history.points {
+            spans.extend(metrics.iter().filter_map(|&metric| file.times_of(metric)));
+        }
+        spans
+    }
+}
+
+impl Snapshot<'_> {
+    /// Points in it, if the query wants all of them.
+    #[cfg(test)]
+    pub(crate) fn rows(&self) -> usize {
+        let files = self.files.iter().flat_map(|(_, rows)| rows).map(ExactSizeIterator::len).sum::<usize>();
+        files + self.hot.iter().map(|chunk| chunk.points.len()).sum::<usize>()
+    }
+
+    /// Gives the points in memory, of each metric in the order of arrival, at most `batch_rows` at a time.
+    pub(crate) fn read_hot(&self, batch_rows: usize, each: &mut Each<'_>) -> Result<ControlFlow<()>, StoreError> {
+        for chunk in &self.hot {
+            self.reads.hot_rows.fetch_add(chunk.points.len() as u64, Ordering::Relaxed);
+            let points = chunk.select(&self.query.wanted, self.query.times);
+            let mut start = 0;
+            loop {
+                let rows = batch_rows.min(points.len() - start);
+                if each(points.slice(start, rows))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                start += rows;
+                if start == points.len() {
+                    break;
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Gives the points in the history, oldest file first, each by metric, series and time.
+    pub(crate) fn read_files(&self, batch_rows: usize, each: &mut Each<'_>) -> Result<ControlFlow<()>, StoreError> {
+        for (file, rows) in &self.files {
+            self.reads.files_opened.fetch_add(1, Ordering::Relaxed);
+            for points in read_points(file, rows.clone(), &self.query.wanted, self.query.times, batch_rows)? {
+                let points = points?;
+                self.reads.history_rows.fetch_add(points.len() as u64, Ordering::Relaxed);
+                if each(points)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}

@@ -1,0 +1,198 @@
+//! The table of one metric.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use flyball_model::MetricRef;
+use flyball_model::batch::{is_stale, time_type};
+use parking_lot::Mutex;
+
+use super::exec::{RowSource, ScanExec, Sink};
+use crate::error::StoreError;
+use crate::filter::series::{SeriesPredicate, pieces};
+use crate::filter::{support, time};
+use crate::hot::chunk::Points;
+use crate::labels::{label_columns, label_fields, label_names};
+use crate::range::{SeriesFilter, SeriesSet, TimeRange};
+use crate::snapshot::PointQuery;
+use crate::store::Store;
+
+/// Columns before the labels: `time`, `value`.
+const FIXED: usize = 2;
+
+/// Series whose labels are made into columns at a time.
+pub(super) const SERIES_AT_ONCE: usize = 8192;
+
+#[derive(Debug)]
+pub(super) struct MetricTable {
+    store: Arc<Store>,
+    metric: MetricRef,
+    schema: SchemaRef,
+    /// The labels behind the columns after the fixed ones.
+    labels: Arc<[Arc<str>]>,
+}
+
+impl MetricTable {
+    pub(super) fn new(store: Arc<Store>, metric: MetricRef) -> Self {
+        let view = store.registry.read();
+        let info = view.info(metric);
+        let metadata =
+            HashMap::from([("unit".to_owned(), info.unit.clone()), ("kind".to_owned(), info.kind.as_str().to_owned())]);
+        let value = Field::new("value", DataType::Float64, true).with_metadata(metadata.clone());
+        let mut fields = vec![Field::new(time::TIME, time_type(), false), value];
+        fields.extend(label_fields(&view, metric));
+        let labels = label_names(&view, metric).into();
+        drop(view);
+        Self { store, metric, schema: Arc::new(Schema::new_with_metadata(fields, metadata)), labels }
+    }
+
+    fn is_label(&self, column: &str) -> bool {
+        self.schema.index_of(column).is_ok_and(|at| at >= FIXED)
+    }
+}
+
+#[async_trait]
+impl TableProvider for MetricTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(support(filters, |column| self.is_label(column)))
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&projection)?);
+        let predicate = SeriesPredicate::new(session, &self.schema, filters, |column| self.is_label(column))?;
+        let scan = MetricScan {
+            store: Arc::clone(&self.store),
+            metric: self.metric,
+            labels: Arc::clone(&self.labels),
+            schema: Arc::clone(&schema),
+            projection,
+            times: time::range_of_all(filters),
+            predicate,
+            wanted: Mutex::default(),
+        };
+        Ok(ScanExec::plan(scan, schema, limit))
+    }
+}
+
+#[derive(Debug)]
+struct MetricScan {
+    store: Arc<Store>,
+    metric: MetricRef,
+    labels: Arc<[Arc<str>]>,
+    schema: SchemaRef,
+    projection: Vec<usize>,
+    times: TimeRange,
+    predicate: Option<SeriesPredicate>,
+    /// What the predicate said of the metric's first series; a plan that runs again asks it only about new ones.
+    wanted: Mutex<Wanted>,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    asked: usize,
+    series: SeriesSet,
+}
+
+impl RowSource for MetricScan {
+    fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
+        let wanted = match &self.predicate {
+            Some(predicate) => SeriesFilter::Some(self.wanted_series(predicate)?),
+            None => SeriesFilter::All,
+        };
+        if matches!(&wanted, SeriesFilter::Some(series) if series.is_empty()) {
+            return Ok(());
+        }
+        let query = PointQuery { metrics: vec![self.metric], wanted, times: self.times };
+        let snapshot = self.store.snapshot(&query);
+        let batch_rows = sink.batch_rows();
+        let mut each = |points: Points| Ok(sink.send(self.to_batch(&points)?));
+        if snapshot.read_hot(batch_rows, &mut each)?.is_continue() {
+            let _ = snapshot.read_files(batch_rows, &mut each)?;
+        }
+        Ok(())
+    }
+}
+
+impl MetricScan {
+    fn wanted_series(&self, predicate: &SeriesPredicate) -> Result<SeriesSet, StoreError> {
+        let mut wanted = self.wanted.lock();
+        let names: Vec<_> = predicate.columns.iter().map(|column| Arc::clone(&self.labels[column - FIXED])).collect();
+        let known = self.store.registry.read().series_of(self.metric).len();
+        for piece in pieces(known - wanted.asked, SERIES_AT_ONCE) {
+            let piece = piece.start + wanted.asked..piece.end + wanted.asked;
+            let (series, columns) = {
+                let view = self.store.registry.read();
+                let series: Vec<u32> = view.series_of(self.metric)[piece].iter().map(|series| series.0).collect();
+                let columns = label_columns(&view, &names, &series);
+                (series, columns)
+            };
+            let answer = predicate.evaluate(columns)?;
+            series.iter().zip(answer.values()).filter(|(_, yes)| *yes).for_each(|(&s, _)| wanted.series.insert(s));
+        }
+        wanted.asked = known;
+        Ok(wanted.series.clone())
+    }
+
+    fn to_batch(&self, points: &Points) -> Result<RecordBatch, StoreError> {
+        let names: Vec<_> = self.projection.iter().filter_map(|at| at.checked_sub(FIXED)).collect();
+        let names: Vec<_> = names.into_iter().map(|label| Arc::clone(&self.labels[label])).collect();
+        let mut labels = if names.is_empty() {
+            Vec::new().into_iter()
+        } else {
+            label_columns(&self.store.registry.read(), &names, &points.series).into_iter()
+        };
+        let columns = self.projection.iter().map(|at| match at {
+            0 => time_column(points.time.clone()),
+            1 => value_column(&points.value),
+            _ => labels.next().expect("a column was made for each label in the projection"),
+        });
+        let columns = columns.collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(points.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}
+
+impl fmt::Display for MetricScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "metric={}, time={}", self.store.registry.read().metric_name(self.metric), self.times)?;
+        match &self.predicate {
+            Some(predicate) => write!(f, ", series where {predicate}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn time_column(times: ScalarBuffer<i64>) -> ArrayRef {
+    Arc::new(TimestampNanosecondArray::new(times, None).with_timezone("UTC"))
+}
+
+/// The values, without a copy; staleness markers are null, so that no aggregate trips over their NaN.
+pub(super) fn value_column(values: &ScalarBuffer<f64>) -> ArrayRef {
+    let stale = values.iter().any(|&value| is_stale(value));
+    let valid = stale.then(|| values.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
+    Arc::new(Float64Array::new(values.clone(), valid))
+}

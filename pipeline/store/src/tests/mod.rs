@@ -1,0 +1,5 @@
+//! Tests of the whole store through its public face.
+
+mod life;
+mod model;
+mod query;

@@ -1,0 +1,114 @@
+//! The store against a plain list of points.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::{PointBatch, SeriesRef, UnixNanos};
+use proptest::prelude::*;
+
+use crate::testing::{folder, open_with, series};
+use crate::{Store, StoreOptions};
+
+const METRICS: [&str; 3] = ["a", "b", "c"];
+const HOSTS: [&str; 4] = ["w", "x", "y", "z"];
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Points as (metric, host, seconds).
+    Append(Vec<(usize, usize, i64)>),
+    Maintain,
+    Flush,
+    /// Flush first: what is only in memory is lost until there is a write-ahead log.
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let point = (0..METRICS.len(), 0..HOSTS.len(), 0..500i64);
+    prop_oneof![
+        6 => prop::collection::vec(point, 0..200).prop_map(Step::Append),
+        2 => Just(Step::Maintain),
+        1 => Just(Step::Flush),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// Every point as (series, time, value), sorted; values are distinct, so that each point can be told from the others.
+fn stored(store: &Arc<Store>, runtime: &tokio::runtime::Runtime) -> Vec<(String, i64, i64)> {
+    let query = "SELECT name || '/' || labels['host'], to_unixtime(time), value FROM metrics";
+    let rows = runtime.block_on(crate::testing::sql(store, query));
+    let mut rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').collect();
+            let number = |cell: &str| cell.parse::<f64>().expect("a number") as i64;
+            (cells[0].to_owned(), number(cells[1]), number(cells[2]))
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_point_is_there_exactly_once_whatever_happens(steps in prop::collection::vec(step(), 1..14)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let dir = folder();
+        let options = StoreOptions { hot_bytes: 4096, hot_age: Duration::from_secs(100), ..StoreOptions::default() };
+        let mut store = open_with(&dir, options.clone());
+        let mut model: Vec<(SeriesRef, String, i64, i64)> = Vec::new();
+        let mut clock = UnixNanos::from_secs(300);
+        for step in steps {
+            match step {
+                Step::Append(points) => {
+                    let mut batch = PointBatch::default();
+                    for (metric, host, secs) in points {
+                        let series = series(&store, METRICS[metric], &[("host", HOSTS[host])]);
+                        let value = model.len() as i64;
+                        model.push((series, format!("{}/{}", METRICS[metric], HOSTS[host]), secs, value));
+                        batch.push(series, UnixNanos::from_secs(secs), value as f64);
+                    }
+                    store.append(&batch);
+                }
+                Step::Maintain => {
+                    clock = clock.plus(Duration::from_secs(30));
+                    store.maintain(clock).expect("a writable folder");
+                    prop_assert!(!store.needs_maintenance());
+                }
+                Step::Flush => {
+                    store.flush().expect("a writable folder");
+                    prop_assert_eq!(store.stats().hot_points, 0);
+                }
+                Step::Reopen => {
+                    store.flush().expect("a writable folder");
+                    drop(store);
+                    store = open_with(&dir, options.clone());
+                }
+            }
+            check(&store, &model);
+        }
+        let mut expected: Vec<_> = model.into_iter().map(|(_, name, time, value)| (name, time, value)).collect();
+        expected.sort();
+        prop_assert_eq!(stored(&store, &runtime), expected);
+    }
+}
+
+/// The samples of one range are those of the list, the last of a series and time only.
+fn check(store: &Arc<Store>, model: &[(SeriesRef, String, i64, i64)]) {
+    let (from, to) = (UnixNanos::from_secs(100), UnixNanos::from_secs(300));
+    for name in METRICS {
+        let Some(metric) = store.registry().read().metric(name) else { continue };
+        let mut expected = std::collections::BTreeMap::new();
+        let prefix = format!("{name}/");
+        for (series, _, secs, value) in model.iter().filter(|p| p.1.starts_with(&prefix) && 100 < p.2 && p.2 <= 300) {
+            expected.insert((*series, secs * 1_000_000_000), *value as f64);
+        }
+        let samples = store.samples(metric, None, from, to).expect("a readable history");
+        let found: Vec<_> = samples
+            .iter()
+            .flat_map(|s| s.times.iter().zip(&s.values).map(|(&time, &value)| ((s.series, time), value)))
+            .collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,152 @@
+//! What `rules check` prints.
+
+use std::fs;
+
+use flyball_model::action::ActionKind;
+
+use super::*;
+use crate::evaluate::testing::{Estate, NOW};
+
+fn backends() -> BackendActions {
+    BackendActions::from([
+        ("k8s".to_owned(), vec![ActionKind::ScaleOut, ActionKind::ScaleIn]),
+        ("ops".to_owned(), vec![ActionKind::Notify]),
+    ])
+}
+
+/// Checks one file with and without a database; each problem is a line.
+async fn check_text(text: &str, database: Option<&Database>, backends: Option<&BackendActions>) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r.yaml");
+    fs::write(&path, text).expect("written");
+    let problems = check(&[path], database, backends).await;
+    let folder = format!("{}/", folder.path().display());
+    problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect::<Vec<_>>().join("\n")
+}
+
+fn rule(lines: &str) -> String {
+    format!("groups:\n- name: g\n  rules:\n  - rule: R\n{lines}")
+}
+
+fn estate() -> Estate {
+    let estate = Estate::new();
+    estate.point("load", &[("host", "a"), ("job", "x")], NOW, 3.0);
+    estate
+}
+
+#[tokio::test]
+async fn without_a_database_the_syntax_is_checked_and_names_are_taken() {
+    let good = rule("    sql: SELECT nobody, knows FROM these_names GROUP BY 1 HAVING count(*) > 2\n");
+    assert_eq!(check_text(&good, None, None).await, "");
+    let cut = rule("    sql: |\n      SELECT host\n      FROM load\n      WHERE value >\n");
+    assert_eq!(check_text(&cut, None, None).await, "r.yaml:8:20: syntax error: Expected: an expression, found: EOF");
+    for (sql, expected) in [
+        ("SELECT host FROM load WHERE )", "r.yaml:5:38: syntax error: Expected: an expression, found: )"),
+        ("'SELECT ''a'', ) FROM load'", "r.yaml:5:25: syntax error: Expected: end of statement, found: )"),
+        (
+            "DROP TABLE load",
+            "r.yaml:5:10: DROP is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+        ),
+        (
+            "SHOW TABLES",
+            "r.yaml:5:10: EXPLAIN, DESCRIBE or SHOW is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+        ),
+        (
+            "SELECT 1; SELECT 2",
+            "r.yaml:5:10: 2 statements is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+        ),
+    ] {
+        assert_eq!(check_text(&rule(&format!("    sql: {sql}\n")), None, None).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_database_names_are_checked_where_they_stand() {
+    let estate = estate();
+    let database = Some(&estate.database);
+    let good = rule(
+        "    sql: SELECT host, avg(value) AS load FROM load GROUP BY host\n    summary: '{{ host }} {{ load }} {{ labels.host }} {{ rule }}'\n",
+    );
+    assert_eq!(check_text(&good, database, None).await, "");
+    let wrong = rule("    sql: |\n      SELECT\n        hots, value\n      FROM load\n");
+    let found = check_text(&wrong, database, None).await;
+    assert!(found.starts_with("r.yaml:7:9: unknown column 'hots'") && found.ends_with("did you mean host?"), "{found}");
+    let later = rule("    sql: SELECT host FROM laod\n    summary: '{{ anything }}'\n");
+    assert_eq!(
+        check_text(&later, database, None).await,
+        "r.yaml:5:27: warning: there is no table 'laod' yet (did you mean load? If not, the rule waits for the first point)"
+    );
+    let twice = rule("    sql: SELECT l.host, r.host FROM load l JOIN load r ON l.host = r.host\n");
+    assert_eq!(
+        check_text(&twice, database, None).await,
+        "r.yaml:5:10: two columns are named 'host'; rename one with AS"
+    );
+    let list = rule("    sql: SELECT array_agg(host) AS hosts FROM load\n");
+    assert_eq!(
+        check_text(&list, database, None).await,
+        "r.yaml:5:10: the column 'hosts' is neither text, number, truth value nor time; select a part of it, or leave it out"
+    );
+}
+
+#[tokio::test]
+async fn templates_ask_for_columns_that_are_there() {
+    let estate = estate();
+    let text = rule(concat!(
+        "    sql: SELECT host, time, avg(value) AS load FROM load GROUP BY host, time\n",
+        "    labels: {team: shop}\n",
+        "    summary: |\n",
+        "      {{ hots }} has {{ load | round(1) }} since {{ time }},\n",
+        "      {{ labels.team }} {{ labels.tema }}\n",
+        "    remediate:\n",
+        "    - {backend: ops, action: scale_out, target: {kind: Node, name: '{{ host }}', zone: '{{ zone }}'}, by: 1}\n",
+    ));
+    assert_eq!(
+        check_text(&text, Some(&estate.database), None).await,
+        "r.yaml:8:10: the template asks for 'hots', and the query has no such column (did you mean 'host'?)\n\
+         r.yaml:8:53: the template asks for 'time', and the query has no such column (there are host, load)\n\
+         r.yaml:9:35: the template asks for 'tema', and the query has no such label (did you mean 'team'?)\n\
+         r.yaml:11:92: the template asks for 'zone', and the query has no such column (there are host, load)"
+    );
+    let map = rule("    sql: SELECT labels, value FROM metrics\n    summary: '{{ whatever }}'\n");
+    assert_eq!(check_text(&map, Some(&estate.database), None).await, "");
+}
+
+#[tokio::test]
+async fn backends_are_those_that_are_configured_and_do_what_they_can() {
+    let text = rule(concat!(
+        "    sql: SELECT 1\n",
+        "    remediate:\n",
+        "    - {backend: k8s, action: scale_out, target: {kind: Node, name: n}, by: 1}\n",
+        "    - {backend: ops, action: notify}\n",
+        "    - {backend: opps, action: notify}\n",
+        "    - {backend: ops, action: scale_in, target: {kind: Node, name: n}, by: 1}\n",
+    ));
+    assert_eq!(
+        check_text(&text, None, Some(&backends())).await,
+        "r.yaml:9:17: there is no backend 'opps' (did you mean 'ops'?)\n\
+         r.yaml:10:30: the backend 'ops' can't 'scale_in' (it can notify)"
+    );
+    let unconfigured = check_text(&text, None, Some(&BackendActions::new())).await;
+    assert!(
+        unconfigured.starts_with(
+            "r.yaml:7:17: there is no backend 'k8s' (no backends are configured; name it under 'backends')"
+        )
+    );
+    assert_eq!(check_text(&text, None, None).await, "");
+}
+
+#[tokio::test]
+async fn problems_of_reading_and_of_planning_are_told_together_in_order() {
+    let estate = estate();
+    let text = "groups:\n- name: g\n  rules:\n  - {rule: A, sql: SELECT hots FROM load}\n  - {rule: B, sql: SELECT 1, fro: 1s}\n  - {rule: C, sql: SELECT hots FROM load}\n";
+    let problems = check_text(text, Some(&estate.database), None).await;
+    let places: Vec<_> = problems.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(places, ["r.yaml:4:27", "r.yaml:5:30", "r.yaml:6:27"], "{problems}");
+}
+
+#[tokio::test]
+async fn a_query_nested_a_thousand_deep_is_refused_in_words() {
+    let deep = format!("    sql: SELECT {}1{}\n", "(".repeat(1000), ")".repeat(1000));
+    let found = check_text(&rule(&deep), None, None).await;
+    assert!(found.contains("nests deeper than"), "{found}");
+}

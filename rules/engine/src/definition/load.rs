@@ -1,0 +1,165 @@
+//! Finding rule files and putting them together.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flyball_yaml::{Place, Problem, Source};
+
+use super::read::read_file;
+use super::rule::{RuleFile, RuleSet};
+
+/// The largest rule file, 10 MB: a hundred times the largest that people write.
+pub const FILE_BYTES_MAX: u64 = 10_000_000;
+/// The most rule files, and the most folders that are looked into for them, so that a wrong path (`/`) ends with a word and not
+/// with the memory.
+pub const FILES_MAX: usize = 10_000;
+/// Folders inside each other; deeper ones are links that go in a circle.
+const FOLDER_DEPTH_MAX: usize = 16;
+
+/// Reads rule files, and folders with all `*.yaml` and `*.yml` in and below them, in the order of their names. Hidden files and
+/// folders are left out (Kubernetes keeps the versions of a mounted ConfigMap in hidden folders).
+///
+/// # Errors
+/// Everything that is wrong with any of the files, and two rules of one name.
+pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
+    let (rules, problems) = load_with_problems(paths);
+    if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(rules) }
+}
+
+/// The same, with what is good of files that have problems, so that a check can go on.
+pub fn load_with_problems(paths: &[PathBuf]) -> (RuleSet, Vec<Problem>) {
+    let mut finder = Finder::default();
+    for path in paths {
+        if path.is_dir() {
+            finder.look_into(path, 0);
+        } else {
+            finder.files.push(path.clone());
+        }
+    }
+    let Finder { mut files, mut problems, .. } = finder;
+    let mut seen = HashSet::new();
+    files.retain(|path| seen.insert(path.clone()));
+    let mut set = RuleSet::default();
+    for path in files {
+        let name = path.display().to_string();
+        match read_text(&path) {
+            Ok(text) => {
+                let (file, found) = read_file(&Source::new(name, text));
+                set.files.push(file);
+                problems.extend(found);
+            }
+            Err(message) => problems.push(Problem::error(Place::start_of(name), message)),
+        }
+    }
+    problems.extend(duplicates(&set));
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    (set, problems)
+}
+
+/// Reads one file's text, as [`load`] would.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn from_str(name: &str, text: &str) -> Result<RuleFile, Vec<Problem>> {
+    let (file, problems) = from_str_with_problems(name, text);
+    if problems.is_empty() { Ok(file) } else { Err(problems) }
+}
+
+/// The same, with what is good of a text that has problems, so that a check can go on.
+pub fn from_str_with_problems(name: &str, text: &str) -> (RuleFile, Vec<Problem>) {
+    let too_large = text.len() as u64 > FILE_BYTES_MAX;
+    let (file, mut problems) = read_file(&Source::new(name, if too_large { "" } else { text }));
+    if too_large {
+        problems.push(Problem::error(Place::start_of(name), too_long()));
+    }
+    let mut set = RuleSet { files: vec![file] };
+    problems.extend(duplicates(&set));
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    (set.files.swap_remove(0), problems)
+}
+
+/// The search for rule files.
+#[derive(Default)]
+struct Finder {
+    files: Vec<PathBuf>,
+    folders: usize,
+    problems: Vec<Problem>,
+}
+
+impl Finder {
+    fn look_into(&mut self, folder: &Path, depth: usize) {
+        self.folders += 1;
+        if self.folders > FILES_MAX || self.files.len() > FILES_MAX {
+            // Told once, at the folder that is one too many.
+            if self.folders <= FILES_MAX + 1 {
+                self.folders = FILES_MAX + 1;
+                let message = format!(
+                    "there are more than {FILES_MAX} files or folders up to here; is this the right place for rules?"
+                );
+                self.problem(folder, message);
+            }
+            return;
+        }
+        if depth > FOLDER_DEPTH_MAX {
+            let message =
+                format!("folders are more than {FOLDER_DEPTH_MAX} deep; is there a link that goes in a circle?");
+            return self.problem(folder, message);
+        }
+        let entries = std::fs::read_dir(folder).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>()
+        });
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.problem(folder, format!("the folder can't be read: {error}")),
+        };
+        entries.sort();
+        for entry in entries {
+            let hidden = entry.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let yaml = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+            if !hidden && entry.is_dir() {
+                self.look_into(&entry, depth + 1);
+            } else if !hidden && yaml && entry.is_file() {
+                // Nothing but files: a pipe with this name would never end.
+                self.files.push(entry);
+            }
+        }
+    }
+
+    fn problem(&mut self, path: &Path, message: String) {
+        self.problems.push(Problem::error(Place::start_of(path.display().to_string()), message));
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        std::io::ErrorKind::InvalidData => "the file is not text in UTF-8".to_owned(),
+        _ => format!("the file can't be read: {error}"),
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > FILE_BYTES_MAX { Err(too_long()) } else { Ok(text) }
+}
+
+fn too_long() -> String {
+    format!("the file is larger than {} MB; split it into several", FILE_BYTES_MAX / 1_000_000)
+}
+
+/// Rules of one name, wherever they stand: a name stands in events and tables alone, so it must mean one rule in all files
+/// together. Each but the first of a name is a problem.
+pub fn duplicates(set: &RuleSet) -> Vec<Problem> {
+    let mut first: HashMap<&str, &Place> = HashMap::new();
+    let mut problems = Vec::new();
+    for (_, rule) in set.rules() {
+        if let Some(earlier) = first.get(rule.name.as_str()) {
+            let message = format!("the rule '{}' is defined twice", rule.name);
+            problems.push(Problem::error(rule.place.clone(), message).hint(format!("the first is {earlier}")));
+        } else {
+            first.insert(&rule.name, &rule.place);
+        }
+    }
+    problems
+}

@@ -1,0 +1,113 @@
+//! A rule's query between evaluations.
+
+use flyball_model::UnixNanos;
+
+use super::Outcome;
+use super::rows::{INSTANCES_MAX, rows};
+use crate::catalog::TableRead;
+use crate::definition::{Rule, Text};
+use crate::query::{Database, Prepared, QueryError, QueryLimits};
+
+/// Plans a rule's query when that is needed, and runs it.
+#[derive(Debug)]
+pub struct RuleEvaluator {
+    sql: Text,
+    plan: Result<Prepared, Unplanned>,
+}
+
+/// Planning failed, or was not tried.
+#[derive(Debug)]
+struct Unplanned {
+    outcome: Outcome,
+    /// What the registry held then; until it holds more, planning would fail the same way. `None` before the first try.
+    known: Option<Known>,
+}
+
+/// How much there is to know about names: every new table or label comes with a new metric or series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    metrics: usize,
+    series: usize,
+}
+
+impl RuleEvaluator {
+    /// An evaluator that has planned nothing yet.
+    pub fn new(rule: &Rule) -> Self {
+        let never_tried = Unplanned { outcome: Outcome::Rows(Vec::new()), known: None };
+        Self { sql: rule.sql.clone(), plan: Err(never_tried) }
+    }
+
+    /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.
+    pub fn reads(&self) -> &[TableRead] {
+        self.plan.as_ref().map_or(&[], Prepared::tables)
+    }
+
+    /// The table whose first point is awaited, as the query writes it; a new metric is a reason to evaluate.
+    pub fn waits_for(&self) -> Option<&str> {
+        match &self.plan {
+            Err(Unplanned { outcome: Outcome::Waiting { table }, .. }) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Runs the query with `now()` being `now`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the query; the next evaluation is as good as any.
+    pub async fn evaluate(&mut self, database: &Database, now: UnixNanos, limits: &QueryLimits) -> Outcome {
+        let prepared = match self.prepare(database).await {
+            Ok(prepared) => prepared,
+            Err(outcome) => return outcome,
+        };
+        let limits = QueryLimits { rows: limits.rows.min(INSTANCES_MAX), ..limits.clone() };
+        match database.run(prepared, now, &limits).await {
+            Ok(result) => rows(&result.schema, &result.batches).map_or_else(Outcome::Error, Outcome::Rows),
+            Err(error) => Outcome::Error(self.explain(&error)),
+        }
+    }
+
+    async fn prepare(&mut self, database: &Database) -> Result<&Prepared, Outcome> {
+        let known = Some(known(database));
+        let outdated = match &self.plan {
+            Ok(prepared) => !prepared.is_current(database),
+            Err(unplanned) => unplanned.known != known,
+        };
+        if outdated {
+            let plan = database.prepare(self.sql.as_str()).await;
+            self.plan = plan.map_err(|error| Unplanned { outcome: self.outcome_of(&error), known });
+        }
+        self.plan.as_ref().map_err(|unplanned| unplanned.outcome.clone())
+    }
+
+    fn outcome_of(&self, error: &QueryError) -> Outcome {
+        match awaited_table(error) {
+            Some(table) => Outcome::Waiting { table: table.to_owned() },
+            None => Outcome::Error(self.explain(error)),
+        }
+    }
+
+    fn explain(&self, error: &QueryError) -> String {
+        match error.position() {
+            Some((line, column)) => format!("{}: {error}", self.sql.place_of(line, column)),
+            None => error.to_string(),
+        }
+    }
+}
+
+/// The table that an error says does not exist, if it is one that a first point can bring: a metric, and not a table of the
+/// twin or of flyball itself.
+pub(crate) fn awaited_table(error: &QueryError) -> Option<&str> {
+    match error {
+        QueryError::UnknownTable { name, .. } => {
+            let schema = name.split_once('.').map(|(schema, _)| schema.trim_matches('"').to_lowercase());
+            let of_flyball = matches!(schema.as_deref(), Some("twin" | "flyball" | "information_schema"));
+            (!of_flyball).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+fn known(database: &Database) -> Known {
+    let registry = database.store().registry().read();
+    Known { metrics: registry.metric_count(), series: registry.series_count() }
+}

@@ -1,0 +1,255 @@
+//! Reads the samples of a range function and makes its rows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions, SendableRecordBatchStream,
+};
+use flyball_model::batch::is_stale;
+use flyball_model::{MetricRef, SeriesRef, UnixNanos};
+use flyball_store::labels::label_columns;
+use flyball_store::{SeriesSamples, Store};
+use futures::stream;
+
+use super::table::{TIME, VALUE};
+use super::window::{Function, Window};
+
+/// Series of the first read, before it is known how many samples a series has.
+const FIRST_SERIES: usize = 1024;
+/// Series of one read at most; also the most rows of a batch.
+const SERIES_MAX: usize = 65_536;
+/// Bytes of a sample in memory: time and value.
+const SAMPLE_BYTES: usize = 16;
+/// The part of the query's memory that the samples of one read should take.
+const MEMORY_SHARE: usize = 4;
+/// Series whose labels are looked at together.
+const FILTER_SERIES: usize = 8192;
+
+/// A predicate over labels, decided once per series.
+#[derive(Debug, Clone)]
+pub(super) struct LabelFilter {
+    /// For EXPLAIN.
+    pub(super) text: String,
+    pub(super) predicate: Arc<dyn PhysicalExpr>,
+    /// The columns that the predicate is about.
+    pub(super) schema: SchemaRef,
+    /// The labels behind them.
+    pub(super) names: Vec<Arc<str>>,
+}
+
+/// The plan that gives one row per series.
+#[derive(Debug)]
+pub(super) struct RangeExec {
+    task: Arc<Task>,
+    properties: Arc<PlanProperties>,
+}
+
+/// What the blocking part needs.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) store: Arc<Store>,
+    pub(super) metric: MetricRef,
+    pub(super) function: Function,
+    pub(super) window: Window,
+    pub(super) filter: Option<LabelFilter>,
+    /// The columns of the table that are wanted, in order.
+    pub(super) columns: Vec<usize>,
+    /// The labels among them.
+    pub(super) names: Vec<Arc<str>>,
+    /// The wanted columns.
+    pub(super) schema: SchemaRef,
+}
+
+/// How far the stream is.
+struct Progress {
+    task: Arc<Task>,
+    /// The series to read; `None` before the labels were looked at.
+    series: Option<Vec<SeriesRef>>,
+    done: usize,
+    next: usize,
+    samples_max: usize,
+    reservation: MemoryReservation,
+}
+
+impl RangeExec {
+    pub(super) fn new(task: Task) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&task.schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Self { task: Arc::new(task), properties: Arc::new(properties) }
+    }
+}
+
+impl Task {
+    /// The series of the metric that pass the label predicate.
+    fn select(&self) -> Result<Vec<SeriesRef>> {
+        let registry = self.store.registry().read();
+        let all = registry.series_of(self.metric);
+        let Some(filter) = &self.filter else { return Ok(all.to_vec()) };
+        let mut selected = Vec::new();
+        for series in all.chunks(FILTER_SERIES) {
+            let numbers: Vec<_> = series.iter().map(|series| series.0).collect();
+            let labels = label_columns(&registry, &filter.names, &numbers);
+            let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&filter.schema), labels, &options)?;
+            let passes = filter.predicate.evaluate(&batch)?.into_array(series.len())?;
+            let passes = as_boolean_array(&passes)?;
+            selected
+                .extend(series.iter().zip(passes).filter(|(_, pass)| *pass == Some(true)).map(|(series, _)| *series));
+        }
+        Ok(selected)
+    }
+
+    /// The rows of some series, and how many samples were read for them.
+    fn rows(&self, series: &[SeriesRef], reservation: &MemoryReservation) -> Result<(RecordBatch, usize)> {
+        let (from, to) = (UnixNanos(self.window.from), UnixNanos(self.window.to));
+        let found = self.store.samples(self.metric, Some(series), from, to)?;
+        let samples = found.iter().map(|samples| samples.times.len()).sum::<usize>();
+        reservation.try_resize(samples * SAMPLE_BYTES)?;
+        let mut rows = Rows::default();
+        for SeriesSamples { series, mut times, mut values } in found {
+            let ended = values.last().copied().is_some_and(is_stale);
+            if ended && self.function == Function::Latest {
+                continue;
+            }
+            if values.iter().copied().any(is_stale) {
+                let mut keep = values.iter().map(|&value| !is_stale(value));
+                times.retain(|_| keep.next().unwrap_or(true));
+                values.retain(|&value| !is_stale(value));
+            }
+            let Some(value) = self.function.evaluate(&times, &values, self.window) else { continue };
+            let sampled = times.last().copied().unwrap_or(self.window.to);
+            rows.series.push(series.0);
+            rows.times.push(if self.function == Function::Latest { sampled } else { self.window.to });
+            rows.values.push(value);
+        }
+        Ok((self.batch(rows)?, samples))
+    }
+
+    fn batch(&self, rows: Rows) -> Result<RecordBatch> {
+        let Rows { series, times, values } = rows;
+        let count = series.len();
+        let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"));
+        let value: ArrayRef = Arc::new(Float64Array::from(values));
+        let mut labels = label_columns(&self.store.registry().read(), &self.names, &series).into_iter();
+        let columns = self.columns.iter().filter_map(|&column| match column {
+            TIME => Some(Arc::clone(&time)),
+            VALUE => Some(Arc::clone(&value)),
+            _ => labels.next(),
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns.collect(), &options)?)
+    }
+}
+
+/// Rows of the result before they are columns.
+#[derive(Default)]
+struct Rows {
+    series: Vec<u32>,
+    times: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Progress {
+    fn new(task: Arc<Task>, context: &TaskContext) -> Self {
+        let pool = context.memory_pool();
+        let reservation = MemoryConsumer::new("samples of a range function").register(pool);
+        let samples_max = match pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes / MEMORY_SHARE / SAMPLE_BYTES,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+        };
+        Self { task, series: None, done: 0, next: FIRST_SERIES, samples_max, reservation }
+    }
+
+    /// The next batch; `None` after the last. Blocks on files.
+    fn step(mut self) -> Result<Option<(RecordBatch, Self)>> {
+        if self.series.is_none() {
+            self.series = Some(self.task.select()?);
+        }
+        let series = self.series.as_deref().unwrap_or_default();
+        if self.done == series.len() {
+            return Ok(None);
+        }
+        let end = series.len().min(self.done + self.next);
+        let read = &series[self.done..end];
+        let (batch, samples) = self.task.rows(read, &self.reservation)?;
+        self.reservation.free();
+        // As many series at once as memory allows, judging by those just read: each read goes through the metric's chunks.
+        let per_series = samples.div_ceil(read.len()).max(1);
+        self.next = (self.samples_max / per_series).clamp(1, SERIES_MAX);
+        self.done = end;
+        Ok(Some((batch, self)))
+    }
+}
+
+impl DisplayAs for RangeExec {
+    fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Task { function, window, filter, .. } = self.task.as_ref();
+        write!(f, "RangeExec: {function:?} over ({}, {}]", UnixNanos(window.from), UnixNanos(window.to))?;
+        match filter {
+            Some(filter) => write!(f, ", labels: {}", filter.text),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for RangeExec {
+    fn name(&self) -> &str {
+        "RangeExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        match &self.task.filter {
+            Some(filter) => f(&filter.predicate),
+            None => Ok(TreeNodeRecursion::Continue),
+        }
+    }
+
+    fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let progress = Progress::new(Arc::clone(&self.task), &context);
+        let batches = stream::try_unfold(progress, |progress| async move {
+            // Reading may touch files, and a long window takes a while: not on the runtime's own threads.
+            tokio::task::spawn_blocking(|| progress.step())
+                .await
+                .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.task.schema), batches)))
+    }
+}

@@ -1,0 +1,12 @@
+//! Rules as SQL: definition, check, catalog, functions, evaluation, lifecycle.
+
+pub mod catalog;
+pub mod check;
+pub mod definition;
+pub mod evaluate;
+pub mod functions;
+pub mod lifecycle;
+pub mod query;
+
+pub use catalog::{SystemTable, TableRead};
+pub use query::{Database, Prepared, QueryError, QueryLimits, QueryResult};

@@ -1,0 +1,125 @@
+//! Wording a change of state: labels put together, templates filled in.
+
+use std::collections::BTreeMap;
+
+use flyball_model::UnixNanos;
+use flyball_model::action::{ActionKind, ActionStep};
+use flyball_model::event::{Identity, State, Transition, identity_text};
+
+use super::id::error_id;
+use super::instance::Instance;
+use super::state::Failing;
+use crate::definition::{Context, Rule, Step};
+
+/// When a change was seen, and what was known then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: UnixNanos,
+    pub(super) sample_at: Option<UnixNanos>,
+}
+
+/// An instance came into `state`.
+pub(super) fn instance_transition(
+    rule: &Rule,
+    identity: &Identity,
+    instance: &Instance,
+    state: State,
+    moment: Moment,
+) -> Transition {
+    let labels: BTreeMap<String, String> =
+        identity.iter().chain(&rule.labels).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let context =
+        Context { rule: &rule.name, severity: &rule.severity, labels: &labels, identity, values: &instance.values };
+    let mut summary = match rule.summary.as_ref().map(|summary| summary.render(context)) {
+        Some(Ok(summary)) => summary.trim().to_owned(),
+        Some(Err(error)) => format!("{} (the summary can't be written: {error})", plain_summary(rule, identity)),
+        None => plain_summary(rule, identity),
+    };
+    let mut steps = Vec::with_capacity(rule.remediate.len());
+    for (number, step) in rule.remediate.iter().enumerate() {
+        match render_step(step, context) {
+            Ok(step) => steps.push(step),
+            Err(fault) => {
+                // A half-known target must not be acted on; the backend still hears of the violation, and people why.
+                summary.push_str(&format!(" (step {number} does not act: {fault})"));
+                steps.push(tell(step));
+            }
+        }
+    }
+    Transition {
+        violation: instance.id.clone(),
+        rule: rule.name.clone(),
+        version: rule.version.clone(),
+        identity: identity.clone(),
+        labels,
+        state,
+        severity: rule.severity.clone(),
+        values: instance.values.clone(),
+        summary,
+        active_at: instance.active_at,
+        fired_at: instance.fired_at,
+        resolved_at: (state == State::Resolved).then_some(moment.now),
+        evaluated_at: moment.now,
+        sample_at: moment.sample_at,
+        steps,
+    }
+}
+
+/// The rule's evaluation began to fail ([`State::Error`]), or works again ([`State::Resolved`], never having fired).
+pub(super) fn error_transition(rule: &Rule, failing: &Failing, state: State, moment: Moment) -> Transition {
+    let resolved = state == State::Resolved;
+    Transition {
+        violation: error_id(&rule.version, &rule.name, failing.active_at),
+        rule: rule.name.clone(),
+        version: rule.version.clone(),
+        identity: Identity::new(),
+        labels: rule.labels.clone(),
+        state,
+        severity: rule.severity.clone(),
+        values: BTreeMap::new(),
+        summary: if resolved { format!("works again after: {}", failing.message) } else { failing.message.clone() },
+        active_at: failing.active_at,
+        fired_at: None,
+        resolved_at: resolved.then_some(moment.now),
+        evaluated_at: moment.now,
+        sample_at: moment.sample_at,
+        // An error is told to everybody whom the rule names, and nothing is done about it.
+        steps: rule.remediate.iter().map(tell).collect(),
+    }
+}
+
+fn plain_summary(rule: &Rule, identity: &Identity) -> String {
+    if identity.is_empty() { rule.name.clone() } else { format!("{}: {}", rule.name, identity_text(identity)) }
+}
+
+fn render_step(step: &Step, context: Context<'_>) -> Result<ActionStep, String> {
+    let mut target = BTreeMap::new();
+    for (key, template) in &step.target {
+        let text = template.render(context).map_err(|error| format!("the target's '{key}': {error}"))?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(format!("the target's '{key}' is empty"));
+        }
+        target.insert(key.clone(), text.to_owned());
+    }
+    Ok(ActionStep {
+        backend: step.backend.as_str().to_owned(),
+        action: step.action,
+        target,
+        params: step.params(),
+        settle: step.settle,
+        attempts: step.attempts,
+    })
+}
+
+/// The step as one that only tells; it keeps its place, because a step's number is part of a remediation's id.
+fn tell(step: &Step) -> ActionStep {
+    ActionStep {
+        backend: step.backend.as_str().to_owned(),
+        action: ActionKind::Notify,
+        target: BTreeMap::new(),
+        params: BTreeMap::new(),
+        settle: step.settle,
+        attempts: step.attempts,
+    }
+}

@@ -1,0 +1,68 @@
+//! SQL in, Arrow batches out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `database` | [`Database`]: the entry; prepares and runs |
+//! | `text` | tokens and the parser; only queries pass |
+//! | `bounds` | refuses texts that would take too long, or too much stack, to plan |
+//! | `plan` | from text to a plan; mends names that differ in case only |
+//! | `diagnose` | DataFusion's errors as [`QueryError`]s with a place and a hint |
+//! | `bind` | puts the instant of evaluation in place of `now()` |
+//! | `session` | what DataFusion needs to plan and run |
+//! | `yielding` | makes joins stoppable |
+//! | `units` | follows units through functions that keep them |
+//! | `run` | runs a plan within its limits |
+//! | [`output`] | results as JSON, CSV, Arrow IPC, text table |
+
+pub(crate) mod bind;
+mod bounds;
+mod database;
+mod diagnose;
+pub(crate) mod error;
+mod limits;
+pub mod output;
+mod plan;
+mod run;
+pub(crate) mod session;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;
+mod units;
+mod yielding;
+
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, SchemaRef};
+
+pub use database::{Database, Prepared};
+pub use error::{Position, QueryError};
+pub use limits::QueryLimits;
+
+/// The key of a column's unit in its field's metadata.
+pub const UNIT_KEY: &str = "unit";
+
+/// What a query gave.
+#[derive(Debug, Clone)]
+pub struct QueryResult {
+    /// The columns; a unit stands in a field's metadata under [`UNIT_KEY`].
+    pub schema: SchemaRef,
+    /// The rows, in order.
+    pub batches: Vec<RecordBatch>,
+    /// From the call to the last row.
+    pub elapsed: Duration,
+}
+
+impl QueryResult {
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// The unit of a column's values, if it is known.
+pub fn unit_of(field: &Field) -> Option<&str> {
+    field.metadata().get(UNIT_KEY).map(String::as_str).filter(|unit| !unit.is_empty())
+}

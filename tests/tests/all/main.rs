@@ -1,0 +1,21 @@
+//! All tests from outside, as one program, because linking one is cheaper than linking many.
+//!
+//! Each counterpart of flyball is a real program here, started on loopback; where one is missing its tests say
+//! `skipped: needs X (how to get it)`, and fail under `FLYBALL_TEST_REQUIRE_ALL=1`.
+
+mod bad_input;
+mod bad_rules;
+mod collector;
+mod command_line;
+mod first_minute;
+mod host;
+mod house;
+mod influxdb;
+mod opentelemetry_sdk;
+mod power;
+mod prometheus;
+mod queries;
+mod reload;
+mod restart;
+mod self_metrics;
+mod webhook;
