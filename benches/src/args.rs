@@ -1,10 +1,18 @@
 //! The command line.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use flyball_bench::load::Load;
+use flyball_bench::order::Order;
+use flyball_bench::plan::Plan;
+
+use crate::targets::Target;
+
+/// Encoding takes this long, more or less; the last round's points are stamped with the time after it, so that they are
+/// of now when they are sent. Far below what any target still takes from the future.
+const ENCODING: Duration = Duration::from_secs(30);
 
 /// Sends one and the same load to flyball and its peers, and prints what each spends on a million points.
 #[derive(Debug, Parser)]
@@ -12,30 +20,40 @@ pub(crate) struct Args {
     /// The loads to send; all of them unless given.
     #[arg(long = "load", value_enum)]
     loads: Vec<Load>,
-    /// The programs to send to; all that are on PATH unless given.
+    /// The programs to send to; all that are on PATH unless given, for the variations of a load only the best peer.
     #[arg(long = "target", value_enum)]
     targets: Vec<Target>,
     /// The flyball program; a release build.
     #[arg(long, default_value = "target/release/flyball")]
     pub(crate) flyball: PathBuf,
-    /// Series, each with seven labels.
+    /// Series, each with seven labels; log records of a round.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) series: usize,
     /// Connections that send at the same time, each its own share of the series.
     #[arg(long, default_value_t = 4)]
     pub(crate) connections: usize,
-    /// Rounds that are measured; a round is one point of every series.
-    #[arg(long, default_value_t = 30)]
-    pub(crate) rounds: usize,
+    /// Rounds that are measured, each one point of every series; by default ten minutes' worth, fewer where bodies are long.
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Rounds before that, in which a target meets the series for the first time.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) warm_up: usize,
+    #[arg(long)]
+    warm_up: Option<usize>,
+    /// In which order the series come; by default what the load's name says.
+    #[arg(long, value_enum)]
+    order: Option<Order>,
+    /// Sends the labels inside each series in another order in every round. Remote write forbids it: a peer may make new
+    /// series of them, or refuse them.
+    #[arg(long)]
+    pub(crate) shuffle_labels: bool,
     /// Seconds after the last answer that still count, for what a target does behind its answers.
     #[arg(long, default_value_t = 5)]
     settle_seconds: u64,
     /// Rules that flyball evaluates meanwhile.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 100)]
     pub(crate) rules: usize,
+    /// The CPUs that targets may use, as taskset has them: 0 or 0,1 or 0-3. All unless given.
+    #[arg(long)]
+    pub(crate) cores: Option<String>,
 }
 
 impl Args {
@@ -44,81 +62,61 @@ impl Args {
         Duration::from_secs(self.settle_seconds)
     }
 
+    /// Whether rounds and orders are those that the loads bring.
+    pub(crate) fn is_of_default_length_and_order(&self) -> bool {
+        self.rounds.is_none() && self.warm_up.is_none() && self.order.is_none()
+    }
+
     /// What to send.
     pub(crate) fn loads(&self) -> Vec<Load> {
         if self.loads.is_empty() { Load::value_variants().to_vec() } else { self.loads.clone() }
     }
 
-    /// Whom to send it to.
-    pub(crate) fn targets(&self) -> Vec<Target> {
-        if self.targets.is_empty() { Target::value_variants().to_vec() } else { self.targets.clone() }
+    /// Whom to send a load to.
+    pub(crate) fn targets(&self, load: Load) -> Vec<Target> {
+        let mut targets = self.targets.clone();
+        if targets.is_empty() {
+            targets = Target::value_variants().to_vec();
+            targets.retain(|target| load.base().is_none() || target.is_compared_in_variations());
+        }
+        targets.retain(|target| target.takes(load));
+        targets
     }
-}
 
-/// A protocol with its batch size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Load {
-    /// Prometheus remote write 1.0, batches of 2,000.
-    RemoteWrite,
-    /// OTLP metrics over gRPC, batches of 8,192.
-    OtlpGrpc,
-}
-
-impl Load {
-    /// Points of one request.
-    pub(crate) const fn batch(self) -> usize {
-        match self {
-            // What Prometheus sends by default.
-            Load::RemoteWrite => 2_000,
-            // What the Collector's batch processor sends by default.
-            Load::OtlpGrpc => 8_192,
+    /// A load with its numbers; `now_millis` since the epoch.
+    pub(crate) fn plan(&self, load: Load, now_millis: i64) -> Plan {
+        let (warm_up, measured) = load.rounds();
+        Plan {
+            load,
+            series: self.series * load.series_factor(),
+            connections: self.connections,
+            warm_up: self.warm_up.unwrap_or(warm_up),
+            measured: self.rounds.unwrap_or(measured),
+            order: self.order.unwrap_or(load.order()),
+            shuffle_labels: self.shuffle_labels,
+            last_at_millis: now_millis + ENCODING.as_millis() as i64,
         }
     }
 }
 
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Load::RemoteWrite => "remote write",
-            Load::OtlpGrpc => "OTLP/gRPC metrics",
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variation_goes_to_the_best_peer_unless_others_are_asked_for() {
+        let targets = |line: &[&str]| Args::parse_from(line).targets(Load::RemoteWriteChurn);
+        assert_eq!(targets(&["flyball-bench"]), [Target::Flyball, Target::VictoriaMetrics]);
+        assert_eq!(
+            targets(&["flyball-bench", "--target", "prometheus3", "--target", "otelcol"]),
+            [Target::Prometheus3]
+        );
     }
-}
 
-/// A program that takes a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Target {
-    /// Flyball, doing its whole work.
-    Flyball,
-    /// VictoriaMetrics, single node.
-    VictoriaMetrics,
-    /// Prometheus 2 as Debian has it, with its remote-write receiver.
-    Prometheus,
-    /// Prometheus 3, with its remote-write receiver.
-    Prometheus3,
-    /// OpenTelemetry Collector, which drops everything after decoding.
-    Otelcol,
-}
-
-impl Target {
-    /// Whether it understands the protocol.
-    pub(crate) const fn takes(self, load: Load) -> bool {
-        match self {
-            Target::Flyball => true,
-            Target::VictoriaMetrics | Target::Prometheus | Target::Prometheus3 => matches!(load, Load::RemoteWrite),
-            Target::Otelcol => matches!(load, Load::OtlpGrpc),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Target::Flyball => "flyball",
-            Target::VictoriaMetrics => "VictoriaMetrics",
-            Target::Prometheus => "Prometheus 2",
-            Target::Prometheus3 => "Prometheus 3",
-            Target::Otelcol => "Collector (drops)",
-        })
+    #[test]
+    fn options_win_over_what_a_load_brings() {
+        let args = Args::parse_from(["flyball-bench", "--series", "50", "--rounds", "2", "--order", "new"]);
+        let plan = args.plan(Load::RemoteWriteTenfold, 0);
+        assert_eq!((plan.series, plan.measured, plan.order), (500, 2, Order::New));
     }
 }

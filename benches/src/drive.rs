@@ -1,19 +1,23 @@
 //! Sends the rounds to one target, and measures.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use flyball_bench::body::{self, Rounds, Share};
+use flyball_bench::load::Load;
+use flyball_bench::plan::Plan;
 use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
-use crate::args::{Args, Load, Target};
-use crate::body::{Rounds, Share};
-use crate::client::Client;
-use crate::process::Process;
-use crate::{body, clock, targets};
+use crate::args::Args;
+use crate::client::{Client, Endpoint, Verdict, set_up_influxdb};
+use crate::process::cpu_seconds_of_self;
+use crate::targets::{self, Running, Target};
+use crate::{account, clock};
 
+/// How long a target may take from listening to taking data.
 const READY: Duration = Duration::from_secs(30);
 
 /// What a target spent on the measured rounds.
@@ -26,57 +30,82 @@ pub(crate) struct Measured {
     pub(crate) wall: Duration,
     /// Over its whole life, the warm-up included.
     pub(crate) peak_megabytes: f64,
+    /// How often it said "not now" to a body.
+    pub(crate) waits: usize,
+    /// What this program spent while it sent.
+    pub(crate) own_cpu_seconds: f64,
 }
 
 /// Starts a target, warms it up, measures it and ends it; `None` where it is not installed.
 pub(crate) fn measure(
     runtime: &Runtime,
     target: Target,
-    load: Load,
+    plan: &Plan,
     rounds: &Rounds,
     args: &Args,
 ) -> Result<Option<Measured>> {
-    let Some((process, address)) = targets::start(target, load, args)? else { return Ok(None) };
-    let measured = run(runtime, &process, load, address, rounds, args);
-    measured.with_context(|| format!("its log:\n{}", last_lines(&process.log()))).map(Some)
+    let Some(running) = targets::start(target, plan, args)? else { return Ok(None) };
+    let endpoint = Endpoint::new(plan.load, target, running.address);
+    let run = || -> Result<Measured> {
+        if target == Target::Influxd2 {
+            runtime.block_on(set_up_influxdb(running.address)).context("setting it up")?;
+        }
+        let measured = run(runtime, &running, endpoint, plan, rounds, args)?;
+        if let Some(api) = running.api {
+            clock::note(&format!("  {}", runtime.block_on(account::check(api, plan, args.rules))?));
+        }
+        Ok(measured)
+    };
+    match run() {
+        Ok(measured) => Ok(Some(measured)),
+        Err(error) => bail!("{error:#}\nthe end of its log:\n{}", running.process.end_of_log()),
+    }
 }
 
 fn run(
     runtime: &Runtime,
-    process: &Process,
-    load: Load,
-    address: SocketAddr,
+    running: &Running,
+    endpoint: Endpoint,
+    plan: &Plan,
     rounds: &Rounds,
     args: &Args,
 ) -> Result<Measured> {
-    let (warm_up, measured) = rounds.split_at(args.warm_up);
-    let connect = (0..args.connections).map(|_| Client::connect(load, address));
+    let (warm_up, measured) = rounds.split_at(plan.warm_up);
+    let endpoint = Arc::new(endpoint);
+    let connect = (0..plan.connections).map(|_| Client::connect(Arc::clone(&endpoint)));
     let mut clients = runtime.block_on(try_join_all(connect))?;
-    runtime.block_on(wait_until_taken(&mut clients[0], load))?;
+    runtime.block_on(wait_until_taken(&mut clients[0], plan.load))?;
     runtime.block_on(send(&mut clients, warm_up))?;
     thread::sleep(args.settle());
 
-    let before = process.usage()?;
+    let before = running.process.usage()?;
+    let own_before = cpu_seconds_of_self()?;
     let start = clock::now();
     runtime.block_on(send(&mut clients, measured))?;
     let wall = start.elapsed();
+    let own_cpu_seconds = cpu_seconds_of_self()? - own_before;
     thread::sleep(args.settle());
-    let after = process.usage()?;
+    let after = running.process.usage()?;
     Ok(Measured {
-        points: measured.iter().flatten().flatten().map(|(_, points)| points).sum(),
+        points: measured.iter().flatten().flatten().map(|body| body.points).sum(),
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
         wall,
         peak_megabytes: after.peak_megabytes,
+        waits: clients.iter().map(Client::waits).sum(),
+        own_cpu_seconds,
     })
 }
 
 /// A target may listen before it takes data: asks with requests that hold no point.
 async fn wait_until_taken(client: &mut Client, load: Load) -> Result<()> {
     let start = clock::now();
+    let empty = body::empty(load);
     loop {
-        match client.send(body::empty(load)).await {
-            Err(_) if start.elapsed() < READY => tokio::time::sleep(Duration::from_millis(100)).await,
-            taken => return taken.context("not even an empty request is taken"),
+        match client.try_send(&empty).await {
+            Ok(Verdict::Taken) => return Ok(()),
+            Ok(Verdict::Refused(why)) => bail!("it does not take this load: {why}"),
+            taken if start.elapsed() > READY => bail!("not even an empty request is taken: {taken:?}"),
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
@@ -84,16 +113,11 @@ async fn wait_until_taken(client: &mut Client, load: Load) -> Result<()> {
 /// Each connection sends its share of every round, one request after the other.
 async fn send(clients: &mut [Client], rounds: &[Vec<Share>]) -> Result<()> {
     let connections = clients.iter_mut().enumerate().map(|(index, client)| async move {
-        for (body, _) in rounds.iter().flat_map(|round| &round[index]) {
-            client.send(body.clone()).await?;
+        for body in rounds.iter().flat_map(|round| &round[index]) {
+            client.send(body).await?;
         }
         anyhow::Ok(())
     });
     try_join_all(connections).await?;
     Ok(())
-}
-
-fn last_lines(log: &str) -> String {
-    let lines: Vec<_> = log.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
 }

@@ -2,38 +2,74 @@
 //!
 //! See `benches/METHOD.md` for how to run it and how to read what it prints.
 
+mod account;
 mod args;
-mod body;
 mod client;
 mod clock;
 mod drive;
+mod goals;
 mod process;
 mod report;
-mod series;
 mod targets;
 
-use anyhow::{Context, Result};
+use std::process::ExitCode;
+
+use anyhow::Result;
 use clap::Parser;
+use flyball_bench::body;
 
 use crate::args::Args;
 use crate::report::Report;
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match measure(&Args::parse()) {
+        Ok(failed) if failed.is_empty() => ExitCode::SUCCESS,
+        Ok(failed) => {
+            clock::note(&format!("failed: {}", failed.join("; ")));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            clock::note(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and prints all that is asked for; returns what could not be measured.
+fn measure(args: &Args) -> Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut report = Report::new(&args);
+    let mut report = Report::new(args);
+    let mut failed = Vec::new();
     for load in args.loads() {
-        let targets: Vec<_> = args.targets().into_iter().filter(|target| target.takes(load)).collect();
-        clock::note(&format!("{load}: encoding {} rounds of {} series", args.warm_up + args.rounds, args.series));
-        let rounds = body::encode(load, &args);
+        let targets = args.targets(load);
+        if targets.is_empty() {
+            continue;
+        }
+        let plan = args.plan(load, clock::unix_millis());
+        clock::note(&format!("{load}: encoding {} rounds of {}", plan.rounds(), plan.series));
+        let rounds = body::encode(&plan);
+        let bytes: usize = rounds.iter().flatten().flatten().map(|body| body.bytes.len()).sum();
+        clock::note(&format!(
+            "  {:.0} MB, {:.0} bytes a point",
+            bytes as f64 / 1e6,
+            bytes as f64 / plan.points() as f64
+        ));
         for target in targets {
             clock::note(&format!("{load}: {target}"));
-            let measured = drive::measure(&runtime, target, load, &rounds, &args);
-            match measured.with_context(|| format!("{load} to {target}"))? {
-                Some(measured) => report.add(load, target, measured),
-                None => clock::note(&format!("{target} is not on PATH: left out")),
+            match drive::measure(&runtime, target, &plan, &rounds, args) {
+                Ok(Some(measured)) => {
+                    clock::note(&format!("  {measured}"));
+                    report.add(&plan, target, measured);
+                }
+                Ok(None) => clock::note("  not on PATH: left out"),
+                // One that fails does not take hours of measuring with it.
+                Err(error) => {
+                    clock::note(&format!("  failed: {error:#}"));
+                    failed.push(format!("{load} to {target}"));
+                }
             }
         }
     }
-    report.print()
+    report.print()?;
+    Ok(failed)
 }

@@ -15,6 +15,10 @@ use crate::clock;
 /// Ticks of the CPU counters in `/proc` a second: a constant of Linux' interface to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Lines of a target's log that are shown when it fails.
+const LOG_LINES: usize = 5;
+
+/// How long a program may take until it listens.
 const READY: Duration = Duration::from_secs(30);
 
 /// A running target. Its folder goes with it.
@@ -42,19 +46,21 @@ impl Process {
         let start = clock::now();
         while TcpStream::connect(address).is_err() {
             if let Some(status) = process.child.try_wait()? {
-                bail!("{command:?} ended: {status}\n{}", process.log());
+                bail!("{command:?} ended: {status}\n{}", process.end_of_log());
             }
             if start.elapsed() > READY {
-                bail!("{command:?} does not listen on {address}\n{}", process.log());
+                bail!("{command:?} does not listen on {address}\n{}", process.end_of_log());
             }
             thread::sleep(Duration::from_millis(50));
         }
         Ok(process)
     }
 
-    /// What it wrote.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    /// The last lines that it wrote.
+    pub(crate) fn end_of_log(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
     /// What it has used until now.
@@ -75,6 +81,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What this program has used until now.
+pub(crate) fn cpu_seconds_of_self() -> Result<f64> {
+    cpu_seconds(&std::fs::read_to_string("/proc/self/stat")?).context("/proc/self/stat")
 }
 
 /// proc(5): after the program's name in parentheses, which may hold spaces, field 14 is user time and 15 system time.

@@ -1,34 +1,40 @@
 //! The series of the load: an estate of hosts, each with ten metrics on ten cores.
 
-/// Seconds between two points of a series.
-pub(crate) const STEP_MILLIS: i64 = 10_000;
+/// Milliseconds between two points of a series.
+pub const STEP_MILLIS: i64 = 10_000;
 
 /// Metrics of a host.
-pub(crate) const METRICS: usize = 10;
+pub const METRICS: usize = 10;
 /// Series of one metric on one host.
-pub(crate) const CORES: usize = 10;
+pub const CORES: usize = 10;
 /// Series of one host.
-pub(crate) const PER_HOST: usize = METRICS * CORES;
+pub const PER_HOST: usize = METRICS * CORES;
+/// Regions that the hosts are in.
+pub const REGIONS: usize = 5;
+
+/// The measurement that line protocol has the metrics of a host under.
+pub const MEASUREMENT: &str = "bench_node";
 
 /// One series, made from its number: host, then metric, then core.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Series {
-    pub(crate) metric: String,
-    /// What the OTLP load carries as attributes of the resource: three labels.
-    pub(crate) resource: [(&'static str, String); 3],
+pub struct Series {
+    /// Which of the [`METRICS`].
+    pub metric: usize,
+    /// What OTLP carries as attributes of the resource: three labels.
+    pub resource: [(&'static str, String); 3],
     /// What it carries as attributes of the point: four labels.
-    pub(crate) point: [(&'static str, String); 4],
+    pub point: [(&'static str, String); 4],
 }
 
 impl Series {
     /// The series of that number.
-    pub(crate) fn new(number: usize) -> Self {
+    pub fn new(number: usize) -> Self {
         let (host, metric, core) = (number / PER_HOST, number / CORES % METRICS, number % CORES);
         Self {
-            metric: format!("bench_node_reading_{metric}"),
+            metric,
             resource: [
                 ("host_name", format!("edge-{host:05}.site-{:02}.example.org", host % 20)),
-                ("region", format!("region-{}", host % 5)),
+                ("region", format!("region-{}", host % REGIONS)),
                 ("service_name", "node-agent".to_owned()),
             ],
             point: [
@@ -41,7 +47,7 @@ impl Series {
     }
 
     /// All seven labels, sorted by name.
-    pub(crate) fn labels(&self) -> Vec<(&'static str, &str)> {
+    pub fn labels(&self) -> Vec<(&'static str, &str)> {
         let mut labels: Vec<_> =
             self.resource.iter().chain(&self.point).map(|(name, value)| (*name, value.as_str())).collect();
         labels.sort_unstable();
@@ -49,8 +55,18 @@ impl Series {
     }
 }
 
+/// The name of a metric. Line protocol has the field [`field`] of [`MEASUREMENT`] instead, which makes the same name.
+pub fn metric(number: usize) -> String {
+    format!("{MEASUREMENT}_{}", field(number))
+}
+
+/// The field that line protocol has a metric in.
+pub fn field(number: usize) -> String {
+    format!("reading_{number}")
+}
+
 /// The value of a series in a round: even metrics count up, odd ones swing with two decimals.
-pub(crate) fn value(number: usize, round: usize) -> f64 {
+pub fn value(number: usize, round: usize) -> f64 {
     let noise = mix((number as u64) << 20 | round as u64);
     if (number / CORES % METRICS).is_multiple_of(2) {
         (number % 1_000 + round * 37) as f64 + (noise % 30) as f64
@@ -60,7 +76,7 @@ pub(crate) fn value(number: usize, round: usize) -> f64 {
 }
 
 /// SplitMix64's finaliser: spreads any number over all bits, the same in every run.
-fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

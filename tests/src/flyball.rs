@@ -149,7 +149,7 @@ impl Flyball {
     #[track_caller]
     pub fn ledger(&self, outcome: &str, reason: &str) -> u64 {
         let rows = self.sql(&format!(
-            "SELECT coalesce(sum(points), 0) AS points FROM flyball.ledger WHERE outcome = '{outcome}' AND reason = '{reason}'"
+            "SELECT CAST(coalesce(sum(points), 0) AS BIGINT) AS points FROM flyball.ledger WHERE outcome = '{outcome}' AND reason = '{reason}'"
         ));
         rows.get(0, "points").as_u64().unwrap_or_else(|| panic!("{rows:?}"))
     }

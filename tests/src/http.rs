@@ -20,6 +20,16 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         .expect("a client without options that can fail")
 });
 
+/// The runtime that all tests share.
+pub fn runtime() -> &'static Runtime {
+    &RUNTIME
+}
+
+/// The client that all tests share.
+pub fn client() -> &'static reqwest::Client {
+    &CLIENT
+}
+
 /// Waits for a future, on the runtime that all tests share.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)

@@ -2,12 +2,14 @@
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 use crate::http::{Answer, Http};
@@ -61,6 +63,17 @@ pub fn logs(resource: &[(&str, &str)], log_records: Vec<LogRecord>) -> ExportLog
             resource: Some(Resource { attributes: attributes(resource), ..Resource::default() }),
             scope_logs: vec![ScopeLogs { log_records, ..ScopeLogs::default() }],
             ..ResourceLogs::default()
+        }],
+    }
+}
+
+/// A request with spans of one resource.
+pub fn traces(resource: &[(&str, &str)], spans: Vec<Span>) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource { attributes: attributes(resource), ..Resource::default() }),
+            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            ..ResourceSpans::default()
         }],
     }
 }

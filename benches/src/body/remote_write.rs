@@ -1,72 +1,87 @@
 //! Prometheus remote write 1.0.
 
-use std::ops::Range;
+use super::Tick;
+use super::wire::{self, double, message, text};
+use crate::series::{Series, metric, value};
 
-use bytes::Bytes;
-use prost::Message;
-
-use crate::series::{Series, value};
-
-#[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    timeseries: Vec<TimeSeries>,
+/// One sample of each of these series, each with all its labels.
+pub(super) fn body(numbers: &[usize], tick: &Tick) -> Vec<u8> {
+    let mut out = Vec::with_capacity(numbers.len() * 256);
+    for &number in numbers {
+        message(&mut out, 1, |out| time_series(out, number, tick));
+    }
+    out
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-}
-
-/// One sample of each of these series, in snappy's block format.
-pub(super) fn body(numbers: Range<usize>, round: usize, at_millis: i64) -> Bytes {
-    let timeseries = numbers
-        .map(|number| {
-            let series = Series::new(number);
-            let name = [("__name__", series.metric.as_str())];
-            let labels = name.into_iter().chain(series.labels());
-            TimeSeries {
-                labels: labels.map(|(name, value)| Label { name: name.to_owned(), value: value.to_owned() }).collect(),
-                samples: vec![Sample { value: value(number, round), timestamp: at_millis }],
-            }
-        })
-        .collect();
-    let request = WriteRequest { timeseries }.encode_to_vec();
-    snap::raw::Encoder::new().compress_vec(&request).expect("a batch is far below snappy's 4 GiB").into()
+fn time_series(out: &mut Vec<u8>, number: usize, tick: &Tick) {
+    let series = Series::new(number);
+    let name = metric(series.metric);
+    let mut labels: Vec<_> = [("__name__", name.as_str())].into_iter().chain(series.labels()).collect();
+    tick.arrange(number, &mut labels);
+    for (name, value) in labels {
+        message(out, 1, |out| {
+            text(out, 1, name);
+            text(out, 2, value);
+        });
+    }
+    message(out, 2, |out| {
+        double(out, 1, value(number, tick.round));
+        wire::number(out, 2, tick.at_millis as u64);
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+
     use super::*;
+
+    #[derive(Clone, PartialEq, Message)]
+    struct WriteRequest {
+        #[prost(message, repeated, tag = "1")]
+        timeseries: Vec<TimeSeries>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct TimeSeries {
+        #[prost(message, repeated, tag = "1")]
+        labels: Vec<Label>,
+        #[prost(message, repeated, tag = "2")]
+        samples: Vec<Sample>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Label {
+        #[prost(string, tag = "1")]
+        name: String,
+        #[prost(string, tag = "2")]
+        value: String,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Message)]
+    struct Sample {
+        #[prost(double, tag = "1")]
+        value: f64,
+        #[prost(int64, tag = "2")]
+        timestamp: i64,
+    }
 
     #[test]
     fn a_body_decodes_to_its_samples() {
-        let body = body(5..8, 2, 1_000);
-        let size = snap::raw::decompress_len(&body).expect("a length");
-        let mut plain = vec![0; size];
-        snap::raw::Decoder::new().decompress(&body, &mut plain).expect("snappy");
-        let request = WriteRequest::decode(plain.as_slice()).expect("protobuf");
-        assert_eq!(request.timeseries.len(), 3);
-        assert_eq!(request.timeseries[1].labels.len(), 8);
-        assert_eq!(request.timeseries[1].samples[0], Sample { value: value(6, 2), timestamp: 1_000 });
+        let mut tick = Tick { round: 2, at_millis: 1_700_000_000_000, shuffle_labels: false };
+        let [sorted, shuffled] = [false, true].map(|shuffle_labels| {
+            tick.shuffle_labels = shuffle_labels;
+            WriteRequest::decode(body(&[5, 6, 7], &tick).as_slice()).expect("protobuf").timeseries
+        });
+        assert_eq!(sorted.len(), 3);
+        assert_eq!(sorted[1].samples, [Sample { value: value(6, 2), timestamp: 1_700_000_000_000 }]);
+        let names = |labels: &[Label]| labels.iter().map(|label| label.name.clone()).collect::<Vec<_>>();
+        assert!(names(&sorted[1].labels).is_sorted());
+        assert_eq!(names(&sorted[1].labels)[0], "__name__");
+        assert_eq!(sorted[1].labels[0].value, "bench_node_reading_0");
+        let mut again = names(&shuffled[1].labels);
+        assert_ne!(again, names(&sorted[1].labels));
+        again.sort_unstable();
+        assert_eq!(again, names(&sorted[1].labels));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use flyball_model::intake::{Encoding, Format};
+use flyball_model::intake::{Context, Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::{Clock, Intake, Receipt, Refusal, Submission};
 use http::header::{ALLOW, EXPECT};
@@ -47,6 +47,17 @@ impl Desk {
         format: Format,
         read: impl Future<Output = Result<(Encoding, Held), RequestError>>,
     ) -> Result<Receipt, Refusal> {
+        self.receive_with(peer, format, None, read).await
+    }
+
+    /// [`Desk::receive`] of a body of which more is known than it says.
+    async fn receive_with(
+        &self,
+        peer: &str,
+        format: Format,
+        context: Option<Arc<Context>>,
+        read: impl Future<Output = Result<(Encoding, Held), RequestError>>,
+    ) -> Result<Receipt, Refusal> {
         let received_at = self.clock.now();
         let mut unfinished = Unfinished { desk: self, peer, signal: format.signal(), armed: true };
         let read = read.await;
@@ -60,6 +71,7 @@ impl Desk {
                     encoding,
                     body: bytes,
                     received_at,
+                    context,
                 };
                 let outcome = self.intake.take(submission).await;
                 drop(lease);
@@ -85,14 +97,36 @@ impl Desk {
         request: Request,
         encoding: impl FnOnce(&HeaderMap) -> Result<Encoding, RequestError>,
     ) -> Result<Receipt, Refusal> {
+        self.receive_http_with(format, None, request, encoding).await
+    }
+
+    /// [`Desk::receive_http`] of a body of which more is known than it says.
+    pub(crate) async fn receive_http_with(
+        &self,
+        format: Format,
+        context: Option<Arc<Context>>,
+        request: Request,
+        encoding: impl FnOnce(&HeaderMap) -> Result<Encoding, RequestError>,
+    ) -> Result<Receipt, Refusal> {
         let (head, mut body) = request.into_parts();
         let read = async { Ok((encoding(&head.headers)?, body::read(&mut body, &self.room).await?)) };
-        let outcome = self.receive(&peer::of_request(&head.extensions), format, read).await;
+        let outcome = self.receive_with(&peer::of_request(&head.extensions), format, context, read).await;
         // A sender that asked before it sent reads our answer first anyway; reading on would invite its body.
         if outcome.is_err() && !head.headers.contains_key(EXPECT) {
             body::discard(&mut body).await;
         }
         outcome
+    }
+}
+
+impl Desk {
+    /// Counts a request whose query can't be understood, and reads its body away.
+    pub(crate) async fn refuse_http(&self, request: Request, signal: Signal, error: &RequestError) {
+        let (head, mut body) = request.into_parts();
+        self.refuse(&peer::of_request(&head.extensions), Some(signal), error);
+        if !head.headers.contains_key(EXPECT) {
+            body::discard(&mut body).await;
+        }
     }
 }
 

@@ -15,6 +15,9 @@ pub(crate) enum RequestError {
     /// The body is compressed in a way that this path does not take.
     #[error("the content encoding is {found}; send {expected}")]
     ContentEncoding { found: String, expected: &'static str },
+    /// A parameter in the URL is missing or can't be understood.
+    #[error("{0}")]
+    Parameter(String),
     /// The body, or what its header announces, is over the limit.
     #[error("the body is longer than {bytes_max} bytes; send smaller batches or raise receivers.otlp.max_body")]
     TooLarge { bytes_max: usize },
@@ -64,7 +67,7 @@ impl RequestError {
             RequestError::TooLarge { .. } => Reason::BodyTooLarge,
             RequestError::Crowded { .. } | RequestError::Connections { .. } => Reason::Unavailable,
             RequestError::Interrupted(_) | RequestError::TimedOut(_) => Reason::Interrupted,
-            RequestError::Framing(_) => Reason::Malformed,
+            RequestError::Framing(_) | RequestError::Parameter(_) => Reason::Malformed,
         }
     }
 
@@ -77,7 +80,7 @@ impl RequestError {
             | RequestError::Connections { .. }
             | RequestError::Interrupted(_)
             | RequestError::TimedOut(_) => RefusalKind::Unavailable,
-            RequestError::Framing(_) => RefusalKind::Malformed,
+            RequestError::Framing(_) | RequestError::Parameter(_) => RefusalKind::Malformed,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What the headers of a request say of its body.
 
+use flyball_model::intake::Encoding;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
+
+use crate::error::RequestError;
 
 /// Characters of a header's value that an error message repeats.
 const QUOTED_CHARS_MAX: usize = 100;
@@ -51,6 +54,23 @@ pub(crate) fn content_coding(headers: &HeaderMap) -> Result<Option<&str>, ()> {
         }
     }
     Ok(found)
+}
+
+/// How a body is compressed, where gzip is all that is taken. `x-gzip` is another word for it (RFC 9110, 8.4.1.3).
+///
+/// # Errors
+/// When it is compressed in another way.
+pub(crate) fn gzip_or_none(headers: &HeaderMap) -> Result<Encoding, RequestError> {
+    match content_coding(headers) {
+        Ok(None) => Ok(Encoding::Identity),
+        Ok(Some(coding)) if ["gzip", "x-gzip"].iter().any(|known| coding.eq_ignore_ascii_case(known)) => {
+            Ok(Encoding::Gzip)
+        }
+        _ => Err(RequestError::ContentEncoding {
+            found: quoted(headers, CONTENT_ENCODING),
+            expected: "gzip, or none at all",
+        }),
+    }
 }
 
 /// A header as an error message shows it: `'text/plain'`, or `missing`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use flyball_model::Refusal;
 use flyball_model::intake::RefusalKind;
 use prost::Message;
+use serde_json::json;
 
 /// What a client waits before it tries again, where the refusal does not say.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
@@ -49,11 +50,33 @@ pub(crate) fn encode(refusal: &Refusal) -> Vec<u8> {
     Status { code: Code::from(refusal.kind) as i32, message: refusal.message.clone(), details }.encode_to_vec()
 }
 
+/// The same in protobuf's JSON mapping: an `Any` is its message with an `@type`, a duration a text of seconds.
+pub(crate) fn encode_json(refusal: &Refusal) -> Vec<u8> {
+    let mut status = json!({ "code": Code::from(refusal.kind) as i32, "message": refusal.message });
+    if let Some(delay) = retry_after(refusal) {
+        status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": seconds(delay) }]);
+    }
+    status.to_string().into_bytes()
+}
+
+/// `1s`, `1.500s`, `0.000001s`: seconds with as many groups of three digits as it takes.
+fn seconds(delay: Duration) -> String {
+    let (seconds, nanos) = (delay.as_secs(), delay.subsec_nanos());
+    match nanos {
+        0 => format!("{seconds}s"),
+        _ if nanos.is_multiple_of(1_000_000) => format!("{seconds}.{:03}s", nanos / 1_000_000),
+        _ if nanos.is_multiple_of(1000) => format!("{seconds}.{:06}s", nanos / 1000),
+        _ => format!("{seconds}.{nanos:09}s"),
+    }
+}
+
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
 fn retry_info(delay: Duration) -> Any {
     // Protobuf's durations end at about 10,000 years; a delay of that length is a bug elsewhere, not a reason to panic.
     let seconds = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
     let info = RetryInfo { retry_delay: Some(ProtoDuration { seconds, nanos: delay.subsec_nanos().cast_signed() }) };
-    Any { type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(), value: info.encode_to_vec() }
+    Any { type_url: RETRY_INFO.to_owned(), value: info.encode_to_vec() }
 }
 
 /// `google.rpc.Status`.
@@ -106,6 +129,27 @@ mod tests {
 
         refusal.kind = RefusalKind::Malformed;
         assert_eq!(Status::decode(&encode(&refusal)[..]).expect("a status").details, []);
+    }
+
+    #[test]
+    fn the_same_is_said_in_json() {
+        let mut refusal = Refusal::new(RefusalKind::Unavailable, "a \"word\"\n");
+        for (nanos, text) in [
+            (0, "0s"),
+            (3_000_000_000, "3s"),
+            (1_500_000_000, "1.500s"),
+            (1_000_001_000, "1.000001s"),
+            (20_000_000, "0.020s"),
+            (1, "0.000000001s"),
+        ] {
+            refusal.retry_after = Some(Duration::from_nanos(nanos));
+            let status: serde_json::Value = serde_json::from_slice(&encode_json(&refusal)).expect("JSON");
+            let details = json!([{ "@type": RETRY_INFO, "retryDelay": text }]);
+            assert_eq!(status, json!({ "code": 14, "message": "a \"word\"\n", "details": details }));
+        }
+        refusal.kind = RefusalKind::TooLarge;
+        let status: serde_json::Value = serde_json::from_slice(&encode_json(&refusal)).expect("JSON");
+        assert_eq!(status, json!({ "code": 8, "message": "a \"word\"\n" }));
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Intake for FakeIntake {
 
 /// A receipt with everything stored.
 pub(crate) fn all_stored() -> Result<Receipt, Refusal> {
-    Ok(Receipt { stored: 5, rejections: Vec::new() })
+    Ok(Receipt { stored: 5, ..Receipt::default() })
 }
 
 /// A receipt with some points refused.
@@ -109,14 +109,16 @@ pub(crate) fn some_rejected() -> Result<Receipt, Refusal> {
     Ok(Receipt {
         stored: 5,
         rejections: vec![
-            rejection(Reason::Histogram, 2, "latency is a histogram"),
+            rejection(Reason::BadHistogram, 2, "latency has no bounds"),
             rejection(Reason::TooOld, 1, "older than 30 d"),
         ],
+        ..Receipt::default()
     })
 }
 
 /// What [`some_rejected`] says.
-pub(crate) const SOME_REJECTED: &str = "2 points: histogram: latency is a histogram; 1 point: too_old: older than 30 d";
+pub(crate) const SOME_REJECTED: &str =
+    "2 points: bad_histogram: latency has no bounds; 1 point: too_old: older than 30 d";
 
 /// A refusal of the whole body; one for now says to come again after 1.5 s.
 pub(crate) fn refusal(kind: RefusalKind) -> Result<Receipt, Refusal> {

@@ -53,6 +53,9 @@ pub(crate) enum Command {
     Rules(RulesCommand),
     /// Ask a running server in SQL
     Query(Query),
+    /// Send what another program recorded to a running server
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Read the digital twin of a running server
     Twin(TwinArgs),
 }
@@ -104,6 +107,24 @@ pub(crate) enum RulesCommand {
         /// A running server whose metrics the rules are checked against
         #[arg(long)]
         url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Power readings of `scaphandre json`: its whole stream, or a file that it still writes to, up to here
+    ///
+    /// They become the metrics that Scaphandre's Prometheus exporter has, and so rows of the table power. Reports that can't be
+    /// read are named by their place and the others kept; the exit code is 1 then.
+    Scaphandre {
+        /// The file, or - for standard input
+        file: PathBuf,
+        /// The server
+        #[arg(long, default_value = URL_DEFAULT)]
+        url: String,
+        /// The machine that it was recorded on, as the label host; the file does not say
+        #[arg(long)]
+        host: Option<String>,
     },
 }
 

@@ -14,6 +14,7 @@ mod wiring;
 mod commands {
     //! What the program does beside serving.
     pub(crate) mod config;
+    pub(crate) mod import;
     pub(crate) mod query;
     pub(crate) mod rules;
     pub(crate) mod twin;
@@ -77,6 +78,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => serve::serve(args).await,
         Command::Config(command) => commands::config::run(&command),
         Command::Rules(command) => commands::rules::run(command).await,
+        Command::Import(command) => commands::import::run(command).await,
         Command::Query(args) => commands::query::run(args).await,
         Command::Twin(args) => commands::twin::run(args).await,
     }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::serve::ListenerExt;
 use flyball_model::{Clock, Intake, WallClock};
-use flyball_receivers::{host, otlp_grpc, otlp_http, remote_write};
+use flyball_receivers::{host, influx, otlp_grpc, otlp_http, pushgateway, remote_write, scaphandre, scrape};
 use flyball_runtime::Runtime;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -126,6 +126,15 @@ impl Listeners {
         if config.receivers.remote_write {
             main = main.merge(remote_write::router(Arc::clone(&intake), Arc::clone(clock)));
         }
+        if config.receivers.influx {
+            main = main.merge(influx::router(Arc::clone(&intake), Arc::clone(clock)));
+        }
+        if config.receivers.pushgateway {
+            main = main.merge(pushgateway::router(Arc::clone(&intake), Arc::clone(clock)));
+        }
+        let scraper = scrape::Scraper::new(config.receivers.scrape.clone(), Arc::clone(&intake), Arc::clone(clock));
+        main = main.merge(scrape::router(scraper.targets()));
+        main = main.merge(scaphandre::router(Arc::clone(&intake), Arc::clone(clock)));
         let (receiving, answering) = (CancellationToken::new(), CancellationToken::new());
         let (mut receivers, mut main_port) = (JoinSet::new(), JoinSet::new());
         main_port.spawn(http(self.http, main, answering.clone()));
@@ -136,6 +145,7 @@ impl Listeners {
                 tracing::error!(%error, "the OTLP/gRPC receiver ended");
             }
         });
+        receivers.spawn(scraper.run(receiving.clone()));
         if config.receivers.host {
             let source =
                 host::HostSource::new(host::HostOptions { every: config.receivers.host_every, ..Default::default() });

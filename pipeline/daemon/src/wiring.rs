@@ -25,7 +25,7 @@ use crate::{Failure, reload};
 
 /// One part in so many of `limits.memory` is for recent points; the rest is for series, queries, rules and requests under way.
 /// What leaves memory stays as easy to query, so a large hot store gains little.
-const HOT_SHARE: usize = 16;
+const HOT_SHARE: usize = 24;
 
 /// One part in so many of `limits.memory` is for one query.
 const QUERY_SHARE: usize = 4;

@@ -3,6 +3,8 @@
 use flyball_model::intake::RefusalKind;
 use flyball_model::ledger::Reason;
 
+use crate::exposition::ExpositionProblem;
+
 /// Why a body could not be read. Always the sender's fault; sending the same bytes again can't help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -39,6 +41,36 @@ pub enum DecodeError {
         what: &'static str,
         /// The most that one body may have.
         max: usize,
+    },
+    /// The table of symbols of a remote write 2.0 request does not begin with the empty text.
+    #[error(
+        "the first symbol is {found:?} and must be the empty text, which references of 0 mean; put it first at the sender"
+    )]
+    FirstSymbol {
+        /// What it is, cut to 100 characters.
+        found: String,
+    },
+    /// The body is not what a Prometheus exporter says.
+    #[error("line {line}, column {column}: {problem}")]
+    Exposition {
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: ExpositionProblem,
+    },
+    /// The bytes are not the JSON form of the expected message.
+    #[error("line {line}, column {column}{}{path}: {problem}", if .path.is_empty() { "" } else { ", in " })]
+    Json {
+        /// The line, from 1.
+        line: usize,
+        /// The column in bytes, from 1; it is where reading stopped.
+        column: usize,
+        /// The fields around it, from the outside: `resourceMetrics[0].resource`. Empty outside of all of them.
+        path: String,
+        /// What is wrong there.
+        problem: String,
     },
     /// The body claims to be gzip and is not, or is cut off.
     #[error("gzip, after {produced} decompressed bytes: {problem}")]

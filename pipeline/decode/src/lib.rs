@@ -9,8 +9,15 @@
 
 pub mod decompress;
 pub mod error;
+pub mod exposition;
+pub mod line_protocol;
+pub mod native_histogram;
 pub mod otlp;
+pub mod otlp_json;
 pub mod remote_write;
+pub mod remote_write2;
+pub mod scaphandre;
+mod shown;
 pub mod wire;
 
 #[cfg(test)]

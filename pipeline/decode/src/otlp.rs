@@ -3,4 +3,5 @@
 pub mod any_value;
 pub mod logs;
 pub mod metrics;
+pub mod scope;
 pub mod traces;

@@ -6,5 +6,5 @@
 mod otlp;
 mod spoil;
 
-pub(crate) use otlp::{ANY_VALUE, KEY_VALUE, any_value, export_logs, export_metrics};
+pub(crate) use otlp::{ANY_VALUE, KEY_VALUE, any_value, export_logs, export_metrics, export_traces};
 pub(crate) use spoil::{Schema, numbers, scramble, spoil, spoilings};

@@ -1,35 +1,78 @@
 //! The port between receivers and the pipeline: a body as it came goes in, one outcome comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
 
 use crate::ledger::{Reason, Signal};
+use crate::relabel::Relabel;
+use crate::series::SeriesRef;
 use crate::time::UnixNanos;
 
 /// What the bytes of a body are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest`.
-    OtlpMetrics,
-    /// `opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest`.
-    OtlpLogs,
-    /// `opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest`: counted, and refused in the protocol's words.
-    OtlpTraces,
+    /// An OTLP `Export…ServiceRequest` of this signal, in protobuf.
+    Otlp(Signal),
+    /// The same in OTLP's JSON.
+    OtlpJson(Signal),
     /// `prometheus.WriteRequest`, remote write 1.0.
     RemoteWrite1,
+    /// `io.prometheus.write.v2.Request`, remote write 2.0.
+    RemoteWrite2,
+    /// Prometheus' text format 0.0.4.
+    PrometheusText,
+    /// OpenMetrics 1.0 text.
+    OpenMetrics,
+    /// Influx line protocol.
+    LineProtocol {
+        /// The unit of its timestamps.
+        precision: Precision,
+        /// Whether one bad line refuses the whole body (InfluxDB 3's `accept_partial=false`).
+        whole: bool,
+    },
+    /// A stream of Scaphandre's JSON reports.
+    Scaphandre,
 }
 
 impl Format {
     /// What kind of telemetry the format carries.
     pub const fn signal(self) -> Signal {
         match self {
-            Format::OtlpMetrics | Format::RemoteWrite1 => Signal::Metrics,
-            Format::OtlpLogs => Signal::Logs,
-            Format::OtlpTraces => Signal::Traces,
+            Format::Otlp(signal) | Format::OtlpJson(signal) => signal,
+            Format::RemoteWrite1
+            | Format::RemoteWrite2
+            | Format::PrometheusText
+            | Format::OpenMetrics
+            | Format::LineProtocol { .. }
+            | Format::Scaphandre => Signal::Metrics,
         }
     }
+}
+
+/// The unit of line protocol's timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// Nanoseconds.
+    #[default]
+    Nanoseconds,
+    /// Microseconds.
+    Microseconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+    /// Hours.
+    Hours,
+    /// By the size of the number, as InfluxDB 3 guesses: below 5e9 seconds, below 5e12 milliseconds, below 5e15
+    /// microseconds, else nanoseconds.
+    Auto,
 }
 
 /// How a body is compressed.
@@ -44,10 +87,40 @@ pub enum Encoding {
     Snappy,
 }
 
+/// What a receiver knows of a body that the body does not say. One for all bodies of a sender, so that it is made once.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// Labels for every series of the body, in Prometheus form: of a scraped target, of a database. Sorted by name.
+    pub labels: Vec<(String, String)>,
+    /// What becomes of a series' own label that has the name of one of [`Context::labels`]: it wins (`true`), or it is kept as
+    /// `exported_…` and the context's stands (`false`), as Prometheus does it.
+    pub honor_labels: bool,
+    /// Whether times in the body count for nothing, and all of it is of the time of receipt (Prometheus' `honor_timestamps: false`).
+    pub ignore_times: bool,
+    /// What is done to each series' labels, in this order; a series may be dropped.
+    pub relabel: Vec<Relabel>,
+    /// Whether the points of a body without a time of their own are all there is of the sender now: a series that was in the
+    /// body before and is not in this one gets a staleness marker. True for scraped targets.
+    pub complete: bool,
+    /// Which series were in the last body; kept where [`Context::complete`].
+    pub seen: Mutex<Vec<SeriesRef>>,
+    /// What else is remembered of the last body, where [`Context::complete`].
+    pub last: Mutex<LastBody>,
+}
+
+/// What is remembered of a sender's last body, so that what it repeats each time is not stored each time.
+#[derive(Debug, Default)]
+pub struct LastBody {
+    /// A hash of the exemplar of each series that had one.
+    pub exemplars: HashMap<SeriesRef, u64>,
+    /// A hash of what was said of its metrics.
+    pub descriptions: u64,
+}
+
 /// One request's body, as it came.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// The receiver: `otlp_grpc`, `otlp_http`, `remote_write`, `host`.
+    /// The receiver: `otlp_grpc`, `otlp_http`, `remote_write`, `influx`, `scrape`, `pushgateway`, `scaphandre`, `host`.
     pub receiver: &'static str,
     /// Who sent it: the peer's address without its port, or `local`.
     pub peer: String,
@@ -59,6 +132,8 @@ pub struct Submission {
     pub body: Bytes,
     /// When the request's first byte was there; latencies count from here.
     pub received_at: UnixNanos,
+    /// What else is known of it.
+    pub context: Option<Arc<Context>>,
 }
 
 /// A number of points refused for one reason, with the first of them as an example.
@@ -72,14 +147,46 @@ pub struct Rejection {
     pub detail: String,
 }
 
+/// A line of a text format that was not taken, or not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineFault {
+    /// The line's number, from 1.
+    pub number: u64,
+    /// The line as sent, cut to 100 bytes.
+    pub line: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// What of a remote write body was stored, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Float samples.
+    pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Exemplars; they belong to points and are not counted as points.
+    pub exemplars: u64,
+}
+
 /// The body was read; this is what became of its points. Stored ones are as durable as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt {
     /// Points or records stored.
     pub stored: u64,
+    /// What of it was what.
+    pub written: Written,
     /// Points or records refused, a line a reason. The sender must not send them again.
     pub rejections: Vec<Rejection>,
+    /// What was stored and not quite as sent (an integer that a float can't hold exactly), or lost beside the points (a bad
+    /// exemplar), a line a reason.
+    pub warnings: Vec<Rejection>,
+    /// For text formats: the first [`LINE_FAULTS_MAX`] lines that were not taken whole.
+    pub lines: Vec<LineFault>,
 }
+
+/// Bad lines that are told one by one.
+pub const LINE_FAULTS_MAX: usize = 100;
 
 impl Receipt {
     /// Points or records refused, over all reasons.
@@ -87,10 +194,10 @@ impl Receipt {
         self.rejections.iter().map(|rejection| rejection.points).sum()
     }
 
-    /// All reasons in one line: `3 points: histogram: …; 1 point: …`. Empty when nothing was refused.
+    /// All reasons and warnings in one line: `3 points: series_cap: …; 1 point: …`. Empty when there are none.
     pub fn message(&self) -> String {
         let mut message = String::new();
-        for Rejection { reason, points, detail } in &self.rejections {
+        for Rejection { reason, points, detail } in self.rejections.iter().chain(&self.warnings) {
             if !message.is_empty() {
                 message.push_str("; ");
             }

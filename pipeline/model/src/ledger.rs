@@ -60,12 +60,26 @@ pub enum Reason {
     None,
     /// Stored: NaN or an infinity. Both protocols allow them, so they are kept, and counted here.
     NotFinite,
-    /// Explicit-bucket, exponential and native histograms are not taken yet.
-    Histogram,
-    /// Summaries are not taken yet.
-    Summary,
-    /// Spans are not taken yet.
-    Span,
+    /// Stored: an integer beyond 2^53 became the nearest float.
+    Rounded,
+    /// Stored: it came later than `limits.late` behind the newest of its series, so that no open window counts it.
+    Late,
+    /// The metric's points are of another shape: numbers and native histograms can't share a name.
+    ShapeConflict,
+    /// A histogram whose parts don't fit each other.
+    BadHistogram,
+    /// An exemplar that can't be kept. Its point is.
+    BadExemplar,
+    /// A symbol's number is beyond the table of symbols (remote write 2.0).
+    BadSymbol,
+    /// A line that can't be read.
+    BadLine,
+    /// A relabelling rule of the configuration drops its series.
+    Relabelled,
+    /// A report of a stream that can't be read.
+    BadReport,
+    /// Stored: a span that ends before it starts got a duration of 0.
+    EndBeforeStart,
     /// The point says that no value was recorded.
     NoRecordedValue,
     /// The metric has no name.
@@ -76,6 +90,8 @@ pub enum Reason {
     DuplicateLabel,
     /// A name or value is not UTF-8.
     NotUtf8,
+    /// Arrays and maps of a value are nested more deeply than is read.
+    TooDeep,
     /// More labels than `limits.labels`.
     TooManyLabels,
     /// A label's name or value is longer than `limits.label_bytes`.
@@ -106,14 +122,22 @@ impl Reason {
         match self {
             Reason::None => "",
             Reason::NotFinite => "not_finite",
-            Reason::Histogram => "histogram",
-            Reason::Summary => "summary",
-            Reason::Span => "span",
+            Reason::Rounded => "rounded",
+            Reason::Late => "late",
+            Reason::ShapeConflict => "shape_conflict",
+            Reason::BadHistogram => "bad_histogram",
+            Reason::BadExemplar => "bad_exemplar",
+            Reason::BadSymbol => "bad_symbol",
+            Reason::BadLine => "bad_line",
+            Reason::Relabelled => "relabelled",
+            Reason::BadReport => "bad_report",
+            Reason::EndBeforeStart => "end_before_start",
             Reason::NoRecordedValue => "no_recorded_value",
             Reason::EmptyMetricName => "empty_metric_name",
             Reason::EmptyLabelName => "empty_label_name",
             Reason::DuplicateLabel => "duplicate_label",
             Reason::NotUtf8 => "not_utf8",
+            Reason::TooDeep => "too_deep",
             Reason::TooManyLabels => "too_many_labels",
             Reason::LabelTooLong => "label_too_long",
             Reason::SeriesCap => "series_cap",
@@ -288,7 +312,7 @@ mod tests {
         account.request(100, UnixNanos(5));
         account.add(Signal::Metrics, Outcome::Stored, Reason::None, 3, UnixNanos(5));
         ledger.account("otlp_grpc", "127.0.0.1").add(Signal::Metrics, Outcome::Stored, Reason::None, 4, UnixNanos(6));
-        account.add(Signal::Metrics, Outcome::Rejected, Reason::Histogram, 1, UnixNanos(6));
+        account.add(Signal::Metrics, Outcome::Rejected, Reason::SeriesCap, 1, UnixNanos(6));
         let rows = ledger.rows();
         assert_eq!(
             rows.iter().map(|row| (row.outcome, row.points)).collect::<Vec<_>>(),

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod batch;
 pub mod event;
+pub mod histogram;
 pub mod host;
 pub mod intake;
 pub mod ledger;
@@ -13,13 +14,17 @@ pub mod limits;
 pub mod metric;
 pub mod name;
 pub mod ports;
+pub mod relabel;
+pub mod rows;
 pub mod series;
 pub mod stage;
 pub mod time;
 
-pub use batch::{LogBatch, LogBatchBuilder, PointBatch};
+pub use batch::PointBatch;
+pub use histogram::Histogram;
 pub use intake::{Intake, Receipt, Refusal, Submission};
 pub use limits::Limits;
-pub use metric::{Kind, MetricInfo, Temporality};
+pub use metric::{Kind, MetricInfo, Shape, Temporality};
+pub use rows::{LogBuilder, RowKind, Rows};
 pub use series::{MetricRef, SeriesRef, SeriesRegistry};
 pub use time::{Clock, ManualClock, UnixNanos, WallClock};

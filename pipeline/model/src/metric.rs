@@ -15,6 +15,14 @@ pub enum Kind {
     Counter,
     /// A sum that may also fall.
     UpDownCounter,
+    /// A distribution: native where the metric has histogram points, else the family of classic `_bucket` series.
+    Histogram,
+    /// Quantiles that the sender computed.
+    Summary,
+    /// A constant 1 that carries labels (OpenMetrics).
+    Info,
+    /// 0 or 1 a state (OpenMetrics).
+    StateSet,
     /// Log records: the streams of the table `logs`.
     Log,
 }
@@ -27,7 +35,34 @@ impl Kind {
             Kind::Gauge => "gauge",
             Kind::Counter => "counter",
             Kind::UpDownCounter => "up_down_counter",
+            Kind::Histogram => "histogram",
+            Kind::Summary => "summary",
+            Kind::Info => "info",
+            Kind::StateSet => "state_set",
             Kind::Log => "log",
+        }
+    }
+}
+
+/// What the points of a metric are made of; fixed by its first series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// A number each.
+    Numbers,
+    /// A histogram each.
+    Histograms,
+    /// No points: the streams of a table of records (`logs`, `spans`, `texts`).
+    Streams,
+}
+
+impl Shape {
+    /// The word in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Shape::Numbers => "numbers",
+            Shape::Histograms => "native histograms",
+            Shape::Streams => "records that are no points",
         }
     }
 }
@@ -67,6 +102,9 @@ pub struct MetricInfo {
     pub monotonic: Option<bool>,
     /// The description; empty when not said.
     pub help: String,
+    /// What its points are made of; `None` before its first series. The registry sets it, no sender.
+    #[serde(default)]
+    pub shape: Option<Shape>,
 }
 
 impl MetricInfo {

@@ -4,18 +4,33 @@
 //! it and may not import each other. Strings are interned once; a series is a handful of symbol pairs. Persistence
 //! is the store's: it writes down what a [`RegistryView`] shows and rebuilds with [`SeriesRegistry::resolve`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+mod view;
 
-use hashbrown::{HashMap, HashTable};
-use parking_lot::{RwLock, RwLockReadGuard};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use hashbrown::{HashMap, HashSet, HashTable};
+use parking_lot::RwLock;
 use twox_hash::XxHash3_128;
 
-use crate::metric::MetricInfo;
+pub use view::RegistryView;
+
+use crate::metric::{MetricInfo, Shape};
 use crate::time::UnixNanos;
 
 /// The pseudo-metric whose series are the streams (resource label sets) of the table `logs`.
 pub const LOGS: &str = "logs";
+
+/// The pseudo-metric whose series are the streams (resource label sets) of the table `spans`.
+pub const SPANS: &str = "spans";
+
+/// The pseudo-metric whose series are those of the table `texts`; the label `name` is `measurement_field`.
+pub const TEXTS: &str = "texts";
+
+/// Whether a name is that of a table of records, and no metric's.
+pub fn is_stream_table(name: &str) -> bool {
+    [LOGS, SPANS, TEXTS].contains(&name)
+}
 
 /// The dense number of a series; valid for the life of a data folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +57,25 @@ pub struct SeriesCapReached {
     pub cap: usize,
 }
 
+/// Why a series was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The registry is full.
+    #[error(transparent)]
+    Cap(#[from] SeriesCapReached),
+    /// The metric's points are of another shape.
+    #[error(
+        "points of this metric are {} since its first one, and this is one of {}; rename one of the two at the sender",
+        .known.as_str(), .asked.as_str()
+    )]
+    Shape {
+        /// What they are.
+        known: Shape,
+        /// What was asked for.
+        asked: Shape,
+    },
+}
+
 /// All series ever seen by this data folder. Shared; reads don't block each other.
 #[derive(Debug)]
 pub struct SeriesRegistry {
@@ -55,8 +89,23 @@ struct Inner {
     symbol_of: HashMap<Arc<str>, Symbol>,
     metrics: Vec<Metric>,
     metric_of: HashMap<Arc<str>, MetricRef>,
-    series: Vec<Series>,
-    series_of: HashTable<(u128, SeriesRef)>,
+    series: Columns,
+    /// Series by the first half of their id.
+    series_of: HashTable<SeriesRef>,
+    names_version: u64,
+}
+
+/// What is known of each series, by its number. Columns and not rows: what is touched with every point lies close together.
+#[derive(Debug, Default)]
+struct Columns {
+    id: Vec<[u64; 2]>,
+    metric: Vec<MetricRef>,
+    labels: Vec<Box<[(Symbol, Symbol)]>>,
+    first_at: Vec<i64>,
+    /// The newest point's time since the process started.
+    last_at: Vec<AtomicI64>,
+    /// What the sender said last of when the sum began.
+    start_at: Vec<AtomicI64>,
 }
 
 #[derive(Debug)]
@@ -65,15 +114,7 @@ struct Metric {
     info: MetricInfo,
     info_version: u64,
     series: Vec<SeriesRef>,
-    label_names: Vec<Symbol>,
-}
-
-#[derive(Debug)]
-struct Series {
-    metric: MetricRef,
-    labels: Box<[(Symbol, Symbol)]>,
-    first_at: i64,
-    last_at: AtomicI64,
+    label_names: HashSet<Symbol>,
 }
 
 /// The stable id of a series: XXH3-128 over the metric name and the sorted labels, each string preceded by its length.
@@ -105,26 +146,35 @@ impl SeriesRegistry {
     /// empty values (an empty value means the label is absent).
     ///
     /// # Errors
-    /// When the series is new and the cap is reached.
+    /// When the series is new and the cap is reached, or when the metric's points are of another shape.
     pub fn resolve(
         &self,
         metric: &str,
+        shape: Shape,
         labels: &[(&str, &str)],
         first_at: UnixNanos,
-    ) -> Result<SeriesRef, SeriesCapReached> {
+    ) -> Result<SeriesRef, ResolveError> {
         debug_assert!(labels.is_sorted_by(|a, b| a.0 < b.0), "labels must be sorted and unique: {labels:?}");
         let id = series_id(metric, labels);
-        if let Some(series) = self.inner.read().find(id) {
+        // With the lock for reading first, also to find out that there is no room: whoever invents series then blocks nobody.
+        if let Some(series) = self.find(&self.inner.read(), id, shape)? {
             return Ok(series);
         }
         let mut inner = self.inner.write();
-        if let Some(series) = inner.find(id) {
+        if let Some(series) = self.find(&inner, id, shape)? {
             return Ok(series);
         }
-        if inner.series.len() >= self.cap {
-            return Err(SeriesCapReached { cap: self.cap });
-        }
+        let metric = inner.metric(metric);
+        inner.metrics[metric.0 as usize].take_shape(shape)?;
         Ok(inner.insert(id, metric, labels, first_at))
+    }
+
+    /// The series, or `None` if it is new and there is room for it.
+    fn find(&self, inner: &Inner, id: u128, shape: Shape) -> Result<Option<SeriesRef>, ResolveError> {
+        match inner.find_shaped(id, shape)? {
+            None if inner.series.metric.len() >= self.cap => Err(SeriesCapReached { cap: self.cap }.into()),
+            found => Ok(found),
+        }
     }
 
     /// Takes over what is known of a metric. Makes the metric if it is new, without a series.
@@ -142,6 +192,7 @@ impl SeriesRegistry {
             let metric = &mut inner.metrics[metric.0 as usize];
             if metric.info.merge(info) {
                 metric.info_version += 1;
+                inner.names_version += 1;
             }
         }
     }
@@ -153,7 +204,7 @@ impl SeriesRegistry {
 
     /// How many series there are.
     pub fn len(&self) -> usize {
-        self.inner.read().series.len()
+        self.inner.read().series.metric.len()
     }
 
     /// Whether there is no series yet.
@@ -169,7 +220,16 @@ impl SeriesRegistry {
 
 impl Inner {
     fn find(&self, id: u128) -> Option<SeriesRef> {
-        self.series_of.find(id as u64, |entry| entry.0 == id).map(|entry| entry.1)
+        let id = halves(id);
+        self.series_of.find(id[0], |series| self.series.id[series.0 as usize] == id).copied()
+    }
+
+    fn find_shaped(&self, id: u128, shape: Shape) -> Result<Option<SeriesRef>, ResolveError> {
+        let Some(series) = self.find(id) else { return Ok(None) };
+        match self.metrics[self.series.metric[series.0 as usize].0 as usize].info.shape {
+            Some(known) if known != shape => Err(ResolveError::Shape { known, asked: shape }),
+            _ => Ok(Some(series)),
+        }
     }
 
     fn symbol(&mut self, text: &str) -> Symbol {
@@ -190,147 +250,61 @@ impl Inner {
             return metric;
         }
         let metric = MetricRef(u32::try_from(self.metrics.len()).expect("there are no more metrics than series"));
+        self.names_version += 1;
         let name: Arc<str> = name.into();
         self.metrics.push(Metric {
             name: Arc::clone(&name),
             info: MetricInfo { original: name.to_string(), ..MetricInfo::default() },
             info_version: 0,
             series: Vec::new(),
-            label_names: Vec::new(),
+            label_names: HashSet::new(),
         });
         self.metric_of.insert(name, metric);
         metric
     }
 
-    fn insert(&mut self, id: u128, metric: &str, labels: &[(&str, &str)], first_at: UnixNanos) -> SeriesRef {
-        let series = SeriesRef(u32::try_from(self.series.len()).expect("the cap of series is below 2^32"));
+    fn insert(&mut self, id: u128, metric: MetricRef, labels: &[(&str, &str)], first_at: UnixNanos) -> SeriesRef {
+        let series = SeriesRef(u32::try_from(self.series.metric.len()).expect("the cap of series is below 2^32"));
         let labels: Box<[(Symbol, Symbol)]> =
             labels.iter().map(|(name, value)| (self.symbol(name), self.symbol(value))).collect();
-        let metric = self.metric(metric);
         let entry = &mut self.metrics[metric.0 as usize];
         entry.series.push(series);
-        for (name, _) in &labels {
-            if !entry.label_names.contains(name) {
-                entry.label_names.push(*name);
-            }
-        }
-        self.series.push(Series { metric, labels, first_at: first_at.0, last_at: AtomicI64::new(i64::MIN) });
-        self.series_of.insert_unique(id as u64, (id, series), |entry| entry.0 as u64);
+        entry.label_names.extend(labels.iter().map(|label| label.0));
+        let Self { series: columns, series_of, .. } = self;
+        let id = halves(id);
+        columns.id.push(id);
+        columns.metric.push(metric);
+        columns.labels.push(labels);
+        columns.first_at.push(first_at.0);
+        columns.last_at.push(AtomicI64::new(i64::MIN));
+        columns.start_at.push(AtomicI64::new(i64::MIN));
+        series_of.insert_unique(id[0], series, |series| columns.id[series.0 as usize][0]);
         series
     }
 }
 
-/// A consistent look at the registry; see [`SeriesRegistry::read`].
-#[derive(Debug)]
-pub struct RegistryView<'a> {
-    inner: RwLockReadGuard<'a, Inner>,
-}
-
-impl RegistryView<'_> {
-    /// How many series there are; their numbers are `0..count`.
-    pub fn series_count(&self) -> usize {
-        self.inner.series.len()
-    }
-
-    /// How many metrics there are; their numbers are `0..count`.
-    pub fn metric_count(&self) -> usize {
-        self.inner.metrics.len()
-    }
-
-    /// The number of a metric by its exact name in Prometheus form.
-    pub fn metric(&self, name: &str) -> Option<MetricRef> {
-        self.inner.metric_of.get(name).copied()
-    }
-
-    /// All metrics, oldest first. [`LOGS`] is among them once a log record came.
-    pub fn metrics(&self) -> impl Iterator<Item = MetricRef> + use<> {
-        (0..self.inner.metrics.len() as u32).map(MetricRef)
-    }
-
-    /// A metric's name in Prometheus form.
-    pub fn metric_name(&self, metric: MetricRef) -> &Arc<str> {
-        &self.inner.metrics[metric.0 as usize].name
-    }
-
-    /// What is known of a metric.
-    pub fn info(&self, metric: MetricRef) -> &MetricInfo {
-        &self.inner.metrics[metric.0 as usize].info
-    }
-
-    /// Grows each time a metric's [`MetricInfo`] changes.
-    pub fn info_version(&self, metric: MetricRef) -> u64 {
-        self.inner.metrics[metric.0 as usize].info_version
-    }
-
-    /// A metric's series, oldest first.
-    pub fn series_of(&self, metric: MetricRef) -> &[SeriesRef] {
-        &self.inner.metrics[metric.0 as usize].series
-    }
-
-    /// The names of all labels that any series of the metric has, sorted.
-    pub fn label_names(&self, metric: MetricRef) -> Vec<Arc<str>> {
-        let mut names: Vec<_> =
-            self.inner.metrics[metric.0 as usize].label_names.iter().map(|&name| Arc::clone(self.text(name))).collect();
-        names.sort_unstable();
-        names
-    }
-
-    /// The metric of a series.
-    pub fn metric_of(&self, series: SeriesRef) -> MetricRef {
-        self.inner.series[series.0 as usize].metric
-    }
-
-    /// The labels of a series as symbols, sorted by name.
-    pub fn label_symbols(&self, series: SeriesRef) -> &[(Symbol, Symbol)] {
-        &self.inner.series[series.0 as usize].labels
-    }
-
-    /// The labels of a series, sorted by name.
-    pub fn labels(&self, series: SeriesRef) -> impl Iterator<Item = (&str, &str)> {
-        self.label_symbols(series).iter().map(|&(name, value)| (self.text(name).as_ref(), self.text(value).as_ref()))
-    }
-
-    /// The value of one label of a series.
-    pub fn label(&self, series: SeriesRef, name: &str) -> Option<&Arc<str>> {
-        let name = self.symbol(name)?;
-        self.label_symbols(series).iter().find(|label| label.0 == name).map(|label| self.text(label.1))
-    }
-
-    /// The symbol of a string, if any label name or value is that string.
-    pub fn symbol(&self, text: &str) -> Option<Symbol> {
-        self.inner.symbol_of.get(text).copied()
-    }
-
-    /// The string of a symbol.
-    pub fn text(&self, symbol: Symbol) -> &Arc<str> {
-        &self.inner.symbols[symbol.0 as usize]
-    }
-
-    /// The stable 128-bit id of a series.
-    pub fn id(&self, series: SeriesRef) -> u128 {
-        let labels: Vec<_> = self.labels(series).collect();
-        series_id(self.metric_name(self.metric_of(series)), &labels)
-    }
-
-    /// The time of the first point.
-    pub fn first_at(&self, series: SeriesRef) -> UnixNanos {
-        UnixNanos(self.inner.series[series.0 as usize].first_at)
-    }
-
-    /// The time of the newest point; `None` before the first since the process started.
-    pub fn last_at(&self, series: SeriesRef) -> Option<UnixNanos> {
-        let last = self.inner.series[series.0 as usize].last_at.load(Ordering::Relaxed);
-        (last != i64::MIN).then_some(UnixNanos(last))
-    }
-
-    /// Notes a point's time; an older one than the newest changes nothing.
-    pub fn touch(&self, series: SeriesRef, at: i64) {
-        let last = &self.inner.series[series.0 as usize].last_at;
-        // A plain load first: most points find a slot that only they write, and a store is cheaper than a locked maximum.
-        if last.load(Ordering::Relaxed) < at {
-            last.fetch_max(at, Ordering::Relaxed);
+impl Metric {
+    /// The first series says what the points are; each later one must agree. A stream's name is taken from the start, so that no
+    /// metric that is called `spans` can keep spans out.
+    fn take_shape(&mut self, shape: Shape) -> Result<(), ResolveError> {
+        let reserved = is_stream_table(&self.name).then_some(Shape::Streams);
+        if let Some(known) = reserved.filter(|&reserved| reserved != shape) {
+            return Err(ResolveError::Shape { known, asked: shape });
+        }
+        match self.info.shape {
+            Some(known) if known != shape => Err(ResolveError::Shape { known, asked: shape }),
+            Some(_) => Ok(()),
+            None => {
+                self.info.shape = Some(shape);
+                self.info_version += 1;
+                Ok(())
+            }
         }
     }
+}
+
+const fn halves(id: u128) -> [u64; 2] {
+    [id as u64, (id >> 64) as u64]
 }
 
 #[cfg(test)]
@@ -340,9 +314,11 @@ mod tests {
     #[test]
     fn the_same_labels_are_the_same_series_and_ids_do_not_depend_on_the_process() {
         let registry = SeriesRegistry::new(10);
-        let a = registry.resolve("m", &[("a", "1"), ("b", "2")], UnixNanos(5)).expect("below the cap");
-        let again = registry.resolve("m", &[("a", "1"), ("b", "2")], UnixNanos(9)).expect("below the cap");
-        let other = registry.resolve("m", &[("a", "12"), ("b", "")], UnixNanos(9)).expect("below the cap");
+        let a = registry.resolve("m", Shape::Numbers, &[("a", "1"), ("b", "2")], UnixNanos(5)).expect("below the cap");
+        let again =
+            registry.resolve("m", Shape::Numbers, &[("a", "1"), ("b", "2")], UnixNanos(9)).expect("below the cap");
+        let other =
+            registry.resolve("m", Shape::Numbers, &[("a", "12"), ("b", "")], UnixNanos(9)).expect("below the cap");
         assert_eq!(a, again);
         assert_ne!(a, other);
         let view = registry.read();
@@ -354,9 +330,25 @@ mod tests {
     #[test]
     fn a_new_series_over_the_cap_is_refused_and_known_ones_go_on() {
         let registry = SeriesRegistry::new(1);
-        let known = registry.resolve("m", &[("a", "1")], UnixNanos(0));
-        assert_eq!(registry.resolve("m", &[("a", "2")], UnixNanos(0)), Err(SeriesCapReached { cap: 1 }));
-        assert_eq!(registry.resolve("m", &[("a", "1")], UnixNanos(0)), known);
+        let known = registry.resolve("m", Shape::Numbers, &[("a", "1")], UnixNanos(0));
+        assert_eq!(
+            registry.resolve("m", Shape::Numbers, &[("a", "2")], UnixNanos(0)),
+            Err(SeriesCapReached { cap: 1 }.into())
+        );
+        assert_eq!(registry.resolve("m", Shape::Numbers, &[("a", "1")], UnixNanos(0)), known);
+        // And nobody who reads is disturbed by it.
+        let _reader = registry.read();
+        assert!(registry.resolve("m", Shape::Numbers, &[("a", "3")], UnixNanos(0)).is_err());
+    }
+
+    #[test]
+    fn the_names_of_streams_are_reserved() {
+        let registry = SeriesRegistry::new(10);
+        for name in [LOGS, SPANS, TEXTS] {
+            let refused = Err(ResolveError::Shape { known: Shape::Streams, asked: Shape::Numbers });
+            assert_eq!(registry.resolve(name, Shape::Numbers, &[], UnixNanos(0)), refused);
+            assert!(registry.resolve(name, Shape::Streams, &[], UnixNanos(0)).is_ok());
+        }
     }
 
     #[test]

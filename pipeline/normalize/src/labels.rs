@@ -5,6 +5,7 @@ use flyball_decode::otlp::any_value::KeyValue;
 use flyball_model::limits::LABEL_SET_BYTES_MAX;
 use flyball_model::{Limits, name};
 
+use crate::attributes::RECORD_PARTS_MAX;
 use crate::fault::{Fault, Found, Shown};
 use crate::text::{Text, Texts};
 
@@ -54,23 +55,44 @@ impl<'a> Level<'a> {
         self.clear();
         for attribute in attributes {
             let KeyValue { key, value } = attribute?;
-            let value = self.texts.value(value)?.map_err(|_| Fault::ValueNotUtf8 { label: key })?;
+            let value = self.texts.value(value)?.map_err(|problem| problem.of_label(key))?;
             self.push(key, value)?;
         }
         self.finish(limits)?;
         Ok(())
     }
 
-    /// Appends a label as it was sent in remote write.
-    pub(crate) fn add(&mut self, name: &'a [u8], value: &'a [u8]) -> Result<(), Fault<'a>> {
+    /// Appends a label as it was sent. Its lengths are looked at before its bytes are: in remote write 2.0 many series can refer
+    /// to one long text.
+    pub(crate) fn add(&mut self, name: &'a [u8], value: &'a [u8], limits: &Limits) -> Result<(), Fault<'a>> {
+        let max = limits.label_bytes;
+        if name.len() > max {
+            return Err(Fault::LabelNameTooLong { label: name, max });
+        }
+        if value.len() > max {
+            return Err(Fault::ValueTooLong { label: name, value: Shown::bytes(value), bytes: value.len(), max });
+        }
         let value = std::str::from_utf8(value).map_err(|_| Fault::ValueNotUtf8 { label: name })?;
         self.push(name, Text::Sent(value))
+    }
+
+    /// Sets a label beside those that were sent, in place of one of its name. To be called after the others were finished; `name`
+    /// is in Prometheus form.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        let Self { labels, texts } = self;
+        labels.retain(|label| texts.get(label.name) != name);
+        let place = labels.partition_point(|label| texts.get(label.name) < name);
+        let value = texts.make(|made| made.push_str(value));
+        labels.insert(place, Label { original: name, name: Text::Sent(name), value });
     }
 
     fn push(&mut self, key: &'a [u8], value: Text<'a>) -> Result<(), Fault<'a>> {
         let original = std::str::from_utf8(key).map_err(|_| Fault::LabelNotUtf8 { label: key })?;
         if original.is_empty() {
             return Err(Fault::EmptyLabelName);
+        }
+        if self.labels.len() == RECORD_PARTS_MAX {
+            return Err(Fault::TooManyParts { max: RECORD_PARTS_MAX });
         }
         let name = self.texts.make(|made| name::append_label_name(made, original));
         self.labels.push(Label { original, name, value });
@@ -99,15 +121,20 @@ impl<'a> Level<'a> {
         let max = limits.label_bytes;
         for label in labels {
             if texts.get(label.name).len() > max {
-                return Err(Fault::LabelNameTooLong { label: label.original, max });
+                return Err(Fault::LabelNameTooLong { label: label.original.as_bytes(), max });
             }
             let value = texts.get(label.value);
             if value.len() > max {
                 let (value, bytes) = (Shown::text(value), value.len());
-                return Err(Fault::ValueTooLong { label: label.original, value, bytes, max });
+                return Err(Fault::ValueTooLong { label: label.original.as_bytes(), value, bytes, max });
             }
         }
         Ok(())
+    }
+
+    /// Bytes of names and values.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pairs().map(|(name, value)| name.len() + value.len()).sum()
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -148,7 +175,7 @@ mod tests {
     fn level<'a>(labels: &[(&'a str, &'a str)]) -> Level<'a> {
         let mut level = Level::default();
         for (name, value) in labels {
-            level.add(name.as_bytes(), value.as_bytes()).expect("UTF-8 with a name");
+            level.add(name.as_bytes(), value.as_bytes(), &Limits::default()).expect("UTF-8 with a name");
         }
         level
     }
@@ -197,8 +224,22 @@ mod tests {
         let fault = merge(&Level::default(), &labels, &limits, &mut merged).expect_err("too many").to_string();
         assert!(fault.contains("3 labels, the limit is 2"), "{fault}");
         let mut bytes = Level::default();
-        assert!(matches!(bytes.add(b"\xff", b""), Err(Fault::LabelNotUtf8 { .. })));
-        assert!(matches!(bytes.add(b"a", b"\xff"), Err(Fault::ValueNotUtf8 { .. })));
-        assert!(matches!(bytes.add(b"", b"a"), Err(Fault::EmptyLabelName)));
+        assert!(matches!(bytes.add(b"\xff", b"", &limits), Err(Fault::LabelNotUtf8 { .. })));
+        assert!(matches!(bytes.add(b"a", b"\xff", &limits), Err(Fault::ValueNotUtf8 { .. })));
+        assert!(matches!(bytes.add(b"", b"a", &limits), Err(Fault::EmptyLabelName)));
+        let error = bytes.add(b"abcd", b"1", &limits).expect_err("too long").to_string();
+        assert!(error.contains("label name \"abcd\" is 4 bytes long"), "{error}");
+        assert!(matches!(bytes.add(b"a", b"\xff234", &limits), Err(Fault::ValueTooLong { .. })), "not looked into");
+        let error = bytes.add(b"a", b"1234", &limits).expect_err("too long").to_string();
+        assert!(error.contains("label \"a\" is 4 bytes long (\"1234\")"), "{error}");
+    }
+
+    #[test]
+    fn labels_without_end_are_not_all_read() {
+        let names: Vec<_> = (0..=RECORD_PARTS_MAX).map(|number| format!("n{number}")).collect();
+        let (mut level, limits) = (Level::default(), Limits::default());
+        let mut added = names.iter().map(|name| level.add(name.as_bytes(), b"", &limits));
+        assert!(added.by_ref().take(RECORD_PARTS_MAX).all(|added| added.is_ok()));
+        assert!(matches!(added.next(), Some(Err(Fault::TooManyParts { .. }))));
     }
 }

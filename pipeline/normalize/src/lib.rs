@@ -1,20 +1,31 @@
 //! Borrowed views to batches of points and log records.
 //!
 //! A body goes in, and out come columns that cannot have a wrong schema, and the account of what was refused:
-//! received = points + records + rejected, exactly. Pure but for three things that a batch leaves behind: new series and
-//! metric descriptions in the registry, and the running totals of delta sums. The last two are only touched once the
-//! whole body was read.
+//! received = points + records + rejected, exactly. Pure but for what a batch leaves behind: new series and
+//! metric descriptions in the registry, entries in the cache of aliases, and the running totals of delta sums. All but the
+//! first are only touched once the whole body was read.
 
+mod aliases;
+mod attributes;
 mod delta;
 mod describe;
+mod exemplars;
+mod exposition;
 mod fault;
+mod histograms;
 mod labels;
+mod line_protocol;
 mod logs;
 mod normalizer;
+mod otlp_exemplars;
 mod otlp_metrics;
 mod rejections;
 mod remote_write;
+mod remote_write2;
+mod scaphandre;
 mod series;
+mod spans;
+mod stream;
 mod text;
 mod window;
 mod work;

@@ -33,8 +33,9 @@ impl Window {
         self.check(UnixNanos::from_millis(time))
     }
 
+    /// An instant.
     #[inline]
-    fn check(&self, time: UnixNanos) -> Result<UnixNanos, Fault<'static>> {
+    pub(crate) fn check(&self, time: UnixNanos) -> Result<UnixNanos, Fault<'static>> {
         if time > self.latest {
             Err(Fault::TooFarInFuture { time: Instant::Known(time), latest: self.latest })
         } else if time < self.earliest {
@@ -43,4 +44,10 @@ impl Window {
             Ok(time)
         }
     }
+}
+
+/// An OTLP time that needs no check: one beyond what can be written down is the latest that can.
+#[inline]
+pub(crate) fn clamped(time: u64) -> UnixNanos {
+    UnixNanos(i64::try_from(time).unwrap_or(i64::MAX))
 }

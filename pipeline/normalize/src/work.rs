@@ -1,13 +1,18 @@
 //! A body in the making: what its walk has found so far.
 
 use flyball_decode::DecodeError;
-use flyball_model::batch::{LogRecord, STALE_NAN_BITS, is_stale};
-use flyball_model::{Limits, LogBatchBuilder, PointBatch, SeriesRef, SeriesRegistry, UnixNanos};
+use flyball_model::batch::{STALE_NAN_BITS, is_stale};
+use flyball_model::intake::{Context, LINE_FAULTS_MAX, LineFault, Written};
+use flyball_model::rows::{ExemplarBuilder, TextBuilder};
+use flyball_model::{Limits, PointBatch, Rows, SeriesRef, SeriesRegistry, UnixNanos};
 
+use crate::aliases::Aliases;
 use crate::delta::{Accumulators, Delta};
 use crate::describe::News;
+use crate::fault::Fault;
+use crate::histograms::{BODY_BUCKETS_MAX, HistogramTotals, Histograms};
 use crate::normalizer::Normalized;
-use crate::rejections::Rejections;
+use crate::rejections::{Rejections, Subject};
 use crate::series::SeriesFinder;
 use crate::window::Window;
 
@@ -20,14 +25,19 @@ const POINT_BYTES_GUESS: usize = 100;
 pub(crate) struct Bounds {
     /// Points of a batch; 20 bytes each.
     pub(crate) points: usize,
-    /// Log records of a batch; about 60 bytes each without their text.
+    /// Log records of a batch; about 60 bytes each without their text. A span counts as two, its events and links as one each.
     pub(crate) records: usize,
-    /// Bytes of text of a batch of log records, over all columns. One column's offsets are 32-bit.
+    /// Bytes of text of a batch of records, over all columns. One column's offsets are 32-bit.
     pub(crate) text_bytes: usize,
+    /// Bytes of labels that are read for series that are not known yet, a second or two of work. A few bytes of a body can ask for
+    /// half a megabyte of labels again and again: all points of an OTLP resource, all fields of a line, all series of remote write
+    /// 2.0 that refer to the same symbols.
+    pub(crate) label_bytes: usize,
 }
 
 /// The bounds in force.
-pub(crate) const BOUNDS: Bounds = Bounds { points: 1 << 22, records: 1 << 20, text_bytes: 1 << 28 };
+pub(crate) const BOUNDS: Bounds =
+    Bounds { points: 1 << 22, records: 1 << 20, text_bytes: 1 << 28, label_bytes: 1 << 30 };
 
 const _: () = assert!(BOUNDS.text_bytes <= i32::MAX as usize, "an Arrow text column ends at 2 GiB");
 
@@ -39,37 +49,64 @@ pub(crate) struct Work<'n, 'a> {
     pub(crate) registry: &'n SeriesRegistry,
     pub(crate) limits: &'n Limits,
     pub(crate) window: Window,
+    pub(crate) context: Option<&'a Context>,
     pub(crate) finder: SeriesFinder<'n, 'a>,
     pub(crate) rejections: Rejections,
+    /// What was stored and not quite as sent, or lost beside its point.
+    pub(crate) warnings: Rejections,
     pub(crate) news: News,
-    logs: LogBatchBuilder,
+    pub(crate) written: Written,
+    /// Points that no sender counts: further numbers of a summary's point, and staleness markers made here.
+    pub(crate) parts: u64,
+    lines: Vec<LineFault>,
+    /// Native histograms, for which room was made.
+    pub(crate) histograms: Histograms,
+    /// Exemplars, for which room was made. Made when the first of their kind comes, like all builders: most bodies have none.
+    pub(crate) exemplars: Option<ExemplarBuilder>,
+    rows: Vec<Rows>,
+    records: usize,
+    texts: Option<TextBuilder>,
     text_bytes: usize,
     bounds: Bounds,
     points: PointBatch,
     deltas: Vec<Delta>,
+    starts: Vec<(SeriesRef, UnixNanos)>,
     not_finite: u64,
 }
 
+/// What a [`Work`] is done with.
+pub(crate) struct Tools<'n> {
+    pub(crate) registry: &'n SeriesRegistry,
+    pub(crate) limits: &'n Limits,
+    pub(crate) aliases: &'n Aliases,
+    pub(crate) bounds: Bounds,
+}
+
 impl<'n, 'a> Work<'n, 'a> {
-    pub(crate) fn new(
-        registry: &'n SeriesRegistry,
-        limits: &'n Limits,
-        now: UnixNanos,
-        body_bytes: usize,
-        bounds: Bounds,
-    ) -> Self {
+    pub(crate) fn new(tools: &Tools<'n>, now: UnixNanos, body_bytes: usize, context: Option<&'a Context>) -> Self {
+        let Tools { registry, limits, aliases, bounds } = *tools;
         Self {
             registry,
             limits,
             window: Window::new(now, limits),
-            finder: SeriesFinder::new(registry, limits),
+            context,
+            finder: SeriesFinder::new(registry, limits, aliases, bounds.label_bytes),
             rejections: Rejections::default(),
+            warnings: Rejections::default(),
             news: News::default(),
-            logs: LogBatchBuilder::default(),
+            written: Written::default(),
+            parts: 0,
+            lines: Vec::new(),
+            histograms: Histograms::default(),
+            exemplars: None,
+            rows: Vec::new(),
+            records: 0,
+            texts: None,
             text_bytes: 0,
             bounds,
             points: PointBatch::with_capacity(body_bytes / POINT_BYTES_GUESS),
             deltas: Vec::new(),
+            starts: Vec::new(),
             not_finite: 0,
         }
     }
@@ -83,13 +120,45 @@ impl<'n, 'a> Work<'n, 'a> {
         Ok(())
     }
 
+    /// Takes numbers that are one point to their sender: it counts as one, and as one that is not finite if any of them is not
+    /// (quantiles of nothing are NaN).
+    pub(crate) fn push_parts(&mut self, numbers: &[(SeriesRef, f64)], time: UnixNanos) -> Result<(), DecodeError> {
+        let not_finite = self.not_finite;
+        for &(series, value) in numbers {
+            self.push(series, time, value)?;
+        }
+        self.not_finite = self.not_finite.min(not_finite + 1);
+        self.parts += numbers.len().saturating_sub(1) as u64;
+        Ok(())
+    }
+
+    /// Notes when the sum of a series began, of which a point was just taken.
+    #[inline]
+    pub(crate) fn note_start(&mut self, series: SeriesRef, start: UnixNanos) {
+        self.starts.push((series, start));
+    }
+
+    /// Notes a line of a text format that is not taken.
+    pub(crate) fn bad_line(&mut self, fault: impl FnOnce() -> LineFault) {
+        if self.lines.len() < LINE_FAULTS_MAX {
+            self.lines.push(fault());
+        }
+    }
+
     /// Takes the change of a sum. What is not finite stands for itself: it would spoil the total for ever.
-    pub(crate) fn push_delta(&mut self, series: SeriesRef, time: UnixNanos, change: f64) -> Result<(), DecodeError> {
+    /// `start` is when its interval began, if the sender says so.
+    pub(crate) fn push_delta(
+        &mut self,
+        series: SeriesRef,
+        start: Option<UnixNanos>,
+        time: UnixNanos,
+        change: f64,
+    ) -> Result<(), DecodeError> {
         if !change.is_finite() {
             return self.push(series, time, change);
         }
         self.check_points()?;
-        self.deltas.push(Delta { series, time, change });
+        self.deltas.push(Delta { series, start, time, change });
         Ok(())
     }
 
@@ -102,32 +171,81 @@ impl<'n, 'a> Work<'n, 'a> {
         }
     }
 
-    /// Takes a log record.
-    pub(crate) fn push_log(&mut self, record: LogRecord<'_>) -> Result<(), DecodeError> {
-        let Bounds { records, text_bytes, .. } = self.bounds;
-        if self.logs.len() == records {
-            return Err(DecodeError::TooMany { what: "log records", max: records });
+    /// Counts records and their text before they are built. Records of other kinds than log records count by their size.
+    #[inline]
+    pub(crate) fn make_room(&mut self, records: usize, text_bytes: usize) -> Result<(), DecodeError> {
+        self.records += records;
+        if self.records > self.bounds.records {
+            return Err(DecodeError::TooMany { what: "records", max: self.bounds.records });
         }
-        let attributes = record.attributes.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        let texts =
-            [record.severity, record.body.unwrap_or_default(), record.event_name, record.trace_id, record.span_id];
-        self.text_bytes += attributes + texts.iter().map(|text| text.len()).sum::<usize>();
-        if self.text_bytes > text_bytes {
-            return Err(DecodeError::TooMany { what: "bytes of text in its log records", max: text_bytes });
+        self.text_bytes += text_bytes;
+        if self.text_bytes > self.bounds.text_bytes {
+            return Err(DecodeError::TooMany { what: "bytes of text in its records", max: self.bounds.text_bytes });
         }
-        self.logs.push(record);
         Ok(())
     }
 
+    /// Takes records that room was made for. At most one batch a kind.
+    pub(crate) fn take(&mut self, rows: Rows) {
+        debug_assert!(self.rows.iter().all(|other| other.kind() != rows.kind()), "one batch a kind");
+        self.rows.push(rows);
+    }
+
+    /// Takes a text value.
+    pub(crate) fn push_text(&mut self, series: SeriesRef, time: UnixNanos, text: &str) -> Result<(), DecodeError> {
+        let Bounds { records, text_bytes, .. } = self.bounds;
+        if self.text_count() == records {
+            return Err(DecodeError::TooMany { what: "text values", max: records });
+        }
+        self.text_bytes += text.len();
+        if self.text_bytes > text_bytes {
+            return Err(DecodeError::TooMany { what: "bytes of text in its values", max: text_bytes });
+        }
+        self.texts.get_or_insert_default().push(series, time, text);
+        Ok(())
+    }
+
+    /// Gives up every point and text of a line protocol body so far, and says how many they were.
+    pub(crate) fn withdraw(&mut self) -> u64 {
+        let withdrawn = (self.points.len() + self.text_count()) as u64;
+        self.points.clear();
+        self.texts = None;
+        self.warnings = Rejections::default();
+        withdrawn
+    }
+
+    fn text_count(&self) -> usize {
+        self.texts.as_ref().map_or(0, TextBuilder::len)
+    }
+
     /// The body was read to its end: what it leaves behind is written down.
-    pub(crate) fn finish(mut self, totals: &Accumulators) -> Normalized {
+    pub(crate) fn finish(mut self, totals: &Accumulators, histogram_totals: &HistogramTotals) -> Normalized {
+        self.finder.finish();
         self.news.tell(self.registry);
-        totals.accumulate(self.deltas, &mut self.points);
+        let late = self.limits.late;
+        let added = totals.accumulate(self.deltas, late, &mut self.points);
+        self.starts.extend(added.started);
+        let (histograms, added_histograms) = self.histograms.finish(histogram_totals, late);
+        self.starts.extend(added_histograms.started);
+        if !self.starts.is_empty() {
+            self.registry.read().note_starts(&self.starts);
+        }
+        self.warnings.add(&Fault::LateDelta { late }, added.late + added_histograms.late, Subject::Nothing);
+        let too_many = Fault::TooManyTotalBuckets { max: BODY_BUCKETS_MAX };
+        self.rejections.add(&too_many, added_histograms.refused, Subject::Nothing);
+        self.rows.extend(histograms);
+        self.rows.extend(self.exemplars.map(ExemplarBuilder::finish));
+        self.rows.extend(self.texts.map(TextBuilder::finish));
+        self.rows.retain(|rows| !rows.is_empty());
         Normalized {
             points: self.points,
-            logs: self.logs.finish(),
+            rows: self.rows,
+            parts: self.parts,
             not_finite: self.not_finite,
+            written: self.written,
             rejections: self.rejections.into_vec(),
+            warnings: self.warnings.into_vec(),
+            lines: self.lines,
         }
     }
 }

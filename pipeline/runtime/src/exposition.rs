@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
+use flyball_model::RowKind;
 use flyball_model::ports::Sink;
 use flyball_twin::EntityKind;
 
@@ -102,14 +103,25 @@ fn sources(page: &mut Page, runtime: &Runtime) {
 fn store(page: &mut Page, runtime: &Runtime) {
     let stats = runtime.pipeline.store.stats();
     let registry = runtime.pipeline.store.registry();
-    page.single("flyball_series", "gauge", "Series known, log streams included.", registry.len() as f64);
+    page.single("flyball_series", "gauge", "Series known, streams of records included.", registry.len() as f64);
     page.single("flyball_series_max", "gauge", "The cap on series.", registry.cap() as f64);
     page.single("flyball_hot_points", "gauge", "Points in memory.", stats.hot_points as f64);
-    page.single("flyball_hot_bytes", "gauge", "Bytes of points and log records in memory.", stats.hot_bytes as f64);
-    page.single("flyball_hot_log_records", "gauge", "Log records in memory.", stats.hot_log_records as f64);
+    page.single("flyball_hot_bytes", "gauge", "Bytes of points and records in memory.", stats.hot_bytes as f64);
+    page.family(
+        "flyball_hot_records",
+        "gauge",
+        "Log records, spans, histograms, exemplars and texts in memory, by kind.",
+    );
+    for kind in RowKind::ALL {
+        page.sample("flyball_hot_records", &[("kind", kind.as_str())], stats.hot_rows.get(kind) as f64);
+    }
     page.single("flyball_history_files", "gauge", "Parquet files of the history.", stats.history_files as f64);
     page.single("flyball_history_bytes", "gauge", "Bytes of the history's files.", stats.history_bytes as f64);
     page.single("flyball_history_points", "gauge", "Points in the history.", stats.history_points as f64);
+    page.family("flyball_history_records", "gauge", "Records in the history, by kind.");
+    for kind in RowKind::ALL {
+        page.sample("flyball_history_records", &[("kind", kind.as_str())], stats.history_rows.get(kind) as f64);
+    }
 }
 
 fn rules(page: &mut Page, runtime: &Runtime) {

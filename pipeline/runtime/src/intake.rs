@@ -97,30 +97,39 @@ impl Pipeline {
         }
         let body = decompress(submission.encoding, &submission.body, self.limits.body_bytes).map_err(refuse)?;
         self.counts.decompressed_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        let normalized = self.normalizer.normalize(submission.format, &body, submission.received_at).map_err(refuse)?;
+        let context = submission.context.as_deref();
+        let normalized =
+            self.normalizer.normalize(submission.format, &body, context, submission.received_at).map_err(refuse)?;
         Ok(self.keep(normalized, submission, account))
     }
 
     /// Stores what is good and writes the account. Nothing in here can fail, so points are stored all or not at all.
     fn keep(&self, normalized: Normalized, submission: &Submission, account: &Account) -> Receipt {
-        let Normalized { points, logs, not_finite, rejections } = normalized;
+        let stored = normalized.count();
+        let Normalized { points, rows, not_finite, written, rejections, warnings, lines, .. } = normalized;
         let at = submission.received_at;
         let signal = submission.format.signal();
-        let stored = (points.len() + logs.len()) as u64;
         let mut touched = self.store.append(&points);
         if !points.is_empty() {
             self.twin.observe(&self.store.registry().read(), &points);
             self.copy_to_sinks(&points);
         }
-        if !logs.is_empty() {
-            touched.extend(self.store.registry().read().metric(flyball_model::series::LOGS));
-            self.store.append_logs(logs);
+        for rows in rows {
+            touched.extend(self.store.append_rows(rows));
         }
         if self.store.needs_maintenance() {
             self.crowded.notify_one();
         }
-        account.add(signal, Outcome::Stored, Reason::None, stored - not_finite, at);
+        let mut plain = stored - not_finite;
         account.add(signal, Outcome::Stored, Reason::NotFinite, not_finite, at);
+        // Warnings about stored points say how they are stored; those about exemplars are no points.
+        let stored_so = |reason| matches!(reason, Reason::Rounded | Reason::Late | Reason::EndBeforeStart);
+        for warning in warnings.iter().filter(|warning| stored_so(warning.reason)) {
+            let points = warning.points.min(plain);
+            plain -= points;
+            account.add(signal, Outcome::Stored, warning.reason, points, at);
+        }
+        account.add(signal, Outcome::Stored, Reason::None, plain, at);
         for rejection in &rejections {
             account.add(signal, Outcome::Rejected, rejection.reason, rejection.points, at);
         }
@@ -128,7 +137,7 @@ impl Pipeline {
         let took = self.clock.now().since(at);
         self.wake.tell(&touched, self.clock.monotonic().saturating_sub(took));
         self.stages.record(Stage::ReceiveToAck, took);
-        Receipt { stored, rejections }
+        Receipt { stored, written, rejections, warnings, lines }
     }
 
     fn copy_to_sinks(&self, points: &PointBatch) {

@@ -11,8 +11,10 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use flyball_model::UnixNanos;
-use flyball_model::batch::{map_field_names, string_map_type, time_type};
+use flyball_model::batch::time_type;
 use flyball_model::ledger::Ledger;
+use flyball_model::rows::{map_field_names, string_map_type};
+use flyball_model::series::is_stream_table;
 use flyball_remediation::RemediationLog;
 use flyball_rules::catalog::SystemTable;
 use flyball_rules::query::Database;
@@ -190,8 +192,7 @@ fn metric_info_fields() -> Vec<Field> {
 
 fn metric_info(store: &Store) -> Vec<ArrayRef> {
     let view = store.registry().read();
-    let metrics: Vec<_> =
-        view.metrics().filter(|&metric| view.metric_name(metric).as_ref() != flyball_model::series::LOGS).collect();
+    let metrics: Vec<_> = view.metrics().filter(|&metric| !is_stream_table(view.metric_name(metric))).collect();
     let info = || metrics.iter().map(|&metric| view.info(metric));
     vec![
         texts(metrics.iter().map(|&metric| view.metric_name(metric).as_ref())),
@@ -205,7 +206,7 @@ fn metric_info(store: &Store) -> Vec<ArrayRef> {
 }
 
 fn series_fields() -> Vec<Field> {
-    vec![text("metric"), map("labels"), time("first_at"), time("last_at")]
+    vec![text("metric"), map("labels"), time("first_at"), time("last_at"), time("start_at")]
 }
 
 fn series(store: &Store) -> Vec<ArrayRef> {
@@ -218,6 +219,7 @@ fn series(store: &Store) -> Vec<ArrayRef> {
         })),
         times(all().map(|series| Some(view.first_at(series)))),
         times(all().map(|series| view.last_at(series))),
+        times(all().map(|series| view.start_at(series))),
     ]
 }
 

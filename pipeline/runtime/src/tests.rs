@@ -8,6 +8,7 @@ use bytes::Bytes;
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::intake::{Encoding, Format, RefusalKind, Submission};
+use flyball_model::ledger::Signal;
 use flyball_model::ledger::{Outcome, Reason};
 use flyball_model::ports::{Backend, Delivery};
 use flyball_model::{Clock, Intake, Limits, WallClock};
@@ -104,10 +105,11 @@ impl Bench {
         Submission {
             receiver: "test",
             peer: "here".to_owned(),
-            format: Format::OtlpMetrics,
+            format: Format::Otlp(Signal::Metrics),
             encoding: Encoding::Identity,
             body: body.into(),
             received_at: self.clock.now(),
+            context: None,
         }
     }
 

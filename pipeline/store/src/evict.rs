@@ -5,16 +5,16 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flyball_model::{MetricRef, UnixNanos};
+use flyball_model::{MetricRef, RowKind, UnixNanos};
 use tracing::{debug, info};
 
 use crate::error::StoreError;
 use crate::history::file::{HistoryFile, Kind};
-use crate::history::logs::write_logs;
+use crate::history::rows::write_rows;
 use crate::history::write::write_points;
 use crate::hot::chunk::Chunk;
-use crate::hot::logs::LogChunk;
 use crate::hot::points::Seal;
+use crate::hot::rows::RowChunk;
 use crate::journal::writer::Journal;
 use crate::options::Maintenance;
 use crate::store::Store;
@@ -47,6 +47,7 @@ impl Store {
         let last = *keeper.last_age_eviction.get_or_insert(now);
         if self.needs_maintenance() {
             self.points.seal(Seal::All);
+            self.rows.seal();
             let surplus = self.hot_bytes().saturating_sub(self.options.eviction_target_bytes());
             self.evict(&mut keeper, Until::Freed(surplus), &mut done)?;
         } else if now.since(last) >= self.options.age_eviction_every() {
@@ -56,7 +57,7 @@ impl Store {
         if done.files_written + done.files_deleted > 0 {
             info!(
                 points = done.points_evicted,
-                logs = done.logs_evicted,
+                rows = done.rows_evicted,
                 bytes = done.bytes_written,
                 files_deleted = done.files_deleted,
                 "history written"
@@ -74,7 +75,7 @@ impl Store {
         let mut done = Maintenance { journal_records: self.write_journal(&mut keeper)?, ..Maintenance::default() };
         self.points.seal(Seal::All);
         self.evict(&mut keeper, Until::Empty, &mut done)?;
-        debug!(points = done.points_evicted, logs = done.logs_evicted, "memory written to the history");
+        debug!(points = done.points_evicted, rows = done.rows_evicted, "memory written to the history");
         Ok(())
     }
 
@@ -85,7 +86,7 @@ impl Store {
     }
 
     fn evict(&self, keeper: &mut Keeper, until: Until, done: &mut Maintenance) -> Result<(), StoreError> {
-        let Choice { points, logs } = choose(self.points.sealed(), self.logs.sealed(), until);
+        let Choice { points, rows } = choose(self.points.sealed(), self.worth_a_file(until), until);
         // Points may have come since the journal was written; their series must be in it before the file is.
         done.journal_records += self.write_journal(keeper)?;
         if !points.is_empty() {
@@ -97,12 +98,25 @@ impl Store {
                 }
             });
         }
-        if !logs.is_empty() {
-            let file = write_logs(&self.history_dir, keeper.next_number, &logs)?;
-            done.logs_evicted += file.rows;
-            self.swap(keeper, Kind::Logs, file, done, || self.logs.remove_oldest(logs.len()));
+        for of_kind in rows.chunk_by(|a, b| a.kind == b.kind) {
+            let kind = of_kind[0].kind;
+            let file = write_rows(&self.history_dir, keeper.next_number, kind, of_kind, &self.registry)?;
+            done.rows_evicted += file.rows;
+            self.swap(keeper, Kind::Rows(kind), file, done, || self.rows.remove_oldest(kind, of_kind.len()));
         }
         Ok(())
+    }
+
+    /// The sealed records that may leave now.
+    fn worth_a_file(&self, until: Until) -> Vec<Arc<RowChunk>> {
+        let mut rows = self.rows.sealed();
+        if let Until::Freed(surplus) = until {
+            let least = surplus.min(self.options.eviction_target_bytes()) / SMALL_CHANGE;
+            let bytes = |kind| rows.iter().filter(|chunk| chunk.kind == kind).map(|chunk| chunk.bytes()).sum::<usize>();
+            let stays = RowKind::ALL.map(|kind| bytes(kind) < least);
+            rows.retain(|chunk| !stays[chunk.kind as usize]);
+        }
+        rows
     }
 
     /// The moment at which points stop being in memory and begin to be in the history.
@@ -137,27 +151,37 @@ enum Until {
 /// What leaves memory.
 struct Choice {
     points: Vec<(MetricRef, Arc<Chunk>)>,
-    logs: Vec<Arc<LogChunk>>,
+    rows: Vec<Arc<RowChunk>>,
+}
+
+/// A kind of records with less than this part of the bytes that must be freed stays until it is too old: else a trickle of
+/// exemplars would make a file each time that points are evicted. All kinds that stay are far below the budget together.
+const SMALL_CHANGE: usize = 16;
+
+const _: () = assert!(RowKind::ALL.len() < SMALL_CHANGE / 2);
+
+/// What shares an order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Metric(MetricRef),
+    Kind(RowKind),
 }
 
 /// Picks chunks with the oldest points first, but never a metric's chunk before one of the same metric that arrived
 /// earlier: so the history's points of a metric always arrived before those in memory, and "the last one wins" can be
-/// decided. Both lists keep the order of the input.
-fn choose(points: Vec<(MetricRef, Arc<Chunk>)>, logs: Vec<Arc<LogChunk>>, until: Until) -> Choice {
-    // A chunk's key is its newest time or that of one before it, whichever is newer: keys of a metric never fall.
+/// decided. Records leave in the order of arrival by kind. Both lists keep the order of the input.
+fn choose(points: Vec<(MetricRef, Arc<Chunk>)>, rows: Vec<Arc<RowChunk>>, until: Until) -> Choice {
+    let of_points = points.iter().map(|(metric, chunk)| (Group::Metric(*metric), chunk.times.to, chunk.bytes()));
+    let of_rows = rows.iter().map(|chunk| (Group::Kind(chunk.kind), chunk.times.to, chunk.bytes()));
+    // A chunk's key is its newest time or that of one before it, whichever is newer: keys of a group never fall.
     let mut queue = BinaryHeap::new();
     let mut newest = (None, i64::MIN);
-    for (at, (metric, chunk)) in points.iter().enumerate() {
-        newest = if newest.0 == Some(*metric) { newest } else { (Some(*metric), i64::MIN) };
-        newest.1 = newest.1.max(chunk.times.to);
-        queue.push(Reverse((newest.1, at, chunk.bytes())));
+    for (at, (group, to, bytes)) in of_points.chain(of_rows).enumerate() {
+        newest = if newest.0 == Some(group) { newest } else { (Some(group), i64::MIN) };
+        newest.1 = newest.1.max(to);
+        queue.push(Reverse((newest.1, at, bytes)));
     }
-    let mut newest = i64::MIN;
-    for (at, chunk) in logs.iter().enumerate() {
-        newest = newest.max(chunk.times.to);
-        queue.push(Reverse((newest, points.len() + at, chunk.bytes())));
-    }
-    let mut chosen = vec![false; points.len() + logs.len()];
+    let mut chosen = vec![false; points.len() + rows.len()];
     let mut freed = 0;
     while let Some(Reverse((newest, at, bytes))) = queue.pop() {
         let enough = match until {
@@ -171,8 +195,9 @@ fn choose(points: Vec<(MetricRef, Arc<Chunk>)>, logs: Vec<Arc<LogChunk>>, until:
         chosen[at] = true;
         freed += bytes;
     }
-    let (of_points, of_logs) = chosen.split_at(points.len());
-    let points = points.into_iter().zip(of_points).filter(|(_, chosen)| **chosen).map(|(chunk, _)| chunk).collect();
-    let logs = logs.into_iter().zip(of_logs).filter(|(_, chosen)| **chosen).map(|(chunk, _)| chunk).collect();
-    Choice { points, logs }
+    let mut chosen = chosen.into_iter();
+    Choice {
+        points: points.into_iter().filter(|_| chosen.next() == Some(true)).collect(),
+        rows: rows.into_iter().filter(|_| chosen.next() == Some(true)).collect(),
+    }
 }

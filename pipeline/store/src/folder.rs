@@ -4,7 +4,7 @@
 //! LOCK                        held by the one process that works here
 //! series.journal              which number is which series
 //! history/points-N.parquet    points that left memory; N grows
-//! history/logs-N.parquet      log records that left memory
+//! history/KIND-N.parquet      records that left memory: logs, spans, histograms, exemplars, texts
 //! *.tmp                       half-written; removed when the folder is opened
 //! ```
 

@@ -139,8 +139,12 @@ mod tests {
     #[test]
     fn labels_become_columns_and_a_missing_one_is_null() {
         let registry = SeriesRegistry::new(10);
-        let a = registry.resolve("m", &[("host", "a"), ("zone", "z")], UnixNanos(0)).expect("below the cap");
-        let b = registry.resolve("m", &[("host", "b")], UnixNanos(0)).expect("below the cap");
+        let a = registry
+            .resolve("m", flyball_model::Shape::Numbers, &[("host", "a"), ("zone", "z")], UnixNanos(0))
+            .expect("below the cap");
+        let b = registry
+            .resolve("m", flyball_model::Shape::Numbers, &[("host", "b")], UnixNanos(0))
+            .expect("below the cap");
         let view = registry.read();
         let names = label_names(&view, view.metric("m").expect("made above"));
         let columns = label_columns(&view, &names, &[a.0, b.0, a.0]);
@@ -153,7 +157,7 @@ mod tests {
     fn labels_that_clash_with_a_column_are_renamed_and_never_onto_another_label() {
         let check = |labels: &[(&str, &str)], expected: &[&str]| {
             let registry = SeriesRegistry::new(10);
-            registry.resolve("m", labels, UnixNanos(0)).expect("below the cap");
+            registry.resolve("m", flyball_model::Shape::Numbers, labels, UnixNanos(0)).expect("below the cap");
             let view = registry.read();
             let fields = label_fields(&view, view.metric("m").expect("made above"));
             assert_eq!(fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), expected);

@@ -1,7 +1,8 @@
 //! The hot store, the embedded Parquet history, and their DataFusion tables.
 //!
-//! Points arrive in [`Store::append`] and stay in memory, in columns by metric, until [`Store::maintain`] finds them too
-//! old or too many; then they leave for Parquet files. The tables ([`Store::metric_table`] and its siblings) and
+//! Points arrive in [`Store::append`], records that are more than a number (logs, spans, histograms, …) in
+//! [`Store::append_rows`]. They stay in memory, in columns, until [`Store::maintain`] finds them too old or too many; then
+//! they leave for Parquet files. The tables ([`Store::metric_table`] and its siblings) and
 //! [`Store::samples`] read both as one.
 
 mod error;
@@ -25,6 +26,6 @@ mod testing;
 mod tests;
 
 pub use error::StoreError;
-pub use options::{Maintenance, StoreOptions, StoreStats};
+pub use options::{Maintenance, RowCounts, StoreOptions, StoreStats};
 pub use samples::SeriesSamples;
 pub use store::Store;

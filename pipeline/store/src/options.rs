@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use flyball_model::RowKind;
+
 /// Points of one metric in a full chunk. A power of two, so that doubling ends exactly here and a full chunk has no spare
 /// room; 20 bytes a point make 320 KiB, small enough to evict piecewise and large enough that a chunk's own cost is nothing.
 pub(crate) const CHUNK_POINTS_MAX: usize = 16_384;
@@ -9,21 +11,26 @@ pub(crate) const CHUNK_POINTS_MAX: usize = 16_384;
 /// Room a metric's first points get; most metrics of a small estate have a handful of series.
 pub(crate) const HEAD_POINTS_MIN: usize = 32;
 
-/// Log batches wait until they have this many records together …
-pub(crate) const LOG_CHUNK_RECORDS: usize = 4096;
-/// … or are this many …
-pub(crate) const LOG_PENDING_BATCHES_MAX: usize = 64;
-/// … or hold this many bytes. With the largest body on top it stays far below the 2 GiB that an Arrow text column can hold.
-pub(crate) const LOG_CHUNK_BYTES: usize = 16 * 1024 * 1024;
+/// A batch of records (logs, spans, …) with so many rows is kept as it came …
+pub(crate) const ROW_CHUNK_ROWS: usize = 1024;
+/// … or with so many bytes.
+pub(crate) const ROW_CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Smaller ones wait, to be joined, until they have this many rows together …
+pub(crate) const ROW_PENDING_ROWS: usize = 4 * ROW_CHUNK_ROWS;
+/// … or this many bytes (with one on top far below the 2 GiB that an Arrow text column can hold) …
+pub(crate) const ROW_PENDING_BYTES: usize = 4 * ROW_CHUNK_BYTES;
+/// … or are this many.
+pub(crate) const ROW_PENDING_BATCHES_MAX: usize = 64;
 
 const _: () = assert!(CHUNK_POINTS_MAX.is_power_of_two() && HEAD_POINTS_MIN.is_power_of_two());
 
 /// The bounds of a [`crate::Store`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// The most series, log streams included (`limits.series`). Default 1,000,000.
+    /// The most series, streams of records included (`limits.series`). Default 1,000,000.
     pub series_cap: usize,
-    /// Memory for points and log records that are not in the history yet, in bytes. Beyond it the oldest leave with the
+    /// Memory for points and records that are not in the history yet, in bytes. Beyond it the oldest leave with the
     /// next [`crate::Store::maintain`]; at one and a half times it [`crate::Store::over_budget`] turns true. Default 64 MiB.
     pub hot_bytes: usize,
     /// What is older leaves for the history even if there is room. Default 2 h.
@@ -74,12 +81,28 @@ pub struct Maintenance {
     pub bytes_written: u64,
     /// Points that left memory.
     pub points_evicted: u64,
-    /// Log records that left memory.
-    pub logs_evicted: u64,
+    /// Records of all kinds that left memory.
+    pub rows_evicted: u64,
     /// History files deleted because their newest point had expired.
     pub files_deleted: usize,
     /// Series and metric descriptions newly written to the journal.
     pub journal_records: u64,
+}
+
+/// How many records there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowCounts([u64; RowKind::ALL.len()]);
+
+impl RowCounts {
+    /// Asks `count` for each kind.
+    pub(crate) fn of(count: impl FnMut(RowKind) -> u64) -> Self {
+        Self(RowKind::ALL.map(count))
+    }
+
+    /// The records of one kind.
+    pub fn get(&self, kind: RowKind) -> u64 {
+        self.0[kind as usize]
+    }
 }
 
 /// What the store holds and what it has read since it was opened.
@@ -87,16 +110,16 @@ pub struct Maintenance {
 pub struct StoreStats {
     /// Points in memory.
     pub hot_points: u64,
-    /// Log records in memory.
-    pub hot_log_records: u64,
-    /// Bytes of both, room that was taken and is not used yet included.
+    /// Records in memory, by kind.
+    pub hot_rows: RowCounts,
+    /// Bytes of all, room that was taken and is not used yet included.
     pub hot_bytes: u64,
     /// Files of the history.
     pub history_files: u64,
     /// Points in them.
     pub history_points: u64,
-    /// Log records in them.
-    pub history_log_records: u64,
+    /// Records in them, by kind.
+    pub history_rows: RowCounts,
     /// Bytes of them.
     pub history_bytes: u64,
     /// Bytes of the series journal.

@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flyball_model::{LogBatch, MetricRef, PointBatch, SeriesRegistry, UnixNanos};
+use flyball_model::{MetricRef, PointBatch, RowKind, Rows, SeriesRegistry, UnixNanos};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::StoreError;
 use crate::evict::Keeper;
 use crate::folder;
 use crate::history::History;
-use crate::hot::logs::HotLogs;
 use crate::hot::points::HotPoints;
+use crate::hot::rows::HotRows;
 use crate::journal::writer::Journal;
-use crate::options::{StoreOptions, StoreStats};
+use crate::options::{RowCounts, StoreOptions, StoreStats};
 
-/// Points and log records, in memory and in the history, with the series they belong to.
+/// Points and records, in memory and in the history, with the series they belong to.
 ///
 /// Locks are taken in this order, and none is held while a file is written: registry, `keeper`, `history`, then the locks
-/// inside `points` and `logs`. What leaves memory for a file does so under the write lock of `history`, and every reader
+/// inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`, and every reader
 /// takes its snapshot of memory and files under the read lock, so that it sees each point exactly once.
 #[derive(Debug)]
 pub struct Store {
@@ -28,7 +28,7 @@ pub struct Store {
     pub(crate) history_dir: PathBuf,
     pub(crate) registry: Arc<SeriesRegistry>,
     pub(crate) points: HotPoints,
-    pub(crate) logs: HotLogs,
+    pub(crate) rows: HotRows,
     pub(crate) history: RwLock<History>,
     /// Held through a maintenance, so that there is one at a time.
     pub(crate) keeper: Mutex<Keeper>,
@@ -65,13 +65,17 @@ impl Store {
         for rows in history.points.iter().flat_map(|file| &file.metrics) {
             points.note_newest(rows.metric, rows.times.to);
         }
+        let rows = HotRows::default();
+        for of_metric in history.rows(RowKind::Histograms).iter().flat_map(|file| &file.metrics) {
+            rows.note_newest(of_metric.metric, of_metric.times.to);
+        }
         let next_number = history.files().map(|file| file.number + 1).max().unwrap_or(0);
         Ok(Arc::new(Self {
             options,
             history_dir,
             registry: Arc::new(registry),
             points,
-            logs: HotLogs::default(),
+            rows,
             history: RwLock::new(history),
             journal_bytes: AtomicU64::new(journal.bytes()),
             keeper: Mutex::new(Keeper::new(journal, next_number)),
@@ -92,9 +96,10 @@ impl Store {
         self.points.append(&self.registry.read(), points)
     }
 
-    /// Appends log records. All streams are of this store's registry; see [`Store::append`].
-    pub fn append_logs(&self, logs: LogBatch) {
-        self.logs.append(&self.registry.read(), logs);
+    /// Appends records and returns the metrics whose series they belong to, each once: a pseudo-metric where a kind has
+    /// one. All series are of this store's registry; see [`Store::append`].
+    pub fn append_rows(&self, rows: Rows) -> Vec<MetricRef> {
+        self.rows.append(&self.registry.read(), rows)
     }
 
     /// Whether memory is one and a half times over its budget: no more points should be taken before
@@ -108,9 +113,10 @@ impl Store {
         self.hot_bytes() > self.options.hot_bytes
     }
 
-    /// The newest time of any point of a metric; older ones may have expired since.
+    /// The newest time of any point of a metric, a number or a histogram; older ones may have expired since. `None` for
+    /// streams: that no log record came says nothing.
     pub fn newest(&self, metric: MetricRef) -> Option<UnixNanos> {
-        self.points.newest(metric)
+        self.points.newest(metric).max(self.rows.newest(metric))
     }
 
     /// What the store holds, and what it has read since it was opened.
@@ -123,11 +129,11 @@ impl Store {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         StoreStats {
             hot_points: self.points.count(),
-            hot_log_records: self.logs.count(),
+            hot_rows: RowCounts::of(|kind| self.rows.count(kind)),
             hot_bytes: self.hot_bytes() as u64,
             history_files: history.files().count() as u64,
             history_points: history.points.iter().map(|file| file.rows).sum(),
-            history_log_records: history.logs.iter().map(|file| file.rows).sum(),
+            history_rows: RowCounts::of(|kind| history.rows(kind).iter().map(|file| file.rows).sum()),
             history_bytes: history.files().map(|file| file.bytes).sum(),
             journal_bytes: read(&self.journal_bytes),
             series,
@@ -140,7 +146,7 @@ impl Store {
     }
 
     pub(crate) fn hot_bytes(&self) -> usize {
-        self.points.bytes() + self.logs.bytes()
+        self.points.bytes() + self.rows.bytes()
     }
 }
 

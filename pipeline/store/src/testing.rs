@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::SessionContext;
-use flyball_model::batch::LogRecord;
-use flyball_model::series::LOGS;
-use flyball_model::{LogBatchBuilder, MetricRef, PointBatch, SeriesRef, UnixNanos};
+use flyball_model::histogram::{Histogram, Totals};
+use flyball_model::rows::{
+    Exemplar, ExemplarBuilder, HistogramBuilder, LogBuilder, LogRecord, Span, SpanBuilder, SpanId, TextBuilder, TraceId,
+};
+use flyball_model::series::{LOGS, SPANS, TEXTS, is_stream_table};
+use flyball_model::{MetricRef, PointBatch, SeriesRef, Shape, UnixNanos};
 use tempfile::TempDir;
 
 use crate::{Store, StoreOptions};
@@ -24,9 +27,13 @@ pub(crate) fn open_with(dir: &TempDir, options: StoreOptions) -> Arc<Store> {
 }
 
 pub(crate) fn series(store: &Store, metric: &str, labels: &[(&str, &str)]) -> SeriesRef {
+    shaped_series(store, metric, Shape::Numbers, labels)
+}
+
+fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &str)]) -> SeriesRef {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
-    store.registry().resolve(metric, &labels, UnixNanos(0)).expect("below the cap")
+    store.registry().resolve(metric, shape, &labels, UnixNanos(0)).expect("below the cap")
 }
 
 /// One point; time in seconds.
@@ -38,20 +45,53 @@ pub(crate) fn put(store: &Store, metric: &str, labels: &[(&str, &str)], at: i64,
 
 /// One log record; time in seconds.
 pub(crate) fn log(store: &Store, resource: &[(&str, &str)], at: i64, body: &str) {
-    let mut builder = LogBatchBuilder::default();
-    builder.push(LogRecord {
-        stream: series(store, LOGS, resource),
-        time: UnixNanos::from_secs(at),
-        observed_time: None,
-        severity_number: 9,
-        severity: "INFO",
-        body: Some(body),
-        event_name: "",
-        trace_id: "",
-        span_id: "",
-        attributes: &[("length", &body.len().to_string())],
-    });
-    store.append_logs(builder.finish());
+    let mut builder = LogBuilder::default();
+    let stream = shaped_series(store, LOGS, Shape::Streams, resource);
+    let record = LogRecord::new(stream, UnixNanos::from_secs(at));
+    let record = LogRecord { severity_number: 9, severity: "INFO", body: Some(body), ..record };
+    builder.push(record, [("length", body.len().to_string().as_str())]);
+    store.append_rows(builder.finish());
+}
+
+/// One span of trace 1; time in seconds.
+pub(crate) fn span(store: &Store, resource: &[(&str, &str)], at: i64, name: &str, millis: u64) {
+    let mut builder = SpanBuilder::default();
+    let span = Span::new(shaped_series(store, SPANS, Shape::Streams, resource), UnixNanos::from_secs(at));
+    let ids = (TraceId::new(&[1; 16]), SpanId::new(&[2; 8]));
+    let span = Span { name, duration_nanos: millis * 1_000_000, trace_id: ids.0, span_id: ids.1, ..span };
+    builder.push(span, [("route", "/")]);
+    store.append_rows(builder.finish());
+}
+
+/// Points of a native histogram with one value each; times in seconds.
+pub(crate) fn histograms(store: &Store, metric: &str, labels: &[(&str, &str)], points: &[(i64, f64)]) {
+    let series = shaped_series(store, metric, Shape::Histograms, labels);
+    let mut builder = HistogramBuilder::default();
+    for &(at, value) in points {
+        let totals = Totals { count: 1.0, sum: Some(value), ..Totals::default() };
+        let counts = if value <= 1.0 { vec![1.0, 0.0] } else { vec![0.0, 1.0] };
+        let histogram = Histogram::explicit(totals, vec![1.0], counts).expect("one bound, two counts");
+        builder.push(series, UnixNanos::from_secs(at), &histogram);
+    }
+    store.append_rows(builder.finish());
+}
+
+/// An exemplar of a series that is there; time in seconds.
+pub(crate) fn exemplar(store: &Store, series: SeriesRef, at: i64, value: f64) {
+    let mut builder = ExemplarBuilder::default();
+    let time = UnixNanos::from_secs(at);
+    let (trace_id, span_id) = (TraceId::new(&[1; 16]), SpanId::new(&[2; 8]));
+    builder.push(Exemplar { series, time, value, trace_id, span_id }, [("user", "7")]);
+    store.append_rows(builder.finish());
+}
+
+/// One text value; time in seconds.
+pub(crate) fn text(store: &Store, name: &str, labels: &[(&str, &str)], at: i64, value: &str) {
+    let mut builder = TextBuilder::default();
+    let labels = [labels, &[("name", name)]].concat();
+    let series = shaped_series(store, TEXTS, Shape::Streams, &labels);
+    builder.push(series, UnixNanos::from_secs(at), value);
+    store.append_rows(builder.finish());
 }
 
 pub(crate) fn metric(store: &Store, name: &str) -> MetricRef {
@@ -62,11 +102,15 @@ pub(crate) fn context(store: &Arc<Store>) -> SessionContext {
     let context = SessionContext::new();
     let metrics: Vec<_> = {
         let view = store.registry().read();
-        view.metrics().map(|metric| (view.metric_name(metric).to_string(), metric)).filter(|m| m.0 != LOGS).collect()
+        let all = view.metrics().map(|metric| (view.metric_name(metric).to_string(), metric));
+        all.filter(|metric| !is_stream_table(&metric.0)).collect()
     };
     let mut tables: Vec<_> = metrics.into_iter().map(|(name, metric)| (name, store.metric_table(metric))).collect();
     tables.push(("metrics".into(), store.metrics_table()));
     tables.push((LOGS.into(), store.logs_table()));
+    tables.push((SPANS.into(), store.spans_table()));
+    tables.push(("exemplars".into(), store.exemplars_table()));
+    tables.push((TEXTS.into(), store.texts_table()));
     tables.push(("power".into(), store.power_table()));
     for (name, table) in tables {
         context.register_table(name, table).expect("one table a name");

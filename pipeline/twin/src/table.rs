@@ -20,7 +20,8 @@ use arrow::array::{
     ArrayBuilder, ArrayRef, Float64Builder, MapBuilder, RecordBatch, StringBuilder, TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use flyball_model::batch::{map_field_names, string_map_type, time_type};
+use flyball_model::batch::time_type;
+use flyball_model::rows::{map_field_names, string_map_type};
 
 use crate::attribute::Value;
 use crate::kind::{EntityKind, Source};

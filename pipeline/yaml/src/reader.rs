@@ -184,14 +184,18 @@ impl Reader {
     }
 }
 
-/// Replaces each `${NAME}`. The error is the name that is not there.
+/// Replaces each `${NAME}`. The error is the name that is not there. `${1}` is no variable but a group of a pattern, and stays.
 fn substitute(written: &str, variables: Variables) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = written;
     while let Some((before, after)) = rest.split_once("${") {
         let Some((name, after)) = after.split_once('}') else { break };
         text.push_str(before);
-        text.push_str(&variables(name).ok_or_else(|| name.to_owned())?);
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            text.push_str(&format!("${{{name}}}"));
+        } else {
+            text.push_str(&variables(name).ok_or_else(|| name.to_owned())?);
+        }
         rest = after;
     }
     text.push_str(rest);

@@ -49,7 +49,8 @@ impl Estate {
             .collect();
         labels.sort_unstable();
         let store: &Arc<Store> = self.database.store();
-        let series = store.registry().resolve(metric, &labels, NOW).expect("room for a series");
+        let series =
+            store.registry().resolve(metric, flyball_model::Shape::Numbers, &labels, NOW).expect("room for a series");
         let mut points = PointBatch::default();
         for second in (-3600..=until).step_by(EVERY.as_secs() as usize) {
             points.push(series, UnixNanos(NOW.0 + second * 1_000_000_000), value(second as f64));

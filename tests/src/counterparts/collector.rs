@@ -10,7 +10,7 @@ use crate::http::Http;
 use crate::ports::free_port;
 use crate::process::Process;
 
-/// A collector that takes OTLP over HTTP and sends it on over gRPC, metrics and logs.
+/// A collector that takes OTLP over HTTP and sends it on: metrics, logs and traces.
 #[derive(Debug)]
 pub struct Collector {
     /// Where it takes OTLP.
@@ -31,7 +31,7 @@ impl Collector {
         let address = format!("127.0.0.1:{}", free_port());
         let pipeline = format!("{{receivers: [otlp], processors: [batch], exporters: [{kind}]}}");
         let config = format!(
-            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\nprocessors: {{batch: {{timeout: 200ms}}}}\nexporters: {{{kind}: {exporter}}}\nservice:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{metrics: {pipeline}, logs: {pipeline}}}\n"
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\nprocessors: {{batch: {{timeout: 200ms}}}}\nexporters: {{{kind}: {exporter}}}\nservice:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines: {{metrics: {pipeline}, logs: {pipeline}, traces: {pipeline}}}\n"
         );
         let file = dir.path().join("otelcol.yaml");
         std::fs::write(&file, config).expect("the folder can be written");

@@ -1,4 +1,4 @@
-//! A file in Prometheus' text format, served over HTTP without a content type, as Scaphandre does.
+//! A file in Prometheus' text format or OpenMetrics, served over HTTP. Without a content type it is as Scaphandre does it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use crate::time::now_nanos;
 
 /// A server of one file.
 #[derive(Debug)]
@@ -18,14 +20,24 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Serves a file of `tests/data` on a free port.
+    /// Serves a file of `tests/data` on a free port, without a content type.
     ///
     /// # Panics
     /// When the file is not there or no port is free.
     #[track_caller]
     pub fn serve(file: &str) -> Self {
+        Self::serve_as(file, None)
+    }
+
+    /// Serves a file of `tests/data` on a free port. `NOW` in it becomes the seconds since the epoch.
+    ///
+    /// # Panics
+    /// When the file is not there or no port is free.
+    #[track_caller]
+    pub fn serve_as(file: &str, content_type: Option<&'static str>) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(file);
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text = text.replace("NOW", &(now_nanos() / 1_000_000_000).to_string());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address").to_string();
         let stop = Arc::new(AtomicBool::new(false));
@@ -36,7 +48,7 @@ impl Exposition {
                     return;
                 }
                 // A client that breaks off is no concern of the server's.
-                let _ = stream.and_then(|stream| answer(stream, &text));
+                let _ = stream.and_then(|stream| answer(stream, content_type, &text));
             }
         });
         Self { address, stop, thread: Some(thread) }
@@ -54,7 +66,7 @@ impl Drop for Exposition {
     }
 }
 
-fn answer(mut stream: TcpStream, text: &str) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, content_type: Option<&str>, text: &str) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Vec::new();
     let mut chunk = [0; 1024];
@@ -64,5 +76,7 @@ fn answer(mut stream: TcpStream, text: &str) -> std::io::Result<()> {
             read => request.extend_from_slice(&chunk[..read]),
         }
     }
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
+    let content_type = content_type.map(|value| format!("Content-Type: {value}\r\n")).unwrap_or_default();
+    let length = text.len();
+    write!(stream, "HTTP/1.1 200 OK\r\n{content_type}Content-Length: {length}\r\nConnection: close\r\n\r\n{text}")
 }

@@ -3,8 +3,11 @@
 mod collector;
 mod exposition;
 mod influxdb;
+mod kubernetes;
 mod prometheus;
+mod telegraf;
 mod victoria;
+mod vmagent;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,8 +17,11 @@ use std::time::Duration;
 pub use collector::Collector;
 pub use exposition::Exposition;
 pub use influxdb::{Influxdb1, Influxdb2};
+pub use kubernetes::Kubernetes;
 pub use prometheus::{NodeExporter, Prometheus};
+pub use telegraf::send_with_telegraf;
 pub use victoria::VictoriaMetrics;
+pub use vmagent::Vmagent;
 
 use crate::http::Http;
 use crate::process::Process;

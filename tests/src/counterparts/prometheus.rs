@@ -1,5 +1,8 @@
 //! Prometheus and its node exporter.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -26,24 +29,46 @@ impl Prometheus {
     #[track_caller]
     pub fn start(targets: &[(&str, &str)], remote_write: &str) -> Option<Self> {
         let program = need("prometheus", "apt-get install prometheus")?;
-        let dir = temp_dir();
         let jobs: String = targets
             .iter()
             .map(|(job, target)| format!("- job_name: {job}\n  static_configs: [{{targets: ['{target}']}}]\n"))
             .collect();
-        let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nremote_write:\n- url: {remote_write}\n  queue_config: {{batch_send_deadline: 200ms}}\nscrape_configs:\n{jobs}"
+        let address = format!("127.0.0.1:{}", free_port());
+        let global = "{scrape_interval: 1s, scrape_timeout: 1s}";
+        let remote_write = format!("{{url: '{remote_write}', queue_config: {{batch_send_deadline: 200ms}}}}");
+        Some(Self::launch(program, &address, &config(global, &remote_write, &jobs), &[]))
+    }
+
+    /// Starts a Prometheus 3 that keeps all it can: native histograms, exemplars, metadata, start times. `jobs` are YAML, and
+    /// get their own address for those who scrape Prometheus itself; `remote_write` is YAML, too, beside the queue.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    #[track_caller]
+    pub fn start_3(jobs: impl Fn(&str) -> String, remote_write: &str) -> Option<Self> {
+        let program = need("prometheus3", "Prometheus 3.14 or newer, on PATH under the name prometheus3")?;
+        let address = format!("127.0.0.1:{}", free_port());
+        let global = "{scrape_interval: 1s, scrape_timeout: 1s, scrape_native_histograms: true}";
+        let remote_write = format!(
+            "{{{remote_write}, send_exemplars: true, send_native_histograms: true, metadata_config: {{send_interval: 500ms}}, queue_config: {{batch_send_deadline: 200ms}}}}"
         );
+        let features = ["--enable-feature=exemplar-storage,metadata-wal-records,st-storage,xor2-encoding"];
+        Some(Self::launch(program, &address, &config(global, &remote_write, &jobs(&address)), &features))
+    }
+
+    #[track_caller]
+    fn launch(program: PathBuf, address: &str, config: &str, arguments: &[&str]) -> Self {
+        let dir = temp_dir();
         let file = dir.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("the folder can be written");
-        let address = format!("127.0.0.1:{}", free_port());
-        let mut command = std::process::Command::new(program);
+        let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"));
-        let (process, http) = serve("prometheus", &mut command, &address, "/-/ready");
-        Some(Self { http, _process: process, _dir: dir })
+            .arg(format!("--web.listen-address={address}"))
+            .args(arguments);
+        let (process, http) = serve("prometheus", &mut command, address, "/-/ready");
+        Self { http, _process: process, _dir: dir }
     }
 
     /// The result of an instant query.
@@ -57,6 +82,11 @@ impl Prometheus {
         let answer = self.http.post("/api/v1/query", &headers, body).expect_status(200).json();
         answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
     }
+}
+
+/// `jobs` are items of a list in YAML, the others maps.
+fn config(global: &str, remote_write: &str, jobs: &str) -> String {
+    format!("global: {global}\nremote_write:\n- {remote_write}\nscrape_configs:\n{jobs}")
 }
 
 /// A form's body.
@@ -83,7 +113,7 @@ impl NodeExporter {
     pub fn start() -> Option<Self> {
         let program = need("prometheus-node-exporter", "apt-get install prometheus-node-exporter")?;
         let address = format!("127.0.0.1:{}", free_port());
-        let mut command = std::process::Command::new(program);
+        let mut command = Command::new(program);
         command.arg(format!("--web.listen-address={address}"));
         let (process, _) = serve("node exporter", &mut command, &address, "/metrics");
         Some(Self { address, _process: process })

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("flyball-remediation", &["flyball-model", "flyball-twin"]),
     ("flyball-rules", &["flyball-model", "flyball-store", "flyball-yaml"]),
     ("flyball-rules-library", &[]),
-    ("flyball-receivers", &["flyball-model"]),
+    ("flyball-receivers", &["flyball-model", "flyball-yaml"]),
     ("flyball-store-influxdb", &["flyball-model"]),
     ("flyball-backend-webhook", &["flyball-model"]),
     (

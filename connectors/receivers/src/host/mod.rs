@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flyball_model::intake::{Encoding, Format};
+use flyball_model::ledger::Signal;
 use flyball_model::{Clock, Intake, Submission, UnixNanos};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -121,9 +122,10 @@ fn submission(body: Bytes, received_at: UnixNanos) -> Submission {
     Submission {
         receiver: "host",
         peer: "local".to_owned(),
-        format: Format::OtlpMetrics,
+        format: Format::Otlp(Signal::Metrics),
         encoding: Encoding::Identity,
         body,
         received_at,
+        context: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The host source on the machine that runs the tests.
 
 use flyball_model::intake::RefusalKind;
+use flyball_model::ledger::Signal;
 use flyball_model::{Refusal, WallClock};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -56,7 +57,7 @@ async fn this_machine_is_read_at_once_and_again() {
 
     let submission = intake.submissions.lock()[0].clone();
     assert_eq!((submission.receiver, submission.peer.as_str()), ("host", "local"));
-    assert_eq!((submission.format, submission.encoding), (Format::OtlpMetrics, Encoding::Identity));
+    assert_eq!((submission.format, submission.encoding), (Format::Otlp(Signal::Metrics), Encoding::Identity));
     let request = ExportMetricsServiceRequest::decode(submission.body).expect("a request");
     let [resource_metrics] = &request.resource_metrics[..] else { panic!("one resource") };
     let resource = &resource_metrics.resource.as_ref().expect("a resource").attributes;

@@ -3,10 +3,10 @@
 //! | outcome | `grpc-status` | besides |
 //! |---|---|---|
 //! | all stored | 0 OK | empty `Export…ServiceResponse` |
-//! | some or all points refused | 0 OK | the same with `partial_success` |
+//! | some or all refused, or a warning | 0 OK | the same with `partial_success` |
 //! | malformed | 3 INVALID_ARGUMENT | |
 //! | too large | 8 RESOURCE_EXHAUSTED | no `RetryInfo`: the same body will never fit |
-//! | traces, unknown compression, unknown method | 12 UNIMPLEMENTED | `grpc-accept-encoding` |
+//! | unknown compression, unknown method | 12 UNIMPLEMENTED | `grpc-accept-encoding` |
 //! | not now | 14 UNAVAILABLE | `RetryInfo` in `grpc-status-details-bin` |
 //!
 //! What is not gRPC at all gets an HTTP status and a sentence.
@@ -44,8 +44,8 @@ const MESSAGE_BYTES_MAX: usize = 2048;
 
 /// An outcome in OTLP/gRPC's words.
 pub(super) fn wire(format: Format, outcome: Result<Receipt, Refusal>) -> Response<Reply> {
-    let refusal = match otlp::judged(format, outcome) {
-        Ok(receipt) => return succeeded(&otlp::response(format, &receipt)),
+    let refusal = match outcome {
+        Ok(receipt) => return succeeded(&otlp::response(format.signal(), &receipt)),
         Err(refusal) => refusal,
     };
     let code = Code::from(refusal.kind);

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use flyball_model::intake::Format;
+use flyball_model::ledger::Signal;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -42,13 +43,13 @@ where
 }
 
 /// What an unknown method's answer names.
-const METHODS: &str = "Export of opentelemetry.proto.collector.{metrics,logs}.v1";
+const METHODS: &str = "Export of opentelemetry.proto.collector.{metrics,logs,trace}.v1";
 
 fn format_of(path: &str) -> Option<Format> {
     match path {
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Some(Format::OtlpMetrics),
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Some(Format::OtlpLogs),
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Some(Format::OtlpTraces),
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Some(Format::Otlp(Signal::Metrics)),
+        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Some(Format::Otlp(Signal::Logs)),
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Some(Format::Otlp(Signal::Traces)),
         _ => None,
     }
 }

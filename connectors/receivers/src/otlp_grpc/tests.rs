@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
+use flyball_model::Refusal;
 use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
-use flyball_model::intake::{Encoding, Format, Rejection};
+use flyball_model::intake::{Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
-use flyball_model::{Receipt, Refusal};
 use futures::{StreamExt, stream};
 use http::{HeaderMap, Request};
 use http_body::Frame;
@@ -19,6 +19,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
@@ -128,10 +129,10 @@ async fn a_message_is_handed_over_as_it_came() {
     let mut client = server.client().await;
     let proto = ("content-type", "application/grpc+proto");
     let cases = [
-        (METRICS, vec![GRPC], 0, Format::OtlpMetrics, Encoding::Identity),
-        (METRICS, vec![proto, GZIP], 1, Format::OtlpMetrics, Encoding::Gzip),
-        (LOGS, vec![GRPC, GZIP], 0, Format::OtlpLogs, Encoding::Identity),
-        (LOGS, vec![GRPC, ("grpc-encoding", "identity")], 0, Format::OtlpLogs, Encoding::Identity),
+        (METRICS, vec![GRPC], 0, Format::Otlp(Signal::Metrics), Encoding::Identity),
+        (METRICS, vec![proto, GZIP], 1, Format::Otlp(Signal::Metrics), Encoding::Gzip),
+        (LOGS, vec![GRPC, GZIP], 0, Format::Otlp(Signal::Logs), Encoding::Identity),
+        (LOGS, vec![GRPC, ("grpc-encoding", "identity")], 0, Format::Otlp(Signal::Logs), Encoding::Identity),
     ];
     for (path, headers, flag, format, encoding) in cases {
         let answer = call(&mut client, path, &headers, whole(framed(flag, b"not even protobuf"))).await;
@@ -194,7 +195,7 @@ async fn every_refusal_has_its_code() {
         (Malformed, TRACES, "3", false),
         (TooLarge, TRACES, "8", false),
         (Unsupported, TRACES, "12", false),
-        (Unavailable, TRACES, "12", false),
+        (Unavailable, TRACES, "14", true),
     ];
     for (kind, method, code, retry_info) in table {
         server.intake.answers(refusal(kind));
@@ -214,13 +215,14 @@ async fn every_refusal_has_its_code() {
 }
 
 #[tokio::test]
-async fn traces_are_counted_and_unimplemented() {
-    let rejection = Rejection { reason: Reason::Span, points: 7, detail: "spans".to_owned() };
-    let server = Server::start(FakeIntake::new(Ok(Receipt { stored: 0, rejections: vec![rejection] }))).await;
+async fn refused_spans_are_counted() {
+    let server = Server::start(FakeIntake::new(some_rejected())).await;
     let answer = call(&mut server.client().await, TRACES, &[GRPC], whole(framed(0, b"x"))).await;
-    assert_eq!(server.intake.only_submission().format, Format::OtlpTraces);
-    assert_eq!(answer.code(), "12");
-    assert!(answer.status_header("grpc-message").contains("7 points: span"));
+    assert_eq!(server.intake.only_submission().format, Format::Otlp(Signal::Traces));
+    let partial = ExportTraceServiceResponse::decode(answer.message()).expect("a response").partial_success;
+    let partial = partial.expect("some were refused");
+    assert_eq!((answer.code(), partial.rejected_spans), ("0", 3));
+    assert_eq!(partial.error_message, SOME_REJECTED);
 }
 
 #[tokio::test]

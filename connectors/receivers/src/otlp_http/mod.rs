@@ -1,4 +1,5 @@
-//! OTLP over HTTP: `POST /v1/metrics`, `/v1/logs` and `/v1/traces` with protobuf bodies, plain or gzipped.
+//! OTLP over HTTP: `POST /v1/metrics`, `/v1/logs` and `/v1/traces` with bodies in protobuf or JSON, plain or
+//! gzipped.
 //!
 //! Source: OpenTelemetry Protocol specification 1.x, section OTLP/HTTP.
 
@@ -12,13 +13,17 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodRouter, post};
 use flyball_model::intake::{Encoding, Format};
+use flyball_model::ledger::Signal;
 use flyball_model::{Clock, Intake};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 
 use crate::desk::{Desk, only_post};
 use crate::error::RequestError;
-use crate::headers::{MediaType, content_coding, quoted};
+use crate::headers::{MediaType, gzip_or_none, quoted};
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
 
 /// The paths of OTLP/HTTP. The peer comes from [`axum::extract::ConnectInfo`] of a `SocketAddr`, where the server sets it.
 ///
@@ -26,32 +31,36 @@ use crate::headers::{MediaType, content_coding, quoted};
 pub fn router(intake: Arc<dyn Intake>, clock: Arc<dyn Clock>) -> Router {
     let desk = Arc::new(Desk::new("otlp_http", intake, clock));
     Router::new()
-        .route("/v1/metrics", export(&desk, Format::OtlpMetrics))
-        .route("/v1/logs", export(&desk, Format::OtlpLogs))
-        .route("/v1/traces", export(&desk, Format::OtlpTraces))
+        .route("/v1/metrics", export(&desk, Signal::Metrics))
+        .route("/v1/logs", export(&desk, Signal::Logs))
+        .route("/v1/traces", export(&desk, Signal::Traces))
 }
 
-fn export(desk: &Arc<Desk>, format: Format) -> MethodRouter {
+fn export(desk: &Arc<Desk>, signal: Signal) -> MethodRouter {
     let desk = Arc::clone(desk);
-    post(async move |request: Request| answer::wire(format, desk.receive_http(format, request, encoding).await))
-        .fallback(only_post)
+    let receive = async move |request: Request| {
+        // What is neither is refused by `encoding`, and must be answered in one of the two all the same.
+        let format = format(request.headers(), signal).unwrap_or(Format::Otlp(signal));
+        answer::wire(format, desk.receive_http(format, request, encoding).await)
+    };
+    post(receive).fallback(only_post)
 }
 
-/// Checks that the headers announce protobuf, and tells how it is compressed.
+/// The format that the content type announces. Its parameters say nothing: JSON is always in UTF-8 (RFC 8259, 8.1), and
+/// `charset` is not even defined for it (section 11).
+fn format(headers: &HeaderMap, signal: Signal) -> Option<Format> {
+    let media = MediaType::of(headers)?;
+    if media.is(JSON) {
+        return Some(Format::OtlpJson(signal));
+    }
+    media.is(PROTOBUF).then_some(Format::Otlp(signal))
+}
+
+/// Checks that the headers announce protobuf or JSON, and tells how the body is compressed.
 fn encoding(headers: &HeaderMap) -> Result<Encoding, RequestError> {
-    if !MediaType::of(headers).is_some_and(|media| media.is("application/x-protobuf")) {
+    if format(headers, Signal::Metrics).is_none() {
         let found = quoted(headers, CONTENT_TYPE);
-        return Err(RequestError::ContentType {
-            found,
-            expected: "application/x-protobuf (OTLP in JSON is not taken yet)",
-        });
+        return Err(RequestError::ContentType { found, expected: "application/x-protobuf or application/json" });
     }
-    match content_coding(headers) {
-        Ok(None) => Ok(Encoding::Identity),
-        Ok(Some(coding)) if coding.eq_ignore_ascii_case("gzip") => Ok(Encoding::Gzip),
-        _ => Err(RequestError::ContentEncoding {
-            found: quoted(headers, CONTENT_ENCODING),
-            expected: "gzip, or none at all",
-        }),
-    }
+    gzip_or_none(headers)
 }

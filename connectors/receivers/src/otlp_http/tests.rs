@@ -1,11 +1,14 @@
 //! OTLP/HTTP over real sockets.
 
+mod json;
+
 use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Rejection, Submission};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::{Receipt, Refusal};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -31,10 +34,10 @@ async fn a_body_is_handed_over_as_it_came() {
     let gzip = ("content-encoding", "gzip");
     let with_parameter = ("content-type", "application/x-protobuf; charset=utf-8");
     let cases = [
-        ("/v1/metrics", vec![PROTOBUF], Format::OtlpMetrics, Encoding::Identity),
-        ("/v1/metrics", vec![with_parameter, gzip], Format::OtlpMetrics, Encoding::Gzip),
-        ("/v1/logs", vec![PROTOBUF, ("content-encoding", "identity")], Format::OtlpLogs, Encoding::Identity),
-        ("/v1/logs", vec![PROTOBUF, gzip], Format::OtlpLogs, Encoding::Gzip),
+        ("/v1/metrics", vec![PROTOBUF], Format::Otlp(Signal::Metrics), Encoding::Identity),
+        ("/v1/metrics", vec![with_parameter, gzip], Format::Otlp(Signal::Metrics), Encoding::Gzip),
+        ("/v1/logs", vec![PROTOBUF, ("content-encoding", "identity")], Format::Otlp(Signal::Logs), Encoding::Identity),
+        ("/v1/logs", vec![PROTOBUF, gzip], Format::Otlp(Signal::Logs), Encoding::Gzip),
     ];
     for (path, headers, format, encoding) in cases {
         let answer = send(address, post(path, &headers, "not even protobuf")).await;
@@ -81,8 +84,8 @@ async fn every_refusal_has_its_status_and_code() {
         (Unavailable, "/v1/metrics", 503, 14, "2", ""),
         (Malformed, "/v1/traces", 400, 3, "", ""),
         (TooLarge, "/v1/traces", 413, 8, "", ""),
-        (Unsupported, "/v1/traces", 404, 12, "", ""),
-        (Unavailable, "/v1/traces", 404, 12, "", ""),
+        (Unsupported, "/v1/traces", 415, 12, "", "gzip, identity"),
+        (Unavailable, "/v1/traces", 503, 14, "2", ""),
     ];
     for (kind, path, status, code, retry_after, accept_encoding) in table {
         intake.answers(refusal(kind));
@@ -97,14 +100,23 @@ async fn every_refusal_has_its_status_and_code() {
 }
 
 #[tokio::test]
-async fn traces_are_counted_and_not_found() {
-    let rejection = Rejection { reason: Reason::Span, points: 7, detail: "spans".to_owned() };
-    let intake = FakeIntake::new(Ok(Receipt { stored: 0, rejections: vec![rejection] }));
+async fn refused_spans_and_warnings_are_told() {
+    let intake = FakeIntake::new(some_rejected());
     let address = serve(router(intake.clone(), clock())).await;
     let answer = send(address, post("/v1/traces", &[PROTOBUF], "x")).await;
-    assert_eq!(intake.only_submission().format, Format::OtlpTraces);
-    assert_eq!(answer.status, 404);
-    assert!(status_of(&answer).message.contains("7 points: span"));
+    assert_eq!(intake.only_submission().format, Format::Otlp(Signal::Traces));
+    let message = ExportTraceServiceResponse::decode(&answer.body[..]).expect("a response");
+    let partial = message.partial_success.expect("some were refused");
+    assert_eq!((answer.status, partial.rejected_spans), (200, 3));
+    assert_eq!(partial.error_message, SOME_REJECTED);
+
+    let warning = Rejection { reason: Reason::EndBeforeStart, points: 1, detail: "why".to_owned() };
+    intake.answers(Ok(Receipt { stored: 1, warnings: vec![warning], ..Receipt::default() }));
+    let answer = send(address, post("/v1/traces", &[PROTOBUF], "x")).await;
+    let message = ExportTraceServiceResponse::decode(&answer.body[..]).expect("a response");
+    let partial = message.partial_success.expect("there is a warning");
+    assert_eq!((answer.status, partial.rejected_spans), (200, 0));
+    assert_eq!(partial.error_message, "1 point: end_before_start: why");
 }
 
 #[tokio::test]
@@ -112,10 +124,9 @@ async fn bad_requests_get_their_answer_and_a_line_in_the_ledger() {
     let intake = FakeIntake::new(all_stored());
     let address = serve(router(intake.clone(), clock())).await;
     let large = "x".repeat(BODY_BYTES_MAX + 1);
-    let json = ("content-type", "application/json");
     let cases = [
-        (vec![json], "{}", 415, Reason::ContentType, "application/x-protobuf (OTLP in JSON is not taken yet)"),
         (vec![("content-type", "text/plain")], "x", 415, Reason::ContentType, "'text/plain'"),
+        (vec![("content-type", "application/jsonl")], "{}", 415, Reason::ContentType, "or application/json"),
         (vec![], "x", 415, Reason::ContentType, "missing"),
         (vec![PROTOBUF, ("content-encoding", "zstd")], "x", 415, Reason::ContentEncoding, "'zstd'"),
         (vec![PROTOBUF, ("content-encoding", "gzip, gzip")], "x", 415, Reason::ContentEncoding, "'gzip, gzip'"),

@@ -1,41 +1,67 @@
-//! The table of outcomes and wire answers of remote write 1.0.
+//! The table of outcomes and wire answers of remote write.
 //!
 //! | outcome | status | body |
 //! |---|---|---|
 //! | all stored | 204 | none |
-//! | some or all samples refused | 400 | counts and reasons; the other samples are stored |
+//! | some or all refused | 400 | counts and reasons; the rest is stored |
 //! | malformed | 400 | what is wrong |
 //! | too large | 413 | what is wrong |
 //! | another message or encoding | 415 | what is spoken here |
 //! | not now | 503 and `Retry-After` | why |
 //!
-//! Version 1.0 has no partial success: 400 is how Prometheus itself says that it took what it could. A sender must not
-//! send again after 4xx, and does so after 5xx.
+//! Neither version has a partial success: 400 says that what could be taken was. A sender must not send again after 4xx, and does so
+//! after 5xx; "not now" is never 429, after which a sender may drop the body instead.
+//!
+//! Once the message is known to be version 2.0, every answer tells how many samples, histograms and exemplars were written. An
+//! exemplar that was not kept makes it a 400 there ("any of the pieces of sent data"); version 1.0 knows only samples.
 
 use axum::response::{IntoResponse, Response};
-use flyball_model::intake::RefusalKind;
+use flyball_model::intake::{Format, RefusalKind, Written};
+use flyball_model::ledger::Reason;
 use flyball_model::{Receipt, Refusal};
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::rpc_status;
+use crate::refused;
+
+/// The highest version that is spoken; a sender of 1.x may ask for it with an empty request.
+const VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-prometheus-remote-write-version"), HeaderValue::from_static("2.0.0"));
+
+const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
+const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
+const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
 /// An outcome in remote write's words.
-pub(super) fn wire(outcome: Result<Receipt, Refusal>) -> Response {
-    let refusal = match outcome {
-        Ok(receipt) if receipt.rejected() == 0 => return StatusCode::NO_CONTENT.into_response(),
-        Ok(receipt) => return (StatusCode::BAD_REQUEST, format!("{}\n", receipt.message())).into_response(),
-        Err(refusal) => refusal,
+pub(super) fn wire(format: Format, outcome: Result<Receipt, Refusal>) -> Response {
+    let written = match &outcome {
+        Ok(receipt) => Some(receipt.written),
+        // Then there was no successful negotiation, and the version is not known to both.
+        Err(refusal) if refusal.kind == RefusalKind::Unsupported => None,
+        Err(_) => Some(Written::default()),
     };
-    let status = match refusal.kind {
-        RefusalKind::Malformed => StatusCode::BAD_REQUEST,
-        RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        RefusalKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    let mut response = match outcome {
+        Ok(receipt) if is_whole(format, &receipt) => StatusCode::NO_CONTENT.into_response(),
+        Ok(receipt) => (StatusCode::BAD_REQUEST, format!("{}\n", receipt.message())).into_response(),
+        Err(refusal) => refused::text(&refusal),
     };
-    let mut response = (status, format!("{}\n", refusal.message)).into_response();
-    if let Some(delay) = rpc_status::retry_after(&refusal) {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(rpc_status::retry_after_secs(delay)));
+    let headers = response.headers_mut();
+    headers.insert(VERSION.0, VERSION.1);
+    if let Some(written) = written.filter(|_| format == Format::RemoteWrite2) {
+        tell(headers, written);
     }
     response
+}
+
+fn is_whole(format: Format, receipt: &Receipt) -> bool {
+    let lost = || receipt.warnings.iter().any(|warning| warning.reason == Reason::BadExemplar);
+    receipt.rejected() == 0 && !(format == Format::RemoteWrite2 && lost())
+}
+
+fn tell(headers: &mut HeaderMap, written: Written) {
+    let Written { samples, histograms, exemplars } = written;
+    for (name, count) in [(SAMPLES_WRITTEN, samples), (HISTOGRAMS_WRITTEN, histograms), (EXEMPLARS_WRITTEN, exemplars)]
+    {
+        headers.insert(name, HeaderValue::from(count));
+    }
 }

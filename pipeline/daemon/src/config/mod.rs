@@ -3,6 +3,7 @@
 mod default;
 mod parse;
 mod read;
+mod scrape;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use flyball_model::Limits;
 use flyball_model::event::EventKind;
 use flyball_model::ports::RecordKind;
+use flyball_receivers::scrape::JobOptions;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::Problem;
 
@@ -46,6 +48,9 @@ pub(crate) struct Receivers {
     pub(crate) otlp_grpc: SocketAddr,
     pub(crate) otlp_http: SocketAddr,
     pub(crate) remote_write: bool,
+    pub(crate) influx: bool,
+    pub(crate) pushgateway: bool,
+    pub(crate) scrape: Vec<JobOptions>,
     pub(crate) host: bool,
     pub(crate) host_every: Duration,
 }
@@ -153,6 +158,13 @@ pub(crate) fn load(file: Option<&Path>) -> std::io::Result<Loaded> {
         None => Ok(Loaded { config: Config::default(), problems: Vec::new() }),
         Some(file) => Ok(read::read(&file.display().to_string(), &std::fs::read_to_string(file)?, environment)),
     }
+}
+
+/// The address of the API server, where we run in a pod of a Kubernetes cluster.
+fn kubernetes_server() -> Option<String> {
+    let (host, port) = (environment("KUBERNETES_SERVICE_HOST")?, environment("KUBERNETES_SERVICE_PORT")?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Some(format!("https://{host}:{port}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the daemon is where the environment is read")]

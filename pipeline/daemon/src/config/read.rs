@@ -9,7 +9,7 @@ use flyball_model::ports::RecordKind;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::{Fields, Node, Reader, Source, Value, Variables, parse_duration};
 
-use super::{Config, Influx, Loaded, Webhook, parse};
+use super::{Config, Influx, Loaded, Webhook, kubernetes_server, parse, scrape};
 
 /// Bytes of spool for each InfluxDB unless configured otherwise: about a day of twin snapshots of a thousand nodes.
 const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
@@ -45,7 +45,7 @@ fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
     if let Some(http) = section(reader, root, "http", "http", &["listen", "insecure", "tls", "tokens"]) {
         read_http(reader, http, config);
     }
-    let keys = ["otlp", "remote_write", "host", "influx", "scrape", "mqtt"];
+    let keys = ["otlp", "remote_write", "host", "influx", "pushgateway", "scrape", "mqtt"];
     if let Some(receivers) = section(reader, root, "receivers", "receivers", &keys) {
         read_receivers(reader, receivers, config);
     }
@@ -104,14 +104,21 @@ fn read_receivers(reader: &mut Reader, receivers: Fields<'_>, config: &mut Confi
     if let Some(remote) = section(reader, receivers, "remote_write", "receivers.remote_write", &["enabled"]) {
         reader.set(remote, "enabled", &mut into.remote_write, parse::truth);
     }
+    if let Some(influx) = section(reader, receivers, "influx", "receivers.influx", &["enabled"]) {
+        reader.set(influx, "enabled", &mut into.influx, parse::truth);
+    }
     if let Some(host) = section(reader, receivers, "host", "receivers.host", &["enabled", "every"]) {
         reader.set(host, "enabled", &mut into.host, parse::truth);
         reader.set(host, "every", &mut into.host_every, parse::positive_duration);
     }
-    for key in ["influx", "scrape", "mqtt"] {
-        if let Some(node) = receivers.get(key) {
-            reader.warning(node, format!("receivers.{key} has no effect yet in this version"));
-        }
+    if let Some(pushes) = section(reader, receivers, "pushgateway", "receivers.pushgateway", &["enabled"]) {
+        reader.set(pushes, "enabled", &mut into.pushgateway, parse::truth);
+    }
+    if let Some(jobs) = list(reader, receivers, "scrape") {
+        into.scrape = scrape::read(reader, jobs, kubernetes_server().as_deref());
+    }
+    if let Some(node) = receivers.get("mqtt") {
+        reader.warning(node, "receivers.mqtt has no effect yet in this version");
     }
 }
 
@@ -233,12 +240,18 @@ fn read_webhook(reader: &mut Reader, node: &Node, what: &str) -> Option<Webhook>
 }
 
 /// A key that is a mapping of known keys itself; one with nothing behind it is an empty one.
-fn section<'a>(reader: &mut Reader, fields: Fields<'a>, key: &str, what: &'a str, keys: &[&str]) -> Option<Fields<'a>> {
+pub(super) fn section<'a>(
+    reader: &mut Reader,
+    fields: Fields<'a>,
+    key: &str,
+    what: &'a str,
+    keys: &[&str],
+) -> Option<Fields<'a>> {
     reader.section(fields.get(key)?, what, keys)
 }
 
 /// The items of a key that is a list; one with nothing behind it is an empty one.
-fn list<'a>(reader: &mut Reader, fields: Fields<'a>, key: &str) -> Option<&'a [Node]> {
+pub(super) fn list<'a>(reader: &mut Reader, fields: Fields<'a>, key: &str) -> Option<&'a [Node]> {
     let node = fields.get(key)?;
     if matches!(node.value, Value::Null) {
         return Some(&[]);

@@ -98,6 +98,25 @@ impl<'a> AnyValueBytes<'a> {
     /// When the bytes are not an AnyValue.
     #[inline]
     pub fn read(self) -> Result<AnyValue<'a>, DecodeError> {
+        match self.short_text() {
+            Some(text) => Ok(AnyValue::String(text)),
+            None => self.walk(),
+        }
+    }
+
+    /// The text, where the value is what most values are: one string, all of whose lengths take one byte.
+    #[inline]
+    fn short_text(self) -> Option<&'a [u8]> {
+        const STRING: u8 = 1 << 3 | 2;
+        let [key, outer, STRING, inner, text @ ..] = self.span.bytes() else { return None };
+        let whole = u32::from(*key) == (self.step.field << 3 | 2)
+            && *outer < 0x80
+            && usize::from(*outer) == text.len() + 2
+            && usize::from(*inner) == text.len();
+        whole.then_some(text)
+    }
+
+    fn walk(self) -> Result<AnyValue<'a>, DecodeError> {
         let mut value = AnyValue::Empty;
         for part in Nested::<Slice<'a>, 1>::new(self.span, [self.step]) {
             for field in part?.fields(ANY_VALUE) {

@@ -1,6 +1,7 @@
 //! `ExportLogsServiceRequest`: resource → scope → log records.
 
 use super::any_value::{AnyValueBytes, KeyValue, KeyValues};
+use super::scope::Scope;
 use crate::error::DecodeError;
 use crate::wire::{Extent, Field, Nested, Repeated, Slice, Step, View};
 
@@ -42,13 +43,12 @@ impl<'a> View<'a> for ScopeLogs<'a> {
 }
 
 impl<'a> ScopeLogs<'a> {
-    /// The scope's name; empty where there is none.
+    /// The scope.
     ///
     /// # Errors
     /// When the bytes are not such a message.
-    pub fn scope_name(self) -> Result<&'a [u8], DecodeError> {
-        let path = [Step::new("ScopeLogs", 1), Step::new("InstrumentationScope", 1)];
-        Nested::<Slice<'a>, 2>::new(self.0, path).try_fold(&[][..], |_, name| Ok(name?.bytes()))
+    pub fn scope(self) -> Result<Scope<'a>, DecodeError> {
+        Scope::read(self.0, "ScopeLogs")
     }
 
     /// The records.
@@ -72,6 +72,10 @@ pub struct LogRecord<'a> {
     pub body: Option<AnyValueBytes<'a>>,
     /// The attributes.
     pub attributes: KeyValues<'a>,
+    /// How many attributes the sender has left out.
+    pub dropped_attributes_count: u32,
+    /// The lowest eight bits are W3C trace flags; 0 where not said.
+    pub flags: u32,
     /// The event's name.
     pub event_name: &'a [u8],
     /// 16 bytes if the sender is honest; empty where there is none.
@@ -87,16 +91,23 @@ impl<'a> View<'a> for LogRecord<'a> {
         let message = field.slice()?;
         let (mut body, mut attributes) = (Extent::default(), Extent::default());
         let (mut time, mut observed_time, mut severity_number) = (0, 0, 0);
+        let (mut dropped_attributes_count, mut flags) = (0, 0);
         let (mut severity_text, mut event_name) = (&[][..], &[][..]);
         let (mut trace_id, mut span_id) = (&[][..], &[][..]);
-        for field in message.fields(MESSAGE) {
+        let mut fields = message.fields(MESSAGE);
+        while let Some(field) = fields.next() {
             let field = field?;
             match field.number {
                 1 => time = field.fixed64()?,
                 2 => severity_number = field.varint()? as i32,
                 3 => severity_text = field.bytes()?,
                 5 => body.add(&field),
-                6 => attributes.add(&field),
+                6 => {
+                    attributes.add(&field);
+                    attributes.join(fields.run(6));
+                }
+                7 => dropped_attributes_count = field.varint()? as u32,
+                8 => flags = field.fixed32()?,
                 9 => trace_id = field.bytes()?,
                 10 => span_id = field.bytes()?,
                 11 => observed_time = field.fixed64()?,
@@ -104,7 +115,7 @@ impl<'a> View<'a> for LogRecord<'a> {
                 _ => {}
             }
         }
-        let attributes = Repeated::new(attributes.of(message), Step::new(MESSAGE, 6));
+        let attributes = Repeated::new(message, attributes, Step::new(MESSAGE, 6));
         let body = (!body.is_empty()).then(|| AnyValueBytes::new(body.of(message), Step::new(MESSAGE, 5)));
         Ok(Self {
             time,
@@ -113,6 +124,8 @@ impl<'a> View<'a> for LogRecord<'a> {
             severity_text,
             body,
             attributes,
+            dropped_attributes_count,
+            flags,
             event_name,
             trace_id,
             span_id,

@@ -1,10 +1,22 @@
-//! `ExportMetricsServiceRequest`: resource → scope → metric → number data points.
+//! `ExportMetricsServiceRequest`: resource → scope → metric → data points.
+
+mod exemplar;
+mod exponential;
+mod histogram;
+mod summary;
+
+use std::marker::PhantomData;
 
 use flyball_model::Temporality;
 
+pub use exemplar::{Exemplar, Exemplars};
+pub use exponential::{BucketRun, ExponentialPoint};
+pub use histogram::HistogramPoint;
+pub use summary::{SummaryPoint, ValueAtQuantile};
+
 use super::any_value::{KeyValue, KeyValues};
 use crate::error::DecodeError;
-use crate::wire::{self, Extent, Field, Nested, Repeated, Slice, Step, View};
+use crate::wire::{Extent, Field, Nested, Repeated, Slice, Step, View};
 
 /// The bit in [`NumberPoint::flags`] that says: no value was recorded.
 pub const NO_RECORDED_VALUE: u32 = 1;
@@ -25,6 +37,21 @@ impl<'a> View<'a> for ResourceMetrics<'a> {
 }
 
 impl<'a> ResourceMetrics<'a> {
+    /// The bytes of the resource: the same for the same resource, if its sender keeps its order. `None` where they lie in pieces.
+    ///
+    /// # Errors
+    /// When the bytes are not such a message.
+    pub fn resource_raw(self) -> Result<Option<&'a [u8]>, DecodeError> {
+        let mut extent = Extent::default();
+        for field in self.0.fields("ResourceMetrics") {
+            let field = field?;
+            if field.number == 1 {
+                extent.add(&field);
+            }
+        }
+        Ok(Repeated::<Slice<'a>>::new(self.0, extent, Step::new("ResourceMetrics", 1)).raw())
+    }
+
     /// The resource's attributes.
     pub fn attributes(self) -> Nested<'a, KeyValue<'a>, 2> {
         Nested::new(self.0, [Step::new("ResourceMetrics", 1), Step::new("Resource", 1)])
@@ -67,18 +94,22 @@ pub enum Data<'a> {
     },
     /// A histogram with explicit buckets.
     Histogram {
-        /// How many points.
-        points: u64,
+        /// Its points.
+        points: Points<'a, HistogramPoint<'a>>,
+        /// How successive points relate; `None` where the sender does not say.
+        temporality: Option<Temporality>,
     },
     /// A histogram with exponential buckets.
     ExponentialHistogram {
-        /// How many points.
-        points: u64,
+        /// Its points.
+        points: Points<'a, ExponentialPoint<'a>>,
+        /// How successive points relate; `None` where the sender does not say.
+        temporality: Option<Temporality>,
     },
     /// A summary.
     Summary {
-        /// How many points.
-        points: u64,
+        /// Its points.
+        points: Points<'a, SummaryPoint<'a>>,
     },
 }
 
@@ -125,29 +156,43 @@ impl<'a> OneOf<'a> {
         Ok(match self.kind {
             GAUGE => Data::Gauge(NumberPoints(self)),
             SUM => {
-                let (temporality, monotonic) = self.sum()?;
+                let (temporality, monotonic) = self.aggregation()?;
                 Data::Sum { points: NumberPoints(self), temporality, monotonic }
             }
-            HISTOGRAM => Data::Histogram { points: self.count("Histogram")? },
-            EXPONENTIAL_HISTOGRAM => Data::ExponentialHistogram { points: self.count("ExponentialHistogram")? },
-            SUMMARY => Data::Summary { points: self.count("Summary")? },
+            HISTOGRAM => {
+                let (temporality, _) = self.aggregation()?;
+                Data::Histogram { points: Points::new(self), temporality }
+            }
+            EXPONENTIAL_HISTOGRAM => {
+                let (temporality, _) = self.aggregation()?;
+                Data::ExponentialHistogram { points: Points::new(self), temporality }
+            }
+            SUMMARY => Data::Summary { points: Points::new(self) },
             _ => Data::None,
         })
     }
 
+    /// The name of the kind's message.
+    const fn name(self) -> &'static str {
+        match self.kind {
+            GAUGE => "Gauge",
+            SUM => "Sum",
+            HISTOGRAM => "Histogram",
+            EXPONENTIAL_HISTOGRAM => "ExponentialHistogram",
+            _ => "Summary",
+        }
+    }
+
     /// The data points, which are field 1 of every kind.
-    fn points<T: View<'a>>(self, message: &'static str) -> Nested<'a, T, 2> {
-        Nested::since(self.message, [Step::new(METRIC, self.kind), Step::new(message, 1)], self.from)
+    fn points<T: View<'a>>(self) -> Nested<'a, T, 2> {
+        Nested::since(self.message, [Step::new(METRIC, self.kind), Step::new(self.name(), 1)], self.from)
     }
 
-    fn count(self, message: &'static str) -> Result<u64, DecodeError> {
-        wire::count(self.points::<Slice<'a>>(message))
-    }
-
-    fn sum(self) -> Result<(Option<Temporality>, bool), DecodeError> {
+    /// How points of a sum or a histogram relate, which is field 2 of all of them, and whether a sum only grows.
+    fn aggregation(self) -> Result<(Option<Temporality>, bool), DecodeError> {
         let (mut temporality, mut monotonic) = (None, false);
-        for part in Nested::<Slice<'a>, 1>::since(self.message, [Step::new(METRIC, SUM)], self.from) {
-            for field in part?.fields("Sum") {
+        for part in Nested::<Slice<'a>, 1>::since(self.message, [Step::new(METRIC, self.kind)], self.from) {
+            for field in part?.fields(self.name()) {
                 let field = field?;
                 match field.number {
                     2 => {
@@ -157,7 +202,7 @@ impl<'a> OneOf<'a> {
                             _ => None,
                         }
                     }
-                    3 => monotonic = field.varint()? != 0,
+                    3 if self.kind == SUM => monotonic = field.varint()? != 0,
                     _ => {}
                 }
             }
@@ -175,7 +220,29 @@ impl<'a> IntoIterator for NumberPoints<'a> {
     type IntoIter = Nested<'a, NumberPoint<'a>, 2>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.points(if self.0.kind == SUM { "Sum" } else { "Gauge" })
+        self.0.points()
+    }
+}
+
+/// The points of a histogram or a summary.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a, T> {
+    of: OneOf<'a>,
+    view: PhantomData<fn() -> T>,
+}
+
+impl<'a, T> Points<'a, T> {
+    const fn new(of: OneOf<'a>) -> Self {
+        Self { of, view: PhantomData }
+    }
+}
+
+impl<'a, T: View<'a>> IntoIterator for Points<'a, T> {
+    type Item = Result<T, DecodeError>;
+    type IntoIter = Nested<'a, T, 2>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.of.points()
     }
 }
 
@@ -192,6 +259,8 @@ pub struct NumberPoint<'a> {
     pub flags: u32,
     /// The value; `None` where nothing is set.
     pub value: Option<Number>,
+    /// Examples of what went into it.
+    pub exemplars: Exemplars<'a>,
 }
 
 /// A number as sent.
@@ -218,22 +287,28 @@ impl<'a> View<'a> for NumberPoint<'a> {
     fn read(field: Field<'a>) -> Result<Self, DecodeError> {
         const MESSAGE: &str = "NumberDataPoint";
         let message = field.slice()?;
-        let mut attributes = Extent::default();
+        let (mut attributes, mut exemplars) = (Extent::default(), Extent::default());
         let (mut start_time, mut time, mut flags, mut value) = (0, 0, 0, None);
-        for field in message.fields(MESSAGE) {
+        let mut fields = message.fields(MESSAGE);
+        while let Some(field) = fields.next() {
             let field = field?;
             match field.number {
                 2 => start_time = field.fixed64()?,
                 3 => time = field.fixed64()?,
                 4 => value = Some(Number::Double(field.double()?)),
+                5 => exemplars.add(&field),
                 6 => value = Some(Number::Int(field.fixed64()? as i64)),
-                7 => attributes.add(&field),
+                7 => {
+                    attributes.add(&field);
+                    attributes.join(fields.run(7));
+                }
                 8 => flags = field.varint()? as u32,
                 _ => {}
             }
         }
-        let attributes = Repeated::new(attributes.of(message), Step::new(MESSAGE, 7));
-        Ok(Self { attributes, start_time, time, flags, value })
+        let attributes = Repeated::new(message, attributes, Step::new(MESSAGE, 7));
+        let exemplars = Repeated::new(message, exemplars, Step::new(MESSAGE, 5));
+        Ok(Self { attributes, start_time, time, flags, value, exemplars })
     }
 }
 

@@ -1,39 +1,65 @@
-//! `ExportTraceServiceRequest`: spans are counted, so that the sender and the ledger are told how many were refused.
+//! `ExportTraceServiceRequest`: resource → scope → spans, with their events and links.
 
+mod span;
+
+use super::any_value::KeyValue;
+use super::scope::Scope;
 use crate::error::DecodeError;
-use crate::wire::{self, Nested, Slice, Step};
+use crate::wire::{Field, Nested, Slice, Step, View};
 
-/// How many spans a request has.
-///
-/// # Errors
-/// When the bytes are not such a message.
-pub fn count_spans(body: &[u8]) -> Result<u64, DecodeError> {
-    let path = [Step::new("ExportTraceServiceRequest", 1), Step::new("ResourceSpans", 2), Step::new("ScopeSpans", 2)];
-    wire::count(Nested::<Slice<'_>, 3>::new(Slice::body(body), path))
+pub use span::{Event, Link, Span};
+
+/// The resources of a request.
+pub fn resource_spans(body: &[u8]) -> Nested<'_, ResourceSpans<'_>, 1> {
+    Nested::new(Slice::body(body), [Step::new("ExportTraceServiceRequest", 1)])
+}
+
+/// What one resource sent.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourceSpans<'a>(Slice<'a>);
+
+impl<'a> View<'a> for ResourceSpans<'a> {
+    fn read(field: Field<'a>) -> Result<Self, DecodeError> {
+        field.slice().map(Self)
+    }
+}
+
+impl<'a> ResourceSpans<'a> {
+    /// The resource's attributes.
+    pub fn attributes(self) -> Nested<'a, KeyValue<'a>, 2> {
+        Nested::new(self.0, [Step::new("ResourceSpans", 1), Step::new("Resource", 1)])
+    }
+
+    /// The scopes.
+    pub fn scopes(self) -> Nested<'a, ScopeSpans<'a>, 1> {
+        Nested::new(self.0, [Step::new("ResourceSpans", 2)])
+    }
+}
+
+/// What one instrumentation scope of a resource sent.
+#[derive(Debug, Clone, Copy)]
+pub struct ScopeSpans<'a>(Slice<'a>);
+
+impl<'a> View<'a> for ScopeSpans<'a> {
+    fn read(field: Field<'a>) -> Result<Self, DecodeError> {
+        field.slice().map(Self)
+    }
+}
+
+impl<'a> ScopeSpans<'a> {
+    /// The scope.
+    ///
+    /// # Errors
+    /// When the bytes are not such a message.
+    pub fn scope(self) -> Result<Scope<'a>, DecodeError> {
+        Scope::read(self.0, "ScopeSpans")
+    }
+
+    /// The spans.
+    pub fn spans(self) -> Nested<'a, Span<'a>, 1> {
+        Nested::new(self.0, [Step::new("ScopeSpans", 2)])
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-    use prost::Message;
-
-    use super::*;
-
-    #[test]
-    fn spans_of_all_resources_and_scopes_are_counted() {
-        let scope = |spans| ScopeSpans {
-            spans: vec![Span { name: "s".into(), ..Span::default() }; spans],
-            ..ScopeSpans::default()
-        };
-        let resource = |scopes: &[usize]| ResourceSpans {
-            scope_spans: scopes.iter().map(|&spans| scope(spans)).collect(),
-            ..ResourceSpans::default()
-        };
-        let request =
-            ExportTraceServiceRequest { resource_spans: vec![resource(&[2, 0, 1]), resource(&[]), resource(&[4])] };
-        assert_eq!(count_spans(&request.encode_to_vec()), Ok(7));
-        assert_eq!(count_spans(&[]), Ok(0));
-        assert!(count_spans(&[10, 200]).is_err());
-    }
-}
+mod tests;

@@ -53,7 +53,7 @@ mod proto {
         pub(super) timestamp: i64,
     }
 
-    /// Only one of its fields: the histograms are counted, not read.
+    /// Only one of its fields: the views of histograms have tests of their own.
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Histogram {
         #[prost(double, tag = "3")]
@@ -73,7 +73,10 @@ mod proto {
     }
 }
 
-static REQUEST: Schema = Schema(&[(1, &Schema(&[(1, &Schema(&[])), (2, &Schema(&[]))])), (3, &Schema(&[]))]);
+static REQUEST: Schema = Schema(&[
+    (1, &Schema(&[(1, &Schema(&[])), (2, &Schema(&[])), (3, &Schema(&[(1, &Schema(&[]))]))])),
+    (3, &Schema(&[])),
+]);
 
 fn text() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..6).prop_map(String::from_iter)
@@ -110,11 +113,18 @@ fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
         let series = series?;
         let label = |label: Label<'_>| proto::Label { name: text(label.name), value: text(label.value) };
         let sample = |sample: Sample| proto::Sample { value: sample.value, timestamp: sample.timestamp_ms };
+        let exemplar = |exemplar: Exemplar<'_>| {
+            let labels = exemplar.labels.iter().map(|read| read.map(label)).collect::<Result<_, _>>()?;
+            Ok(proto::Exemplar { labels, value: exemplar.value, timestamp: exemplar.timestamp_ms })
+        };
         request.timeseries.push(proto::TimeSeries {
             labels: series.labels.iter().map(|read| read.map(label)).collect::<Result<_, _>>()?,
             samples: series.samples.iter().map(|read| read.map(sample)).collect::<Result<_, _>>()?,
-            exemplars: Vec::new(),
-            histograms: vec![proto::Histogram::default(); series.histograms as usize],
+            exemplars: series.exemplars.iter().map(|read| read.and_then(exemplar)).collect::<Result<_, _>>()?,
+            histograms: vec![
+                proto::Histogram::default();
+                series.histograms.iter().collect::<Result<Vec<_>, _>>()?.len()
+            ],
         });
     }
     for metadata in metadata(body) {
@@ -132,7 +142,6 @@ fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
 /// Takes out what the views do not show.
 fn prune(mut request: proto::WriteRequest) -> proto::WriteRequest {
     for series in &mut request.timeseries {
-        series.exemplars.clear();
         series.histograms.fill(proto::Histogram::default());
     }
     for metadata in &mut request.metadata {
@@ -159,7 +168,8 @@ fn the_raw_labels_of_a_series_do_not_depend_on_its_samples() {
         let series = proto::TimeSeries { labels, samples, ..Default::default() };
         proto::WriteRequest { timeseries: vec![series], ..Default::default() }.encode_to_vec()
     };
-    let raw = |body: &[u8]| time_series(body).next().map(|series| series.expect("valid").labels.raw().to_vec());
+    let raw =
+        |body: &[u8]| time_series(body).next().map(|series| series.expect("valid").labels.raw().map(<[u8]>::to_vec));
     assert_eq!(raw(&request(1.0)), raw(&request(2.0)));
 }
 

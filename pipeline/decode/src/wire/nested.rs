@@ -60,6 +60,12 @@ impl<'a, T: View<'a>, const N: usize> Nested<'a, T, N> {
         Self { path, levels, depth: 0, from, view: PhantomData }
     }
 
+    /// Nothing comes any more.
+    pub(super) fn end(&mut self) {
+        self.depth = 0;
+        self.levels[0] = Slice::empty().fields(self.path[0].message);
+    }
+
     #[inline]
     fn step(&mut self) -> Result<Option<T>, DecodeError> {
         loop {
@@ -86,24 +92,10 @@ impl<'a, T: View<'a>, const N: usize> Iterator for Nested<'a, T, N> {
     fn next(&mut self) -> Option<Self::Item> {
         let step = self.step();
         if step.is_err() {
-            self.depth = 0;
-            self.levels[0] = Slice::empty().fields(self.path[0].message);
+            self.end();
         }
         step.transpose()
     }
-}
-
-/// Counts what an iterator of results yields.
-///
-/// # Errors
-/// The first error.
-pub(crate) fn count<T>(items: impl Iterator<Item = Result<T, DecodeError>>) -> Result<u64, DecodeError> {
-    let mut count = 0;
-    for item in items {
-        item?;
-        count += 1;
-    }
-    Ok(count)
 }
 
 /// The occurrences of a repeated field of one message: a slice from the first to the last of them.
@@ -114,6 +106,7 @@ pub(crate) fn count<T>(items: impl Iterator<Item = Result<T, DecodeError>>) -> R
 pub struct Repeated<'a, T> {
     span: Slice<'a>,
     step: Step,
+    whole: bool,
     view: PhantomData<fn() -> T>,
 }
 
@@ -127,14 +120,22 @@ impl<T> Clone for Repeated<'_, T> {
 impl<T> Copy for Repeated<'_, T> {}
 
 impl<'a, T: View<'a>> Repeated<'a, T> {
-    /// All occurrences of a field in a slice.
-    pub const fn new(span: Slice<'a>, step: Step) -> Self {
-        Self { span, step, view: PhantomData }
+    /// All occurrences of a field in the extent of a message.
+    #[inline]
+    pub(crate) fn new(message: Slice<'a>, extent: Extent, step: Step) -> Self {
+        Self { span: extent.of(message), step, whole: !extent.gaps, view: PhantomData }
     }
 
-    /// The bytes from the first occurrence's key to the last occurrence's end.
-    pub const fn raw(self) -> &'a [u8] {
-        self.span.bytes
+    /// The bytes from the first occurrence's key to the last occurrence's end, where nothing else lies between.
+    #[inline]
+    pub const fn raw(self) -> Option<&'a [u8]> {
+        if self.whole { Some(self.span.bytes) } else { None }
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.span.bytes.is_empty()
     }
 
     /// The occurrences.
@@ -157,19 +158,37 @@ impl<'a, T: View<'a>> IntoIterator for Repeated<'a, T> {
 pub(crate) struct Extent {
     start: usize,
     end: usize,
+    gaps: bool,
 }
 
 impl Extent {
+    /// From one place of the body to another; nothing, where they are the same.
+    #[inline]
+    pub(crate) fn between(start: usize, end: usize) -> Self {
+        if start == end { Self::default() } else { Self { start, end, gaps: false } }
+    }
+
     /// Takes one occurrence in.
     #[inline]
     pub(crate) fn add(&mut self, field: &Field<'_>) {
         if self.end == 0 {
             self.start = field.start;
+        } else {
+            self.gaps |= self.end != field.start;
         }
         self.end = field.end();
     }
 
-    /// Whether there was an occurrence. One ends after its key, so never at place 0.
+    /// Takes in occurrences that lie right behind, or nothing.
+    #[inline]
+    pub(crate) fn join(&mut self, behind: Self) {
+        if behind.end != 0 {
+            debug_assert_eq!(self.end, behind.start, "only what lies next to it");
+            self.end = behind.end;
+        }
+    }
+
+    /// Whether there was no occurrence. One ends after its key, so never at place 0.
     pub(crate) fn is_empty(self) -> bool {
         self.end == 0
     }

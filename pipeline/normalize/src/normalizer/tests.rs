@@ -1,13 +1,18 @@
 //! Bodies as senders make them (by prost) in, points and the account out.
 
 mod account;
+mod histograms;
 mod logs;
+mod otlp_json;
 mod otlp_metrics;
 mod remote_write;
+mod remote_write2;
+mod spans;
 
 use std::collections::BTreeMap;
 
 use flyball_model::ledger::Reason;
+use flyball_model::ledger::Signal;
 use flyball_model::{Kind, MetricInfo, SeriesRef};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -39,6 +44,8 @@ mod prompb {
         pub(super) labels: Vec<Label>,
         #[prost(message, repeated, tag = "2")]
         pub(super) samples: Vec<Sample>,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) exemplars: Vec<Exemplar>,
         #[prost(message, repeated, tag = "4")]
         pub(super) histograms: Vec<Histogram>,
     }
@@ -57,6 +64,16 @@ mod prompb {
         #[prost(double, tag = "1")]
         pub(super) value: f64,
         #[prost(int64, tag = "2")]
+        pub(super) timestamp: i64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Exemplar {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) labels: Vec<Label>,
+        #[prost(double, tag = "2")]
+        pub(super) value: f64,
+        #[prost(int64, tag = "3")]
         pub(super) timestamp: i64,
     }
 
@@ -98,12 +115,12 @@ impl Bench {
     }
 
     fn take(&self, format: Format, body: &[u8]) -> Normalized {
-        self.normalizer.normalize(format, body, NOW).expect("a well-formed body")
+        self.normalizer.normalize(format, body, None, NOW).expect("a well-formed body")
     }
 
     fn otlp(&self, resources: Vec<ResourceMetrics>) -> Normalized {
         let request = ExportMetricsServiceRequest { resource_metrics: resources };
-        self.take(Format::OtlpMetrics, &request.encode_to_vec())
+        self.take(Format::Otlp(Signal::Metrics), &request.encode_to_vec())
     }
 
     fn remote_write(&self, request: &prompb::WriteRequest) -> Normalized {
@@ -165,27 +182,19 @@ fn sum(name: &str, aggregation_temporality: i32, is_monotonic: bool, data_points
 }
 
 #[test]
-fn spans_are_counted_and_refused() {
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-    let scope_spans = vec![ScopeSpans { spans: vec![Span::default(); 3], ..Default::default() }];
-    let request =
-        ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] };
-    let normalized = Bench::default().take(Format::OtlpTraces, &request.encode_to_vec());
-    assert_eq!(refused(&normalized), [(Reason::Span, 3)].into());
-}
-
-#[test]
 fn a_body_that_becomes_more_than_a_batch_holds_is_refused() {
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
     use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
     use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
     let mut bench = Bench::default();
-    bench.normalizer.bounds = Bounds { points: 3, records: 3, text_bytes: 100 };
+    bench.normalizer.bounds = Bounds { points: 3, records: 3, text_bytes: 100, ..BOUNDS };
     let metrics = |temporality, points| {
         let metric = sum("m", temporality, true, vec![point(&[], 0, 1.0); points]);
         let request = ExportMetricsServiceRequest { resource_metrics: vec![resource(&[], vec![metric])] };
-        bench.normalizer.normalize(Format::OtlpMetrics, &request.encode_to_vec(), NOW).map(|taken| taken.points.len())
+        bench
+            .normalizer
+            .normalize(Format::Otlp(Signal::Metrics), &request.encode_to_vec(), None, NOW)
+            .map(|taken| taken.points.len())
     };
     let logs = |scope: &str, records| {
         let scope = Some(InstrumentationScope { name: scope.into(), ..Default::default() });
@@ -193,14 +202,14 @@ fn a_body_that_becomes_more_than_a_batch_holds_is_refused() {
             vec![ScopeLogs { scope, log_records: vec![LogRecord::default(); records], ..Default::default() }];
         let resource_logs = vec![ResourceLogs { scope_logs, ..Default::default() }];
         let body = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
-        bench.normalizer.normalize(Format::OtlpLogs, &body, NOW).map(|taken| taken.logs.len())
+        bench.normalizer.normalize(Format::Otlp(Signal::Logs), &body, None, NOW).map(|taken| taken.count())
     };
     for temporality in [1, 2] {
         assert_eq!(metrics(temporality, 3), Ok(3));
         assert_eq!(metrics(temporality, 4), Err(DecodeError::TooMany { what: "points", max: 3 }));
     }
     assert_eq!(logs("", 3), Ok(3));
-    assert_eq!(logs("", 4), Err(DecodeError::TooMany { what: "log records", max: 3 }));
+    assert_eq!(logs("", 4), Err(DecodeError::TooMany { what: "records", max: 3 }));
     // The scope's name becomes an attribute of each record.
     let long = "x".repeat(50);
     assert_eq!(logs(&long, 1), Ok(1));
@@ -214,9 +223,9 @@ fn a_malformed_body_leaves_no_total_and_no_description_behind() {
     let request = |metric| ExportMetricsServiceRequest { resource_metrics: vec![resource(&[], vec![metric])] };
     let mut broken = request(delta("d")).encode_to_vec();
     broken.extend([10, 50]);
-    let error = bench.normalizer.normalize(Format::OtlpMetrics, &broken, NOW).expect_err("cut off");
+    let error = bench.normalizer.normalize(Format::Otlp(Signal::Metrics), &broken, None, NOW).expect_err("cut off");
     assert!(error.to_string().contains("in ExportMetricsServiceRequest: field 1 needs 50 bytes"), "{error}");
     assert_eq!(bench.info("d").map(|info| info.kind), Some(Kind::Unknown), "the series stays, undescribed");
-    let normalized = bench.take(Format::OtlpMetrics, &request(delta("d")).encode_to_vec());
+    let normalized = bench.take(Format::Otlp(Signal::Metrics), &request(delta("d")).encode_to_vec());
     assert_eq!(bench.points(&normalized), [("d{}".into(), 0, 1.0)]);
 }

@@ -34,11 +34,19 @@ const EVALUATION_EVERY_MIN: Duration = Duration::from_millis(100);
 /// A rule may use at most this share of the time: after an evaluation that took 1 s it rests for 9 s.
 const EVALUATION_REST_FACTOR: u32 = 9;
 
-/// Evaluations under way at once. More than cores, so that a stuck rule leaves room; each yields between its batches.
-const EVALUATIONS_AT_ONCE: usize = 8;
+/// Evaluations under way at once: a stuck rule leaves room for others, each yields between its batches, and each holds the points
+/// it looks at in memory.
+const EVALUATIONS_AT_ONCE: usize = 2;
 
-/// Rules together may use one core in the long run, however many they are; the rest is for taking in. They may run ahead of that by
-/// this much, more than one evaluation may take, so that a single slow one holds no other up.
+/// Rules together may use a twentieth of a core in the long run, however many they are and however fast points come; the rest is for
+/// taking in. An evaluation is paid for by this many times its length.
+const EVALUATION_PRICE: u32 = 20;
+
+/// Of an evaluation that takes longer, only this much is paid for by all: the rest is between the rule and its own rest, so that a
+/// slow rule holds no other up.
+const EVALUATION_SHARED_MAX: Duration = Duration::from_millis(50);
+
+/// How far rules may run ahead of what is paid: evaluations of 300 ms together start at once when their data is there.
 const EVALUATION_CREDIT: Duration = Duration::from_secs(6);
 
 /// New rule sets that wait to be taken over. One: a reload waits for the one before.
@@ -109,7 +117,7 @@ struct Running {
     stage: RuleStage,
     slots: Vec<Slot>,
     evaluations: JoinSet<Finished>,
-    /// When one core would have done all evaluations so far, on the monotonic clock.
+    /// When all evaluations so far are paid for, on the monotonic clock.
     paid_until: Duration,
 }
 
@@ -192,7 +200,7 @@ impl Running {
             }
         };
         let now = self.stage.clock.monotonic();
-        self.paid_until = self.paid_until.max(now) + took;
+        self.paid_until = self.paid_until.max(now) + took.min(EVALUATION_SHARED_MAX) * EVALUATION_PRICE;
         if let Some(received) = woken_by {
             self.stage.stages.record(Stage::ReceiveToDecision, now.saturating_sub(received));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flyball_model::series::LOGS;
+use flyball_model::series::{LOGS, SPANS, TEXTS};
 use flyball_model::{MetricRef, UnixNanos};
 use flyball_rules::TableRead;
 use flyball_rules::evaluate::RuleEvaluator;
@@ -12,12 +12,12 @@ use hashbrown::{HashMap, HashSet};
 /// What a rule reads, as far as points tell of it.
 #[derive(Debug, Clone)]
 pub(super) enum Reads {
-    /// Points of any metric: it reads the twin or `metrics`, or waits for a table that a first point would bring.
+    /// Points of any metric: it reads the twin, `metrics` or `exemplars`, or waits for a table that a first point would bring.
     Any,
     /// Points of these metrics; of none, if it reads only flyball's own tables: then the tick alone runs it.
     Metrics {
         metrics: HashSet<MetricRef>,
-        /// How many metrics there were when it was planned. A newer one wakes it: it may belong to `power` or `logs`, or fit a name
+        /// How many metrics there were when it was planned. A newer one wakes it: it may belong to `power`, `logs` or `spans`, or fit a name
         /// better.
         known: u32,
     },
@@ -35,8 +35,10 @@ impl Reads {
             match table {
                 TableRead::Metric(metric) => drop(metrics.insert(*metric)),
                 TableRead::Logs => metrics.extend(view.metric(LOGS)),
+                TableRead::Spans => metrics.extend(view.metric(SPANS)),
+                TableRead::Texts => metrics.extend(view.metric(TEXTS)),
                 TableRead::Power => metrics.extend(store.power_metrics(&view)),
-                TableRead::Metrics => return Reads::Any,
+                TableRead::Metrics | TableRead::Exemplars => return Reads::Any,
                 TableRead::System { schema, .. } if schema == "twin" => return Reads::Any,
                 TableRead::System { .. } => {}
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flyball_model::MetricRef;
+use flyball_model::{MetricRef, RowKind};
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -22,10 +22,24 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Points,
-    Logs,
+    Rows(RowKind),
 }
 
-/// Which rows of a points file belong to a metric, and their times.
+impl Kind {
+    /// Whether a metric is one range of rows, and the index says which.
+    fn is_by_metric(self) -> bool {
+        matches!(self, Kind::Points | Kind::Rows(RowKind::Histograms))
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Points => "points",
+            Kind::Rows(kind) => kind.as_str(),
+        }
+    }
+}
+
+/// Which rows of a file of points or histograms belong to a metric, and their times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "(u32, u32, i64, i64)", from = "(u32, u32, i64, i64)")]
 pub(crate) struct MetricRows {
@@ -55,7 +69,7 @@ pub(crate) struct Index {
     pub(crate) rows: u64,
     /// Every series number in the file is below this.
     pub(crate) series_end: u32,
-    /// Sorted by metric; empty in a file of logs.
+    /// Sorted by metric; empty in a file that is not sorted by metric.
     pub(crate) metrics: Vec<MetricRows>,
 }
 
@@ -115,7 +129,7 @@ impl HistoryFile {
         let index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
         let rows_of_metrics = index.metrics.last().map_or(0, |last| u64::from(last.end));
         let fits = index.rows == u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default()
-            && (kind == Kind::Logs || rows_of_metrics == index.rows)
+            && (!kind.is_by_metric() || rows_of_metrics == index.rows)
             && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end);
         if !fits {
             return Err(corrupt("its index does not fit its rows"));
@@ -165,21 +179,14 @@ impl Drop for HistoryFile {
     }
 }
 
-/// `points-N.parquet` or `logs-N.parquet`.
+/// `points-N.parquet`, `logs-N.parquet`, …
 pub(crate) fn name(kind: Kind, number: u64) -> String {
-    match kind {
-        Kind::Points => format!("points-{number:012}.parquet"),
-        Kind::Logs => format!("logs-{number:012}.parquet"),
-    }
+    format!("{}-{number:012}.parquet", kind.as_str())
 }
 
 /// What a file's name says; `None` for files that are not ours.
 pub(crate) fn parse_name(path: &Path) -> Option<(Kind, u64)> {
-    let (kind, number) = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split_once('-')?;
-    let kind = match kind {
-        "points" => Kind::Points,
-        "logs" => Kind::Logs,
-        _ => return None,
-    };
-    Some((kind, number.parse().ok()?))
+    let (word, number) = path.file_name()?.to_str()?.strip_suffix(".parquet")?.split_once('-')?;
+    let mut kinds = RowKind::ALL.into_iter().map(Kind::Rows).chain([Kind::Points]);
+    Some((kinds.find(|kind| kind.as_str() == word)?, number.parse().ok()?))
 }

@@ -16,12 +16,13 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 use super::file::{HistoryFile, Index, Kind, MetricRows, name};
+use super::order;
 use crate::error::StoreError;
 use crate::folder;
-use crate::hot::chunk::{Chunk, Columns};
+use crate::hot::chunk::{Chunk, Points};
 use crate::range::TimeRange;
 
-/// Rows between two looks at the row group's size; also the rows that are gathered before they are handed over.
+/// Rows between two looks at the row group's size.
 const BATCH_ROWS: usize = 32 * 1024;
 
 /// Rows of a page: what must be unpacked to read one series.
@@ -53,40 +54,23 @@ pub(crate) fn write_points(
         .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT);
     write_file(dir, Kind::Points, number, &schema, properties, |writer, path| {
         let mut index = Index { from: i64::MAX, to: i64::MIN, rows: 0, series_end: 0, metrics: Vec::new() };
-        let mut gathered = Columns::default();
         for of_metric in chunks.chunk_by(|a, b| a.0 == b.0) {
             let metric = of_metric[0].0;
             let times = of_metric.iter().fold(TimeRange::EMPTY, |times, (_, chunk)| times.hull(chunk.times));
-            for (chunk, row) in sorted_rows(of_metric) {
-                let points = &of_metric[chunk as usize].1.points;
-                let row = row as usize;
-                gathered.push(points.series[row], points.time[row], points.value[row]);
-                index.rows += 1;
-                index.series_end = index.series_end.max(points.series[row] + 1);
-                if gathered.len() == BATCH_ROWS {
-                    let batch = to_batch(&schema, unit, std::mem::take(&mut gathered));
-                    writer.write(&batch).map_err(StoreError::parquet(path))?;
-                }
+            let points = order::sorted(of_metric.iter().map(|(_, chunk)| &**chunk)).into_points();
+            index.rows += points.len() as u64;
+            index.series_end = index.series_end.max(points.series.last().map_or(0, |last| last + 1));
+            for start in (0..points.len()).step_by(BATCH_ROWS) {
+                let rows = BATCH_ROWS.min(points.len() - start);
+                writer.write(&to_batch(&schema, unit, points.slice(start, rows))).map_err(StoreError::parquet(path))?;
             }
             let end = u32::try_from(index.rows).expect("a memory budget's worth of points is below 2^32");
             index.metrics.push(MetricRows { metric, end, times });
             index.from = index.from.min(times.from);
             index.to = index.to.max(times.to);
         }
-        writer.write(&to_batch(&schema, unit, gathered)).map_err(StoreError::parquet(path))?;
         Ok(index)
     })
-}
-
-/// The rows of a metric's chunks, as (chunk, row), by series and time; equal ones in the order of their arrival.
-fn sorted_rows(chunks: &[(MetricRef, Arc<Chunk>)]) -> impl Iterator<Item = (u32, u32)> {
-    let mut rows = Vec::with_capacity(chunks.iter().map(|(_, chunk)| chunk.points.len()).sum());
-    for (number, (_, chunk)) in chunks.iter().enumerate() {
-        let points = &chunk.points;
-        rows.extend((0..points.len()).map(|row| (points.series[row], points.time[row], number as u32, row as u32)));
-    }
-    rows.sort_unstable();
-    rows.into_iter().map(|(_, _, chunk, row)| (chunk, row))
 }
 
 /// The coarsest unit that holds all times exactly: most senders count in milliseconds, and then the differences that are
@@ -103,21 +87,20 @@ fn common_unit(chunks: &[(MetricRef, Arc<Chunk>)]) -> TimeUnit {
     }
 }
 
-fn to_batch(schema: &SchemaRef, unit: TimeUnit, columns: Columns) -> RecordBatch {
-    let time = columns.time;
+fn to_batch(schema: &SchemaRef, unit: TimeUnit, points: Points) -> RecordBatch {
     let time: ArrayRef = match unit {
         TimeUnit::Millisecond => {
-            let time = time.into_iter().map(|time| time / 1_000_000);
+            let time = points.time.iter().map(|time| time / 1_000_000);
             Arc::new(TimestampMillisecondArray::from_iter_values(time).with_timezone("UTC"))
         }
         TimeUnit::Microsecond => {
-            let time = time.into_iter().map(|time| time / 1_000);
+            let time = points.time.iter().map(|time| time / 1_000);
             Arc::new(TimestampMicrosecondArray::from_iter_values(time).with_timezone("UTC"))
         }
-        _ => Arc::new(TimestampNanosecondArray::from(time).with_timezone("UTC")),
+        _ => Arc::new(TimestampNanosecondArray::new(points.time, None).with_timezone("UTC")),
     };
     let columns: Vec<ArrayRef> =
-        vec![Arc::new(UInt32Array::from(columns.series)), time, Arc::new(Float64Array::from(columns.value))];
+        vec![Arc::new(UInt32Array::new(points.series, None)), time, Arc::new(Float64Array::new(points.value, None))];
     RecordBatch::try_new(Arc::clone(schema), columns).expect("the columns are made for this schema, with one length")
 }
 
@@ -126,9 +109,11 @@ pub(super) fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        // What statistics could tell, our own index has told already.
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
 }
 
 /// Writes under a temporary name, syncs, and only then gives the file its name.

@@ -1,5 +1,5 @@
 //! What arrived lately and is not in the history yet, in memory.
 
 pub(crate) mod chunk;
-pub(crate) mod logs;
 pub(crate) mod points;
+pub(crate) mod rows;

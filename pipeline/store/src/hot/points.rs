@@ -43,51 +43,36 @@ impl HotPoints {
     /// Appends a batch and returns the metrics it touched, each once.
     pub(crate) fn append(&self, view: &RegistryView<'_>, batch: &PointBatch) -> Vec<MetricRef> {
         let (series, times, values) = (batch.series(), batch.times(), batch.values());
-        let mut order = Vec::with_capacity(batch.len());
-        let mut sorted = true;
-        for (index, (&series, &time)) in series.iter().zip(times).enumerate() {
-            let series = SeriesRef(series);
-            view.touch(series, time);
-            let key = (u64::from(view.metric_of(series).0) << 32) | index as u64;
-            sorted &= order.last().is_none_or(|last| *last < key);
-            order.push(key);
+        for (&series, &time) in series.iter().zip(times) {
+            view.touch(SeriesRef(series), time);
         }
-        let mut metrics = Vec::new();
+        let runs = runs_by_metric(view, series);
+        if let Some(last) = runs.last() {
+            self.make_room(last.metric);
+        }
+        let metrics = self.metrics.read();
+        let mut touched = Vec::new();
         let (mut before, mut after) = (0, 0);
-        if sorted {
-            // The batch came metric by metric: whole slices are copied.
-            let mut start = 0;
-            for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
-                let end = start + run.len();
-                let metric = MetricRef((run[0] >> 32) as u32);
-                let (was, is) = self.with(metric, |points| {
-                    points.extend(&series[start..end], &times[start..end], &values[start..end]);
-                });
-                (before, after) = (before + was, after + is);
-                metrics.push(metric);
-                start = end;
+        for of_metric in runs.chunk_by(|a, b| a.metric == b.metric) {
+            let metric = of_metric[0].metric;
+            let mut points = metrics[metric.0 as usize].lock();
+            before += points.bytes();
+            for run in of_metric {
+                let run = run.start as usize..run.end as usize;
+                points.extend(&series[run.clone()], &times[run.clone()], &values[run]);
             }
-        } else {
-            order.sort_unstable();
-            for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
-                let metric = MetricRef((run[0] >> 32) as u32);
-                let (was, is) = self.with(metric, |points| {
-                    for key in run {
-                        let index = *key as u32 as usize;
-                        points.push(series[index], times[index], values[index]);
-                    }
-                });
-                (before, after) = (before + was, after + is);
-                metrics.push(metric);
-            }
+            after += points.bytes();
+            touched.push(metric);
         }
+        drop(metrics);
         self.account(before, after);
-        metrics
+        touched
     }
 
     /// Bytes held, unused room included.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        // A batch is accounted for after its last lock: what leaves meanwhile may be taken off before it was added.
+        self.bytes.load(Ordering::Relaxed).cast_signed().max(0).cast_unsigned()
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -164,19 +149,22 @@ impl HotPoints {
 
     /// Works on one metric under its lock; returns its bytes before and after.
     fn with(&self, metric: MetricRef, work: impl FnOnce(&mut MetricPoints)) -> (usize, usize) {
-        let index = metric.0 as usize;
-        let found = self.metrics.read().get(index).map(Arc::clone);
-        let points = found.unwrap_or_else(|| {
-            let mut metrics = self.metrics.write();
-            if index >= metrics.len() {
-                metrics.resize_with(index + 1, Arc::default);
-            }
-            Arc::clone(&metrics[index])
-        });
+        self.make_room(metric);
+        let points = Arc::clone(&self.metrics.read()[metric.0 as usize]);
         let mut points = points.lock();
         let before = points.bytes();
         work(&mut points);
         (before, points.bytes())
+    }
+
+    /// Makes the metrics up to this one.
+    fn make_room(&self, metric: MetricRef) {
+        let needed = metric.0 as usize + 1;
+        if self.metrics.read().len() < needed {
+            let mut metrics = self.metrics.write();
+            let needed = needed.max(metrics.len());
+            metrics.resize_with(needed, Arc::default);
+        }
     }
 
     fn account(&self, before: usize, after: usize) {
@@ -186,6 +174,31 @@ impl HotPoints {
             self.bytes.fetch_sub(before - after, Ordering::Relaxed);
         }
     }
+}
+
+/// Successive points of a batch that belong to one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    metric: MetricRef,
+    start: u32,
+    end: u32,
+}
+
+/// A batch as runs, sorted by metric and within a metric by place. Senders list a metric's series together, so that there
+/// are far fewer runs than points.
+fn runs_by_metric(view: &RegistryView<'_>, series: &[u32]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (place, &series) in (0..).zip(series) {
+        let metric = view.metric_of(SeriesRef(series));
+        match runs.last_mut() {
+            Some(run) if run.metric == metric => run.end = place + 1,
+            _ => runs.push(Run { metric, start: place, end: place + 1 }),
+        }
+    }
+    if !runs.is_sorted() {
+        runs.sort_unstable();
+    }
+    runs
 }
 
 /// Which heads to close.
@@ -212,13 +225,6 @@ impl MetricPoints {
             (series, times, values) = (&series[fits..], &times[fits..], &values[fits..]);
             self.seal_full();
         }
-    }
-
-    fn push(&mut self, series: u32, time: i64, value: f64) {
-        self.newest = self.newest.max(time);
-        self.head.grow(1);
-        self.head.push(series, time, value);
-        self.seal_full();
     }
 
     fn seal_full(&mut self) {
@@ -253,5 +259,19 @@ impl MetricPoints {
 
     fn bytes(&self) -> usize {
         self.head.capacity_bytes() + self.chunks_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_before_it_is_accounted_for_does_not_look_like_a_full_memory() {
+        let points = HotPoints::default();
+        points.account(640, 0);
+        assert_eq!(points.bytes(), 0);
+        points.account(0, 960);
+        assert_eq!(points.bytes(), 320);
     }
 }

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use flyball_model::{MetricRef, SeriesRegistry};
+use flyball_model::series::is_stream_table;
+use flyball_model::{MetricInfo, MetricRef, SeriesRegistry, Shape};
 
 use super::record::{Record, Records};
 use super::{FILE_HEADER_BYTES, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, MAGIC, VERSION, frame_header};
@@ -32,33 +33,43 @@ pub(crate) fn load(file: &mut File, path: &Path, cap: usize) -> Result<Loaded, S
         Ok(())
     })?;
     let registry = SeriesRegistry::new(cap.max(series));
-    let mut names = Vec::new();
-    each_frame(file, path, |body| replay(&registry, &mut names, body))?;
+    let mut metrics = Vec::new();
+    each_frame(file, path, |body| replay(&registry, &mut metrics, body))?;
     Ok(Loaded { registry, end })
 }
 
-fn replay(registry: &SeriesRegistry, names: &mut Vec<String>, body: &[u8]) -> Result<(), String> {
+/// A metric of the journal, and what its points are made of.
+struct Named {
+    name: String,
+    shape: Shape,
+}
+
+fn replay(registry: &SeriesRegistry, metrics: &mut Vec<Named>, body: &[u8]) -> Result<(), String> {
     let mut records = Records::new(body);
     while let Some(record) = records.next()? {
         match record {
             Record::Metric { number: MetricRef(number), name, info } => {
-                match names.get(number as usize) {
-                    Some(known) if known != name => {
-                        return Err(format!("metric {number} is called '{known}' and '{name}'"));
+                let known = metrics.len();
+                let shape = shape(name, &info);
+                match metrics.get_mut(number as usize) {
+                    Some(metric) if metric.name != name => {
+                        return Err(format!("metric {number} is called '{}' and '{name}'", metric.name));
                     }
-                    Some(_) => {}
-                    None if number as usize == names.len() => names.push(name.to_owned()),
-                    None => return Err(format!("metric {number} comes after {}", names.len())),
+                    Some(metric) => metric.shape = shape,
+                    None if number as usize == known => metrics.push(Named { name: name.to_owned(), shape }),
+                    None => return Err(format!("metric {number} comes after {known}")),
                 }
                 registry.describe(name, &info);
             }
             Record::Series { metric, first_at, labels } => {
-                let name = names.get(metric.0 as usize).ok_or_else(|| format!("metric {} is not known", metric.0))?;
+                let metric =
+                    metrics.get(metric.0 as usize).ok_or_else(|| format!("metric {} is not known", metric.0))?;
+                let Named { name, shape } = metric;
                 if !labels.is_sorted_by(|a, b| a.0 < b.0) {
                     return Err(format!("the labels of a series of '{name}' are not sorted"));
                 }
                 let expected = registry.len();
-                let series = registry.resolve(name, &labels, first_at).map_err(|error| error.to_string())?;
+                let series = registry.resolve(name, *shape, &labels, first_at).map_err(|error| error.to_string())?;
                 if series.0 as usize != expected {
                     return Err(format!("a series of '{name}' stands twice"));
                 }
@@ -66,6 +77,12 @@ fn replay(registry: &SeriesRegistry, names: &mut Vec<String>, body: &[u8]) -> Re
         }
     }
     Ok(())
+}
+
+/// What the metric's record says; one that is older than shapes says nothing.
+fn shape(name: &str, info: &MetricInfo) -> Shape {
+    let unsaid = if is_stream_table(name) { Shape::Streams } else { Shape::Numbers };
+    info.shape.unwrap_or(unsaid)
 }
 
 fn check_header(file: &mut File, path: &Path) -> Result<(), StoreError> {

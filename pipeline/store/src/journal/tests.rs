@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use flyball_model::{Kind, MetricInfo, SeriesRegistry, Temporality, UnixNanos};
+use flyball_model::series::LOGS;
+use flyball_model::{Kind, MetricInfo, SeriesRegistry, Shape, Temporality, UnixNanos};
 use proptest::prelude::*;
 
 use super::writer::Journal;
@@ -14,7 +15,9 @@ use crate::testing::folder;
 fn fill(registry: &SeriesRegistry, numbers: std::ops::Range<usize>) {
     for number in numbers {
         let host = format!("h{number}");
-        registry.resolve("m", &[("host", &host), ("rack", "r")], UnixNanos(number as i64)).expect("below the cap");
+        registry
+            .resolve("m", Shape::Numbers, &[("host", &host), ("rack", "r")], UnixNanos(number as i64))
+            .expect("below the cap");
     }
 }
 
@@ -49,13 +52,14 @@ fn series_and_descriptions_come_back_with_their_numbers() {
         temporality: Some(Temporality::Delta),
         monotonic: Some(true),
         help: "requests".into(),
+        shape: None,
     };
     registry.describe("http_requests", &counter);
     fill(&registry, 0..2);
     journal.catch_up(&registry).expect("a writable folder");
     let later = MetricInfo { help: "all requests".into(), ..MetricInfo::default() };
     registry.describe("http_requests", &later);
-    registry.resolve("http_requests", &[("söme", "ünïcode")], UnixNanos(-7)).expect("below the cap");
+    registry.resolve("http_requests", Shape::Numbers, &[("söme", "ünïcode")], UnixNanos(-7)).expect("below the cap");
     journal.catch_up(&registry).expect("a writable folder");
     drop(journal);
 
@@ -70,6 +74,28 @@ fn series_and_descriptions_come_back_with_their_numbers() {
         }
     }
     assert_eq!(after.info(after.metric("http_requests").expect("described")).help, "all requests");
+}
+
+#[test]
+fn each_metric_comes_back_with_the_shape_of_its_points() {
+    let dir = folder();
+    let (mut journal, registry) = open(dir.path()).expect("an empty folder");
+    let shapes = [("h", Shape::Histograms), (LOGS, Shape::Streams), ("n", Shape::Numbers)];
+    // Two frames: what a metric is may be known only after it was described.
+    shapes.iter().for_each(|(name, _)| registry.describe(name, &MetricInfo::default()));
+    journal.catch_up(&registry).expect("a writable folder");
+    for (name, shape) in shapes {
+        registry.resolve(name, shape, &[], UnixNanos(0)).expect("below the cap");
+    }
+    journal.catch_up(&registry).expect("a writable folder");
+    drop(journal);
+    let (_, again) = open(dir.path()).expect("a good journal");
+    let view = again.read();
+    for (name, shape) in shapes {
+        assert_eq!(view.shape(view.metric(name).expect("described")), shape, "{name}");
+    }
+    drop(view);
+    assert!(again.resolve("h", Shape::Numbers, &[], UnixNanos(0)).is_err());
 }
 
 #[test]
@@ -147,7 +173,9 @@ fn many_series_are_written_in_frames_of_bounded_size() {
     let (mut journal, registry) = Journal::open(dir.path(), 100_000).expect("an empty folder");
     let long = "x".repeat(1000);
     for number in 0..3000 {
-        registry.resolve("m", &[("n", &format!("{long}{number}"))], UnixNanos(0)).expect("below the cap");
+        registry
+            .resolve("m", Shape::Numbers, &[("n", &format!("{long}{number}"))], UnixNanos(0))
+            .expect("below the cap");
     }
     assert_eq!(journal.catch_up(&registry).expect("a writable folder"), 3001);
     drop(journal);

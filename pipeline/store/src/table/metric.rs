@@ -14,23 +14,20 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use flyball_model::MetricRef;
 use flyball_model::batch::{is_stale, time_type};
-use parking_lot::Mutex;
 
 use super::exec::{RowSource, ScanExec, Sink};
+use super::wanted::WantedSeries;
 use crate::error::StoreError;
-use crate::filter::series::{SeriesPredicate, pieces};
+use crate::filter::series::SeriesPredicate;
 use crate::filter::{support, time};
 use crate::hot::chunk::Points;
 use crate::labels::{label_columns, label_fields, label_names};
-use crate::range::{SeriesFilter, SeriesSet, TimeRange};
+use crate::range::{SeriesFilter, TimeRange};
 use crate::snapshot::PointQuery;
 use crate::store::Store;
 
 /// Columns before the labels: `time`, `value`.
 const FIXED: usize = 2;
-
-/// Series whose labels are made into columns at a time.
-pub(super) const SERIES_AT_ONCE: usize = 8192;
 
 #[derive(Debug)]
 pub(super) struct MetricTable {
@@ -84,6 +81,10 @@ impl TableProvider for MetricTable {
         let projection = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
         let schema = Arc::new(self.schema.project(&projection)?);
         let predicate = SeriesPredicate::new(session, &self.schema, filters, |column| self.is_label(column))?;
+        let wanted = predicate.map(|predicate| {
+            let labels = predicate.columns.iter().map(|column| Arc::clone(&self.labels[column - FIXED])).collect();
+            WantedSeries::new(predicate, labels)
+        });
         let scan = MetricScan {
             store: Arc::clone(&self.store),
             metric: self.metric,
@@ -91,8 +92,7 @@ impl TableProvider for MetricTable {
             schema: Arc::clone(&schema),
             projection,
             times: time::range_of_all(filters),
-            predicate,
-            wanted: Mutex::default(),
+            wanted,
         };
         Ok(ScanExec::plan(scan, schema, limit))
     }
@@ -106,21 +106,13 @@ struct MetricScan {
     schema: SchemaRef,
     projection: Vec<usize>,
     times: TimeRange,
-    predicate: Option<SeriesPredicate>,
-    /// What the predicate said of the metric's first series; a plan that runs again asks it only about new ones.
-    wanted: Mutex<Wanted>,
-}
-
-#[derive(Debug, Default)]
-struct Wanted {
-    asked: usize,
-    series: SeriesSet,
+    wanted: Option<WantedSeries>,
 }
 
 impl RowSource for MetricScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
-        let wanted = match &self.predicate {
-            Some(predicate) => SeriesFilter::Some(self.wanted_series(predicate)?),
+        let wanted = match &self.wanted {
+            Some(wanted) => SeriesFilter::Some(wanted.of(&self.store, self.metric)?),
             None => SeriesFilter::All,
         };
         if matches!(&wanted, SeriesFilter::Some(series) if series.is_empty()) {
@@ -138,25 +130,6 @@ impl RowSource for MetricScan {
 }
 
 impl MetricScan {
-    fn wanted_series(&self, predicate: &SeriesPredicate) -> Result<SeriesSet, StoreError> {
-        let mut wanted = self.wanted.lock();
-        let names: Vec<_> = predicate.columns.iter().map(|column| Arc::clone(&self.labels[column - FIXED])).collect();
-        let known = self.store.registry.read().series_of(self.metric).len();
-        for piece in pieces(known - wanted.asked, SERIES_AT_ONCE) {
-            let piece = piece.start + wanted.asked..piece.end + wanted.asked;
-            let (series, columns) = {
-                let view = self.store.registry.read();
-                let series: Vec<u32> = view.series_of(self.metric)[piece].iter().map(|series| series.0).collect();
-                let columns = label_columns(&view, &names, &series);
-                (series, columns)
-            };
-            let answer = predicate.evaluate(columns)?;
-            series.iter().zip(answer.values()).filter(|(_, yes)| *yes).for_each(|(&s, _)| wanted.series.insert(s));
-        }
-        wanted.asked = known;
-        Ok(wanted.series.clone())
-    }
-
     fn to_batch(&self, points: &Points) -> Result<RecordBatch, StoreError> {
         let names: Vec<_> = self.projection.iter().filter_map(|at| at.checked_sub(FIXED)).collect();
         let names: Vec<_> = names.into_iter().map(|label| Arc::clone(&self.labels[label])).collect();
@@ -179,8 +152,8 @@ impl MetricScan {
 impl fmt::Display for MetricScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "metric={}, time={}", self.store.registry.read().metric_name(self.metric), self.times)?;
-        match &self.predicate {
-            Some(predicate) => write!(f, ", series where {predicate}"),
+        match &self.wanted {
+            Some(wanted) => write!(f, ", series where {wanted}"),
             None => Ok(()),
         }
     }

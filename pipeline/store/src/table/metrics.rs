@@ -1,4 +1,4 @@
-//! The table `metrics`: every point of every metric.
+//! The table `metrics`: every point that is a number, of every metric.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +11,14 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use flyball_model::batch::{map_field_names, string_map_type, time_type};
-use flyball_model::series::{LOGS, RegistryView};
-use flyball_model::{MetricRef, SeriesRef};
+use flyball_model::batch::time_type;
+use flyball_model::rows::{map_field_names, string_map_type};
+use flyball_model::series::RegistryView;
+use flyball_model::{MetricRef, SeriesRef, Shape};
 
 use super::exec::{RowSource, ScanExec, Sink};
-use super::metric::{SERIES_AT_ONCE, time_column, value_column};
+use super::metric::{time_column, value_column};
+use super::wanted::{SERIES_AT_ONCE, metrics_named};
 use crate::error::StoreError;
 use crate::filter::series::{SeriesPredicate, is_of, pieces};
 use crate::filter::{support, time};
@@ -99,7 +101,8 @@ struct MetricsScan {
 
 impl RowSource for MetricsScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
-        let metrics = self.wanted_metrics()?;
+        let metrics =
+            metrics_named(&self.store, self.names.as_ref(), |view, metric| view.shape(metric) == Shape::Numbers)?;
         let wanted = match &self.series {
             Some(predicate) => SeriesFilter::Some(self.wanted_series(predicate, &metrics)?),
             None => SeriesFilter::All,
@@ -116,20 +119,6 @@ impl RowSource for MetricsScan {
 }
 
 impl MetricsScan {
-    fn wanted_metrics(&self) -> Result<Vec<MetricRef>, StoreError> {
-        let (metrics, names) = {
-            let view = self.store.registry.read();
-            let metrics: Vec<_> = view.metrics().filter(|&metric| view.metric_name(metric).as_ref() != LOGS).collect();
-            let mut names = Dictionary::default();
-            let keys: Vec<_> =
-                metrics.iter().map(|&metric| Some(names.key(metric, || view.metric_name(metric)))).collect();
-            (metrics, names.column(keys.into_iter()))
-        };
-        let Some(predicate) = &self.names else { return Ok(metrics) };
-        let answer = predicate.evaluate(vec![names])?;
-        Ok(metrics.into_iter().zip(answer.values()).filter(|(_, yes)| *yes).map(|(metric, _)| metric).collect())
-    }
-
     fn wanted_series(&self, predicate: &SeriesPredicate, metrics: &[MetricRef]) -> Result<SeriesSet, StoreError> {
         let all: Vec<u32> = {
             let view = self.store.registry.read();
@@ -170,7 +159,7 @@ fn series_columns(view: &RegistryView<'_>, columns: &[usize], rows: &[u32]) -> R
     columns.iter().map(make).collect()
 }
 
-fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
+pub(super) fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
     let mut names = Dictionary::default();
     let keys: Vec<_> = rows
         .distinct
@@ -183,7 +172,7 @@ fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
     names.column(rows.slots.iter().map(|&slot| Some(keys[slot as usize])))
 }
 
-fn labels_column(view: &RegistryView<'_>, rows: &Rows) -> Result<ArrayRef, StoreError> {
+pub(super) fn labels_column(view: &RegistryView<'_>, rows: &Rows) -> Result<ArrayRef, StoreError> {
     let mut maps = MapBuilder::new(Some(map_field_names()), StringBuilder::new(), StringBuilder::new());
     for &series in &rows.distinct {
         append_labels(view, series, &mut maps);

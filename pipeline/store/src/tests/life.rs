@@ -7,7 +7,7 @@ use flyball_model::{MetricInfo, PointBatch, UnixNanos};
 
 use crate::range::{SeriesFilter, TimeRange};
 use crate::snapshot::PointQuery;
-use crate::testing::{folder, log, metric, open, open_with, put, series, sql};
+use crate::testing::{folder, histograms, log, metric, open, open_with, put, series, sql};
 use crate::{Store, StoreError, StoreOptions};
 
 const HOUR: i64 = 3600;
@@ -31,6 +31,7 @@ async fn a_restart_finds_series_descriptions_points_and_logs_again() {
     put(&store, "up", &[("host", "b")], 10, 0.0);
     put(&store, "load", &[("host", "a")], 11, 0.5);
     log(&store, &[("service_name", "web")], 12, "started");
+    histograms(&store, "waits", &[("host", "a")], &[(13, 0.5)]);
     store.flush().expect("a writable folder");
     let ids: Vec<_> = {
         let view = store.registry().read();
@@ -48,6 +49,8 @@ async fn a_restart_finds_series_descriptions_points_and_logs_again() {
     assert_eq!(view.info(waiting).help, "how long");
     drop(view);
     assert_eq!(store.newest(metric(&store, "up")), Some(at(10)));
+    assert_eq!(store.newest(metric(&store, "waits")), Some(at(13)));
+    assert_eq!(sql(&store, "SELECT host, count, sum FROM waits").await, ["a|1.0|0.5"]);
     assert_eq!(sql(&store, "SELECT host, value FROM up ORDER BY host").await, ["a|1.0", "b|0.0"]);
     assert_eq!(
         sql(&store, "SELECT service_name, severity, body, attributes FROM logs").await,
@@ -146,11 +149,14 @@ fn half_written_files_are_removed_and_strangers_left_alone() {
     let dir = folder();
     drop(open(&dir));
     let history = dir.path().join("history");
-    std::fs::write(history.join("points-000000000000.tmp"), "half").expect("a writable folder");
+    for kind in ["points", "logs", "spans"] {
+        std::fs::write(history.join(format!("{kind}-000000000000.tmp")), "half").expect("a writable folder");
+    }
     std::fs::write(history.join("notes.txt"), "mine").expect("a writable folder");
     let store = open(&dir);
-    assert!(!history.join("points-000000000000.tmp").exists());
-    assert!(history.join("notes.txt").exists());
+    let left: Vec<_> =
+        std::fs::read_dir(&history).expect("the history").map(|entry| entry.expect("ok").file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
     assert_eq!(store.stats().history_files, 0);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flyball_model::{PointBatch, SeriesRef, UnixNanos};
 use proptest::prelude::*;
 
-use crate::testing::{folder, open_with, series};
+use crate::testing::{folder, histograms, log, open_with, series};
 use crate::{Store, StoreOptions};
 
 const METRICS: [&str; 3] = ["a", "b", "c"];
@@ -16,6 +16,10 @@ const HOSTS: [&str; 4] = ["w", "x", "y", "z"];
 enum Step {
     /// Points as (metric, host, seconds).
     Append(Vec<(usize, usize, i64)>),
+    /// Log records as (host, seconds), a batch each.
+    Logs(Vec<(usize, i64)>),
+    /// Points of histograms as (metric, host, seconds), a batch each.
+    Histograms(Vec<(usize, usize, i64)>),
     Maintain,
     Flush,
     /// Flush first: what is only in memory is lost until there is a write-ahead log.
@@ -25,19 +29,30 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let point = (0..METRICS.len(), 0..HOSTS.len(), 0..500i64);
     prop_oneof![
-        6 => prop::collection::vec(point, 0..200).prop_map(Step::Append),
+        6 => prop::collection::vec(point.clone(), 0..200).prop_map(Step::Append),
+        2 => prop::collection::vec((0..HOSTS.len(), 0..500i64), 0..90).prop_map(Step::Logs),
+        2 => prop::collection::vec(point, 0..90).prop_map(Step::Histograms),
         2 => Just(Step::Maintain),
         1 => Just(Step::Flush),
         1 => Just(Step::Reopen),
     ]
 }
 
-/// Every point as (series, time, value), sorted; values are distinct, so that each point can be told from the others.
+/// Every point and record as (series, time, value), sorted; values are distinct, so that each point can be told from the others.
 fn stored(store: &Arc<Store>, runtime: &tokio::runtime::Runtime) -> Vec<(String, i64, i64)> {
-    let query = "SELECT name || '/' || labels['host'], to_unixtime(time), value FROM metrics";
-    let rows = runtime.block_on(crate::testing::sql(store, query));
-    let mut rows: Vec<_> = rows
+    let mut queries = vec![
+        "SELECT name || '/' || labels['host'], to_unixtime(time), value FROM metrics".to_owned(),
+        "SELECT 'logs/' || host, to_unixtime(time), body FROM logs".to_owned(),
+    ];
+    for metric in METRICS {
+        if store.registry().read().metric(&format!("h{metric}")).is_some() {
+            queries.push(format!("SELECT 'h{metric}/' || host, to_unixtime(time), sum FROM h{metric}"));
+        }
+    }
+    let mut rows: Vec<_> = queries
         .iter()
+        .filter(|query| !query.ends_with("logs") || store.registry().read().metric("logs").is_some())
+        .flat_map(|query| runtime.block_on(crate::testing::sql(store, query)))
         .map(|row| {
             let cells: Vec<&str> = row.split('|').collect();
             let number = |cell: &str| cell.parse::<f64>().expect("a number") as i64;
@@ -52,7 +67,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_point_is_there_exactly_once_whatever_happens(steps in prop::collection::vec(step(), 1..14)) {
+    fn every_point_and_record_is_there_exactly_once_whatever_happens(steps in prop::collection::vec(step(), 1..14)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let dir = folder();
         let options = StoreOptions { hot_bytes: 4096, hot_age: Duration::from_secs(100), ..StoreOptions::default() };
@@ -70,6 +85,20 @@ proptest! {
                         batch.push(series, UnixNanos::from_secs(secs), value as f64);
                     }
                     store.append(&batch);
+                }
+                Step::Logs(records) => {
+                    for (host, secs) in records {
+                        let (host, body) = (HOSTS[host], model.len());
+                        log(&store, &[("host", host)], secs, &body.to_string());
+                        model.push((SeriesRef(0), format!("logs/{host}"), secs, body as i64));
+                    }
+                }
+                Step::Histograms(points) => {
+                    for (metric, host, secs) in points {
+                        let (metric, host, value) = (format!("h{}", METRICS[metric]), HOSTS[host], model.len());
+                        histograms(&store, &metric, &[("host", host)], &[(secs, value as f64)]);
+                        model.push((SeriesRef(0), format!("{metric}/{host}"), secs, value as i64));
+                    }
                 }
                 Step::Maintain => {
                     clock = clock.plus(Duration::from_secs(30));

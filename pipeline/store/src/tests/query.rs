@@ -6,7 +6,7 @@ use flyball_model::batch::STALE_NAN_BITS;
 use flyball_model::{Kind, MetricInfo, PointBatch, UnixNanos};
 
 use crate::Store;
-use crate::testing::{context, folder, log, open, plan, put, series, sql};
+use crate::testing::{context, folder, histograms, log, open, plan, put, series, sql};
 
 /// 10 hosts, 100 points each at 0, 10, … 990 s, in two files and memory.
 fn filled(dir: &tempfile::TempDir) -> Arc<Store> {
@@ -145,48 +145,18 @@ async fn a_column_says_its_unit_and_kind() {
 }
 
 #[tokio::test]
-async fn metrics_has_every_point_with_its_name_and_labels_and_no_logs() {
+async fn metrics_has_every_number_with_its_name_and_labels_and_nothing_else() {
     let dir = folder();
     let store = open(&dir);
     put(&store, "m", &[("b", "2"), ("a", "1")], 1, 4.0);
     put(&store, "n", &[], 2, 5.0);
     log(&store, &[("host", "x")], 3, "hello");
+    histograms(&store, "h", &[], &[(3, 0.5)]);
     assert_eq!(
         sql(&store, "SELECT * FROM metrics ORDER BY time").await,
         ["1970-01-01T00:00:01Z|m|4.0|{a: 1, b: 2}", "1970-01-01T00:00:02Z|n|5.0|{}"]
     );
-    assert_eq!(sql(&store, "SELECT count(*) FROM metrics WHERE name IN ('n', 'logs')").await, ["1"]);
-}
-
-#[tokio::test]
-async fn logs_have_resource_labels_as_columns_in_memory_and_history() {
-    let dir = folder();
-    let store = open(&dir);
-    log(&store, &[("service_name", "web"), ("body", "clash")], 3, "hello");
-    log(&store, &[("service_name", "db")], 1, "slow query");
-    for history in [false, true] {
-        if history {
-            store.flush().expect("a writable folder");
-            assert_eq!(store.stats().hot_log_records, 0);
-        }
-        for (query, expected) in [
-            (
-                "SELECT service_name, resource_body, body, severity_number FROM logs ORDER BY time",
-                &["db||slow query|9", "web|clash|hello|9"][..],
-            ),
-            ("SELECT body FROM logs WHERE service_name = 'db'", &["slow query"]),
-            ("SELECT body FROM logs WHERE time > '1970-01-01T00:00:02Z'", &["hello"]),
-            ("SELECT count(*) FROM logs WHERE resource_body IS NULL", &["1"]),
-            ("SELECT count(*) FROM logs", &["2"]),
-            ("SELECT count(*) FROM logs WHERE body LIKE '%query%' AND service_name LIKE 'd%'", &["1"]),
-            ("SELECT attributes['length'] FROM logs WHERE body = 'hello'", &["5"]),
-        ] {
-            assert_eq!(sql(&store, query).await, expected, "{query}, history: {history}");
-        }
-    }
-    let before = store.stats();
-    sql(&store, "SELECT count(*) FROM logs WHERE time > '1970-01-01T01:00:00Z'").await;
-    assert_eq!(store.stats().files_opened, before.files_opened);
+    assert_eq!(sql(&store, "SELECT count(*) FROM metrics WHERE name IN ('n', 'logs', 'h')").await, ["1"]);
 }
 
 #[tokio::test]

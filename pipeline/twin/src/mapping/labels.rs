@@ -201,7 +201,9 @@ mod tests {
 
     fn check<T>(pairs: &[(&str, &str)], ask: impl Fn(Labels<'_>) -> T) -> T {
         let registry = SeriesRegistry::new(1);
-        let series = registry.resolve("kube_pod_owner", pairs, UnixNanos(0)).expect("below the cap");
+        let series = registry
+            .resolve("kube_pod_owner", flyball_model::Shape::Numbers, pairs, UnixNanos(0))
+            .expect("below the cap");
         let view = registry.read();
         ask(Labels { view: &view, series, metric: view.metric_of(series), ignore: &[] })
     }

@@ -54,7 +54,8 @@ impl Fed {
                         .collect::<Vec<_>>(),
                 );
                 labels.sort_unstable();
-                let series = self.registry.resolve(metric, &labels, time).expect("below the cap");
+                let series =
+                    self.registry.resolve(metric, flyball_model::Shape::Numbers, &labels, time).expect("below the cap");
                 (series, time, value.parse().expect("a number"))
             })
             .collect()
@@ -256,14 +257,21 @@ fn entities_beyond_the_bound_are_refused_and_counted_and_known_ones_go_on() {
     let registry = SeriesRegistry::new(ENTITIES_MAX + 10);
     let mut batch = PointBatch::with_capacity(ENTITIES_MAX + 2);
     for number in 0..ENTITIES_MAX + 2 {
-        let series = registry.resolve("node_load1", &[("instance", &number.to_string())], UnixNanos(1));
+        let series = registry.resolve(
+            "node_load1",
+            flyball_model::Shape::Numbers,
+            &[("instance", &number.to_string())],
+            UnixNanos(1),
+        );
         batch.push(series.expect("below the cap"), UnixNanos(1), 1.0);
     }
     let twin = Twin::new(Mapping::builtin());
     twin.observe(&registry.read(), &batch);
     twin.observe(&registry.read(), &batch);
     assert_eq!((twin.len(EntityKind::Node), twin.entities_refused()), (ENTITIES_MAX, 2));
-    let of_known = registry.resolve("node_load5", &[("instance", "0")], UnixNanos(2)).expect("below the cap");
+    let of_known = registry
+        .resolve("node_load5", flyball_model::Shape::Numbers, &[("instance", "0")], UnixNanos(2))
+        .expect("below the cap");
     batch.clear();
     batch.push(of_known, UnixNanos(2), 0.5);
     twin.observe(&registry.read(), &batch);

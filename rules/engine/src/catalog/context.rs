@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::cte_worktable::CteWorkTable;
-use datafusion::common::TableReference;
+use datafusion::common::{TableReference, internal_datafusion_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
@@ -75,7 +75,8 @@ impl ContextProvider for Context<'_> {
     fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
         let name = name.trim_matches('"').to_lowercase();
         let table: Arc<dyn TableProvider> = if RANGE_FUNCTIONS.contains(&name.as_str()) {
-            Arc::new(functions::relation(self.tables, &name, &args).map_err(QueryError::into_datafusion)?)
+            let now = self.state.scalar_functions().get("now").ok_or_else(|| internal_datafusion_err!("no now()"))?;
+            functions::relation(self.tables, now, &name, &args).map_err(QueryError::into_datafusion)?
         } else {
             self.builtin_table_function(&name, &args)?
         };

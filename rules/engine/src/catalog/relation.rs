@@ -17,12 +17,18 @@ use crate::query::bind::{Binder, reads_clock};
 /// A table that a query reads, so that a rule can be run when data of it arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TableRead {
-    /// The points of one metric, also through a range function.
+    /// The points of one metric, numbers or histograms, also through a range function.
     Metric(MetricRef),
     /// `metrics`: the points of all metrics.
     Metrics,
     /// `logs`.
     Logs,
+    /// `spans`, also through a range function.
+    Spans,
+    /// `exemplars`: those of all metrics.
+    Exemplars,
+    /// `texts`.
+    Texts,
     /// `power`: the points of `Store::power_metrics`.
     Power,
     /// `twin.node`, `flyball.rules`, …
@@ -52,8 +58,8 @@ pub(crate) enum TableVersion {
 pub(crate) struct Relation {
     pub(crate) read: TableRead,
     pub(crate) version: TableVersion,
-    /// The number of metrics, when the name did not match exactly: a new metric might match better.
-    pub(crate) guessed_among: Option<usize>,
+    /// The version of all names, when the name did not match exactly: a new metric might match better.
+    pub(crate) guessed_among: Option<u64>,
     pub(crate) table: Arc<dyn TableProvider>,
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
-use flyball_model::series::{LOGS, RegistryView};
+use flyball_model::series::{LOGS, RegistryView, SPANS, TEXTS, is_stream_table};
 use flyball_model::{MetricRef, name};
 use flyball_store::Store;
 use flyball_yaml::nearest;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::information_schema;
+use super::names::{Form, Names};
 use super::relation::{Relation, TableRead, TableVersion};
 use super::system::{SystemProvider, SystemTable};
 use crate::query::error::QueryError;
@@ -23,19 +24,26 @@ pub(crate) const DEFAULT_SCHEMA: &str = "public";
 /// The schema of [`information_schema`].
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 /// The tables that exist before any point came. A metric of such a name is reached through `metrics` only.
-const FIXED: [(&str, TableRead); 3] =
-    [("metrics", TableRead::Metrics), (LOGS, TableRead::Logs), ("power", TableRead::Power)];
+const FIXED: [(&str, TableRead); 6] = [
+    ("metrics", TableRead::Metrics),
+    (LOGS, TableRead::Logs),
+    (SPANS, TableRead::Spans),
+    ("exemplars", TableRead::Exemplars),
+    (TEXTS, TableRead::Texts),
+    ("power", TableRead::Power),
+];
 
 /// Everything that can stand after FROM but range functions.
 #[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) store: Arc<Store>,
     system: RwLock<BTreeMap<(String, String), Arc<dyn SystemTable>>>,
+    names: Mutex<Names>,
 }
 
 impl Tables {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, system: RwLock::default() }
+        Self { store, system: RwLock::default(), names: Mutex::default() }
     }
 
     /// Adds or replaces a system table.
@@ -61,12 +69,9 @@ impl Tables {
         }
     }
 
-    /// A metric by its name as written in SQL, and whether it matched exactly. `None` for `metrics`, `logs` and `power`.
-    pub(crate) fn find_metric(&self, name: &str) -> Result<(Option<MetricRef>, bool), QueryError> {
-        Ok(match self.find_public(name)? {
-            (TableRead::Metric(metric), exact) => (Some(metric), exact),
-            (_, exact) => (None, exact),
-        })
+    /// A table of metrics or records by its name as written in SQL, and whether it matched exactly.
+    pub(crate) fn find_read(&self, name: &str) -> Result<(TableRead, bool), QueryError> {
+        self.find_public(name)
     }
 
     /// What a table looks like now.
@@ -75,15 +80,17 @@ impl Tables {
             labels: registry.label_names(metric).len(),
             described: registry.info_version(metric),
         };
+        let labels_of_streams = |name: &str| {
+            let registry = self.store.registry().read();
+            let none = TableVersion::Labels { labels: 0, described: 0 };
+            registry.metric(name).map_or(none, |streams| labels_of(&registry, streams))
+        };
         match read {
             TableRead::Metric(metric) => labels_of(&self.store.registry().read(), *metric),
-            TableRead::Logs => {
-                let registry = self.store.registry().read();
-                registry
-                    .metric(LOGS)
-                    .map_or(TableVersion::Labels { labels: 0, described: 0 }, |logs| labels_of(&registry, logs))
-            }
-            TableRead::Metrics | TableRead::Power => TableVersion::Fixed,
+            TableRead::Logs => labels_of_streams(LOGS),
+            TableRead::Spans => labels_of_streams(SPANS),
+            TableRead::Texts => labels_of_streams(TEXTS),
+            TableRead::Metrics | TableRead::Exemplars | TableRead::Power => TableVersion::Fixed,
             TableRead::System { schema, .. } if schema == INFORMATION_SCHEMA => TableVersion::Fixed,
             TableRead::System { schema, name } => self
                 .system
@@ -93,12 +100,13 @@ impl Tables {
         }
     }
 
-    /// How many metrics there are: when it grows, a name that was guessed may have an exact match.
-    pub(crate) fn metric_count(&self) -> usize {
-        self.store.registry().read().metric_count()
+    /// Grows when a metric comes or is described anew: a name that was guessed may mean another then.
+    pub(crate) fn names_version(&self) -> u64 {
+        self.store.registry().read().names_version()
     }
 
-    fn relation(&self, read: TableRead, exact: bool) -> Relation {
+    /// A relation that reads `read` as it is.
+    pub(crate) fn relation(&self, read: TableRead, exact: bool) -> Relation {
         self.relation_of(read.clone(), exact, || self.provider(&read))
     }
 
@@ -111,7 +119,7 @@ impl Tables {
     ) -> Relation {
         // The version is taken first: if a label appears in between, the plan is made anew once more than needed, never once less.
         let version = self.version(&read);
-        Relation { read, version, guessed_among: (!exact).then(|| self.metric_count()), table: make() }
+        Relation { read, version, guessed_among: (!exact).then(|| self.names_version()), table: make() }
     }
 
     fn provider(&self, read: &TableRead) -> Arc<dyn TableProvider> {
@@ -119,6 +127,9 @@ impl Tables {
             TableRead::Metric(metric) => self.store.metric_table(*metric),
             TableRead::Metrics => self.store.metrics_table(),
             TableRead::Logs => self.store.logs_table(),
+            TableRead::Spans => self.store.spans_table(),
+            TableRead::Exemplars => self.store.exemplars_table(),
+            TableRead::Texts => self.store.texts_table(),
             TableRead::Power => self.store.power_table(),
             TableRead::System { schema, name } => {
                 let table = self.system.read().get(&(schema.clone(), name.clone())).map(Arc::clone);
@@ -151,7 +162,7 @@ impl Tables {
         self.find_public(name).map(|(read, exact)| self.relation(read, exact))
     }
 
-    /// Exactly, then as an original or dotted name, then without regard to case.
+    /// Exactly, then as an original or dotted name, then as exporters to Prometheus would call it, then without regard to case.
     fn find_public(&self, name: &str) -> Result<(TableRead, bool), QueryError> {
         if let Some((_, read)) = FIXED.iter().find(|fixed| fixed.0 == name) {
             return Ok((read.clone(), true));
@@ -161,21 +172,34 @@ impl Tables {
             return Ok((TableRead::Metric(metric), true));
         }
         let usual = name::metric_name(name);
-        let by_original = || registry.metrics().find(|&metric| registry.info(metric).original == name);
-        if let Some(metric) = by_original().or_else(|| registry.metric(&usual)) {
+        let called = |form, name: &str| self.one_of(name, &registry, self.names.lock().find(&registry, form, name));
+        if let Some(metric) = called(Form::Original, name)? {
+            return Ok((TableRead::Metric(metric), false));
+        }
+        if let Some(metric) = registry.metric(&usual).filter(|_| !is_stream_table(&usual)) {
+            return Ok((TableRead::Metric(metric), false));
+        }
+        if let Some(metric) = called(Form::Translated, &usual)? {
             return Ok((TableRead::Metric(metric), false));
         }
         let fixed = FIXED.iter().filter(|fixed| fixed.0.eq_ignore_ascii_case(&usual));
         let mut found: Vec<_> = fixed.map(|(name, read)| ((*name).to_string(), read.clone())).collect();
         if found.is_empty() {
-            found = metrics_of(&registry)
-                .filter(|(candidate, _)| candidate.eq_ignore_ascii_case(&usual))
-                .map(|(candidate, metric)| (candidate.to_string(), TableRead::Metric(metric)))
+            let lower = usual.to_ascii_lowercase();
+            let mut metrics = self.names.lock().find(&registry, Form::LowerCase, &lower);
+            metrics.extend(registry.metric(&lower).filter(|_| !is_stream_table(&lower)));
+            found = metrics
+                .into_iter()
+                .map(|metric| (registry.metric_name(metric).to_string(), TableRead::Metric(metric)))
                 .collect();
         }
         match found.len() {
             1 => Ok((found.swap_remove(0).1, false)),
-            0 => Err(self.unknown_public(name, &registry)),
+            0 => {
+                // Looking for what is meant takes its time; series that come must not wait for it.
+                drop(registry);
+                Err(self.unknown_public(name))
+            }
             _ => {
                 let mut candidates: Vec<_> = found.into_iter().map(|found| found.0).collect();
                 candidates.sort_unstable();
@@ -184,10 +208,32 @@ impl Tables {
         }
     }
 
-    fn unknown_public(&self, name: &str, registry: &RegistryView<'_>) -> QueryError {
-        let metrics = metrics_of(registry).map(|metric| metric.0);
+    /// The only metric, or the only one that has points; none is no error yet, and several are one.
+    fn one_of(
+        &self,
+        name: &str,
+        registry: &RegistryView<'_>,
+        mut metrics: Vec<MetricRef>,
+    ) -> Result<Option<MetricRef>, QueryError> {
+        if metrics.iter().any(|&metric| !registry.series_of(metric).is_empty()) {
+            metrics.retain(|&metric| !registry.series_of(metric).is_empty());
+        }
+        if metrics.len() <= 1 {
+            return Ok(metrics.first().copied());
+        }
+        let mut candidates: Vec<_> = metrics.iter().map(|&metric| registry.metric_name(metric).to_string()).collect();
+        candidates.sort_unstable();
+        Err(QueryError::AmbiguousName { name: name.to_string(), candidates, position: None })
+    }
+
+    fn unknown_public(&self, name: &str) -> QueryError {
+        let metrics: Vec<Arc<str>> = {
+            let registry = self.store.registry().read();
+            let names = registry.metrics().map(|metric| Arc::clone(registry.metric_name(metric)));
+            names.filter(|name| !is_stream_table(name)).collect()
+        };
         let system = self.system.read();
-        let like = nearest(name, FIXED.iter().map(|fixed| fixed.0).chain(metrics))
+        let like = nearest(name, FIXED.iter().map(|fixed| fixed.0).chain(metrics.iter().map(|name| &**name)))
             .map(str::to_owned)
             // `node` is not like `twin.node`, but it is what is meant.
             .or_else(|| {
@@ -242,8 +288,4 @@ impl Tables {
         };
         QueryError::UnknownTable { name: dotted, nearest, position: None }
     }
-}
-
-fn metrics_of<'a>(registry: &'a RegistryView<'_>) -> impl Iterator<Item = (&'a str, MetricRef)> {
-    registry.metrics().map(|metric| (registry.metric_name(metric).as_ref(), metric)).filter(|metric| metric.0 != LOGS)
 }

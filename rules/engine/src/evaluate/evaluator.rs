@@ -23,10 +23,10 @@ struct Unplanned {
     known: Option<Known>,
 }
 
-/// How much there is to know about names: every new table or label comes with a new metric or series.
+/// How much there is to know about names: every new table or label comes with a new metric, a description or a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Known {
-    metrics: usize,
+    names: u64,
     series: usize,
 }
 
@@ -109,5 +109,5 @@ pub(crate) fn awaited_table(error: &QueryError) -> Option<&str> {
 
 fn known(database: &Database) -> Known {
     let registry = database.store().registry().read();
-    Known { metrics: registry.metric_count(), series: registry.series_count() }
+    Known { names: registry.names_version(), series: registry.series_count() }
 }

@@ -24,7 +24,8 @@ impl Estate {
     /// Adds a point; `labels` are sorted.
     pub(crate) fn point(&self, metric: &str, labels: &[(&str, &str)], at: UnixNanos, value: f64) {
         let store = self.database.store();
-        let series = store.registry().resolve(metric, labels, at).expect("room for a series");
+        let series =
+            store.registry().resolve(metric, flyball_model::Shape::Numbers, labels, at).expect("room for a series");
         let mut points = PointBatch::default();
         points.push(series, at, value);
         store.append(&points);

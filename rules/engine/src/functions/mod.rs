@@ -11,6 +11,8 @@
 //! | `avg_over`, `max_over`, `min_over` | over the samples | series with a sample |
 //! | `quantile_over` | interpolated quantile, `(metric, interval, q)` with q from 0 to 1 | series with a sample |
 //!
+//! `avg_over`, `max_over`, `min_over` and `quantile_over` also take `spans`: one row a label set and name, over durations in seconds.
+//!
 //! A staleness marker ends a series: one whose last sample in the interval is a marker is not in `latest`; in the other functions
 //! markers are no samples.
 //!
@@ -20,9 +22,13 @@
 //! | `window` | the numbers: pure functions of a window's samples |
 //! | `table` | the table in a plan; label predicates are pushed down to it |
 //! | `exec` | reading the samples and making the rows |
+//! | `spans` | the functions that take `spans` |
+//! | `histogram` | those that take native histograms, and what can be asked of a histogram |
 
 mod call;
 mod exec;
+pub(crate) mod histogram;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,9 +36,11 @@ mod window;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::Expr;
+use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::{Expr, ScalarUDF};
+use flyball_model::Shape;
 
-use crate::catalog::relation::{Relation, TableRead};
+use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;
 use crate::query::error::QueryError;
 
@@ -40,18 +48,44 @@ use crate::query::error::QueryError;
 pub(crate) const RANGE_FUNCTIONS: [&str; 8] =
     ["rate", "increase", "delta", "latest", "avg_over", "max_over", "min_over", "quantile_over"];
 
-/// The table that a range function gives.
+/// The table that a range function gives; `now` is the function of that name.
 ///
 /// # Errors
 /// Unknown metrics and arguments that don't fit.
-pub(crate) fn relation(tables: &Arc<Tables>, name: &str, args: &[Expr]) -> Result<Relation, QueryError> {
+pub(crate) fn relation(
+    tables: &Arc<Tables>,
+    now: &Arc<ScalarUDF>,
+    name: &str,
+    args: &[Expr],
+) -> Result<Arc<dyn TableProvider>, QueryError> {
     let call = call::Call::new(name, args)?;
-    let (metric, exact) = tables.find_metric(&call.metric).map_err(|error| error.at(call.position))?;
-    let Some(metric) = metric else {
-        let message = format!("'{}' is not the table of one metric", call.metric);
-        return Err(QueryError::Argument { function: name.to_string(), message, position: call.position });
-    };
-    Ok(tables.relation_of(TableRead::Metric(metric), exact, || {
-        Arc::new(table::RangeTable::new(&tables.store, metric, call.window))
-    }))
+    let (read, exact) = tables.find_read(&call.metric).map_err(|error| error.at(call.position))?;
+    let wrong = |message: String| QueryError::Argument { function: name.to_string(), message, position: call.position };
+    match read {
+        TableRead::Metric(metric) if tables.store.registry().read().shape(metric) == Shape::Histograms => {
+            let view = histogram::over(tables.relation(read, exact), now, call.window);
+            match view.map_err(|error| QueryError::Internal { message: error.to_string() })? {
+                Some(view) => Ok(Arc::new(view)),
+                None => Err(wrong(format!(
+                    "the points of '{0}' are histograms, of which there are rate, increase and latest; take quantile(histogram, 0.95), \
+                     count or sum FROM one of these, or FROM {0}",
+                    call.metric
+                ))),
+            }
+        }
+        TableRead::Metric(metric) => Ok(Arc::new(
+            tables.relation_of(read, exact, || Arc::new(table::RangeTable::new(&tables.store, metric, call.window))),
+        )),
+        TableRead::Spans => {
+            let view = spans::over(tables.relation(TableRead::Spans, exact), now, call.window);
+            match view.map_err(|error| QueryError::Internal { message: error.to_string() })? {
+                Some(view) => Ok(Arc::new(view)),
+                None => Err(wrong(
+                    "spans are no samples of series; avg_over, max_over, min_over and quantile_over give figures of their durations"
+                        .into(),
+                )),
+            }
+        }
+        _ => Err(wrong(format!("'{}' is not the table of one metric", call.metric))),
+    }
 }

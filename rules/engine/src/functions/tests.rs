@@ -125,3 +125,73 @@ async fn a_label_named_value_keeps_out_of_the_values_way() {
     let fixture = Fixture::new().series("m", &[("host", "a"), ("value", "label")], &[(990, 1.0)]);
     fixture.check("SELECT value, exported_value FROM latest(m) WHERE exported_value = 'label'", &["1.0,label"]).await;
 }
+
+fn spans() -> Fixture {
+    let web = [("service_name", "web"), ("zone", "z")];
+    Fixture::new()
+        .span(&web, "GET /", 940, 9000)
+        .span(&web, "GET /", 941, 100)
+        .span(&web, "GET /", 990, 200)
+        .span(&web, "GET /", 1000, 400)
+        .span(&web, "POST /", 990, 50)
+        .span(&[("service_name", "db")], "query", 995, 10)
+        .span(&[("service_name", "db")], "query", 1001, 9000)
+}
+
+#[tokio::test]
+async fn durations_of_spans_have_a_row_for_each_label_set_and_name() {
+    let fixture = spans();
+    for (function, expected) in [
+        ("quantile_over(spans, INTERVAL '1 minute', 0.75)", ["db,,query,0.01", "web,z,GET /,0.3", "web,z,POST /,0.05"]),
+        ("quantile_over(spans, INTERVAL '1 minute', 0)", ["db,,query,0.01", "web,z,GET /,0.1", "web,z,POST /,0.05"]),
+        ("max_over(spans, INTERVAL '1 minute')", ["db,,query,0.01", "web,z,GET /,0.4", "web,z,POST /,0.05"]),
+        ("min_over(Spans, INTERVAL '1 minute')", ["db,,query,0.01", "web,z,GET /,0.1", "web,z,POST /,0.05"]),
+        ("avg_over(spans, INTERVAL '1 minute')", ["db,,query,0.01", "web,z,GET /,0.233333", "web,z,POST /,0.05"]),
+    ] {
+        let sql = format!("SELECT service_name, zone, name, round(value, 6) FROM {function} ORDER BY 1, 3");
+        fixture.check(&sql, &expected).await;
+    }
+    fixture
+        .check("SELECT * FROM max_over(spans, INTERVAL '1 second')", &["1970-01-01T00:16:40Z,0.4,web,z,GET /"])
+        .await;
+    fixture
+        .check("SELECT q.value FROM quantile_over(spans, INTERVAL '1 hour', 1) AS q WHERE q.name = 'GET /'", &["9.0"])
+        .await;
+    Fixture::new().check("SELECT service_name FROM avg_over(spans, INTERVAL '1 hour')", &[]).await;
+}
+
+#[tokio::test]
+async fn a_resource_label_that_is_called_value_keeps_out_of_the_figures_way() {
+    let labels = [("resource_value", "a"), ("time", "b"), ("value", "c")];
+    let fixture = Fixture::new().span(&labels, "GET /", 990, 200);
+    let sql = "SELECT value, resource_value, resource_resource_value, resource_time FROM max_over(spans, INTERVAL '1 minute')";
+    fixture.check(sql, &["0.2,a,c,b"]).await;
+    fixture.check(&format!("{sql} WHERE resource_resource_value = 'd'"), &[]).await;
+}
+
+#[tokio::test]
+async fn a_figure_of_durations_is_in_seconds_and_reads_only_the_spans_it_needs() {
+    let fixture = spans();
+    let sql =
+        "SELECT value, service_name FROM quantile_over(spans, INTERVAL '1 minute', 0.5) WHERE service_name = 'db'";
+    let result = fixture.database.query(sql, NOW).await.expect("a good query");
+    assert_eq!(unit_of(result.schema.field(0)), Some("s"));
+    let plan = fixture.database.query(&format!("EXPLAIN {sql}"), NOW).await.expect("a good query");
+    let plan = output::table(&plan);
+    assert!(plan.contains("spans, time=1970-01-01T00:15:40.000000001Z..=1970-01-01T00:16:40"), "{plan}");
+    assert!(plan.contains("series where") && !plan.contains("FilterExec"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_has_no_samples_is_refused_with_what_to_ask_instead() {
+    let fixture = spans();
+    for (from, expected) in [
+        (
+            "rate(spans, INTERVAL '1 minute')",
+            "1:24: rate: spans are no samples of series; avg_over, max_over, min_over and quantile_over give figures of their durations",
+        ),
+        ("latest(texts)", "1:26: latest: 'texts' is not the table of one metric"),
+    ] {
+        fixture.check_error(&format!("SELECT value FROM {from}"), expected).await;
+    }
+}

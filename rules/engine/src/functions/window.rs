@@ -54,12 +54,20 @@ fn seconds(nanos: i64) -> f64 {
 ///   the series is taken to begin or end half such a distance away from the sample.
 /// - A counter is not stretched beyond the instant at which it would have been zero.
 fn extrapolated(times: &[i64], values: &[f64], window: Window, counter: bool) -> Option<f64> {
-    let (&[first_at, .., last_at], &[first, .., last]) = (times, values) else { return None };
+    let &[first, .., last] = values else { return None };
     let mut growth = last - first;
     if counter {
         growth +=
             values.array_windows().filter(|[before, after]| after < before).map(|[before, _]| before).sum::<f64>();
     }
+    let (covered, sampled) = coverage(times, first, growth, window, counter);
+    Some(growth * covered / sampled)
+}
+
+/// The seconds that a growth is stretched to, and those between the first and the last of several samples in which it was seen; see
+/// [`extrapolated`]. `first` is the first value.
+pub(super) fn coverage(times: &[i64], first: f64, growth: f64, window: Window, counter: bool) -> (f64, f64) {
+    let &[first_at, .., last_at] = times else { return (1.0, 1.0) };
     let sampled = seconds(last_at - first_at);
     let distance = sampled / (times.len() - 1) as f64;
     let reach = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
@@ -68,7 +76,7 @@ fn extrapolated(times: &[i64], values: &[f64], window: Window, counter: bool) ->
         before = before.min(sampled * (first / growth));
     }
     let after = reach(seconds(window.to - last_at));
-    Some(growth * (sampled + before + after) / sampled)
+    (sampled + before + after, sampled)
 }
 
 /// The mean, summed with a running compensation (Neumaier) so that small values beside large ones are not lost.

@@ -41,7 +41,7 @@ pub struct Prepared {
     units: Vec<Option<String>>,
     reads: Vec<TableRead>,
     versions: Vec<TableVersion>,
-    guessed_among: Option<usize>,
+    guessed_among: Option<u64>,
     reads_clock: bool,
 }
 
@@ -179,7 +179,7 @@ impl Prepared {
     /// runs, without what is new.
     pub fn is_current(&self, database: &Database) -> bool {
         let tables = &database.tables;
-        self.guessed_among.is_none_or(|among| tables.metric_count() == among)
+        self.guessed_among.is_none_or(|among| tables.names_version() == among)
             && self.reads.iter().zip(&self.versions).all(|(read, version)| tables.version(read) == *version)
     }
 }

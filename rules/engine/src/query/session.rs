@@ -30,6 +30,7 @@ use datafusion::prelude::SessionConfig;
 use flyball_model::UnixNanos;
 
 use super::yielding::YieldAfterJoins;
+use crate::functions::histogram;
 
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
@@ -67,6 +68,10 @@ pub(crate) fn shared_state(partitions: usize) -> SessionState {
         .with_physical_optimizer_rule(Arc::new(YieldAfterJoins));
     if let Some(functions) = builder.scalar_functions() {
         functions.retain(|function| !UNBOUNDED.contains(&function.name()));
+        functions.extend(histogram::scalar_functions());
+    }
+    if let Some(functions) = builder.aggregate_functions() {
+        functions.extend(histogram::aggregate_functions());
     }
     builder.build()
 }

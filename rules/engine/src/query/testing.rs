@@ -6,7 +6,9 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampNanosecondArray}
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use flyball_model::batch::time_type;
-use flyball_model::{MetricInfo, PointBatch, UnixNanos};
+use flyball_model::rows::{Span, SpanBuilder};
+use flyball_model::series::SPANS;
+use flyball_model::{Kind, MetricInfo, PointBatch, Shape, UnixNanos};
 use flyball_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
@@ -33,7 +35,7 @@ impl Fixture {
     /// Adds a series with points at seconds since the epoch.
     pub(crate) fn series(self, metric: &str, labels: &[(&str, &str)], points: &[(i64, f64)]) -> Self {
         let store = self.database.store();
-        let series = store.registry().resolve(metric, labels, UnixNanos(0)).expect("below the cap");
+        let series = store.registry().resolve(metric, Shape::Numbers, labels, UnixNanos(0)).expect("below the cap");
         let mut batch = PointBatch::default();
         points.iter().for_each(|&(at, value)| batch.push(series, UnixNanos::from_secs(at), value));
         store.append(&batch);
@@ -43,6 +45,24 @@ impl Fixture {
     pub(crate) fn describe(self, metric: &str, original: &str, unit: &str) -> Self {
         let info = MetricInfo { original: original.into(), unit: unit.into(), ..MetricInfo::default() };
         self.database.store().registry().describe(metric, &info);
+        self
+    }
+
+    /// Says of a metric what its values mean.
+    pub(crate) fn of_kind(self, metric: &str, kind: Kind) -> Self {
+        let info = MetricInfo { kind, ..MetricInfo::default() };
+        self.database.store().registry().describe(metric, &info);
+        self
+    }
+
+    /// Adds a span at seconds since the epoch.
+    pub(crate) fn span(self, resource: &[(&str, &str)], name: &str, at: i64, millis: u64) -> Self {
+        let store = self.database.store();
+        let stream = store.registry().resolve(SPANS, Shape::Streams, resource, UnixNanos(0)).expect("below the cap");
+        let mut builder = SpanBuilder::default();
+        let span = Span::new(stream, UnixNanos::from_secs(at));
+        builder.push(Span { name, duration_nanos: millis * 1_000_000, ..span }, []);
+        store.append_rows(builder.finish());
         self
     }
 

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 use super::{UNIT_KEY, unit_of};
 
 /// Functions whose value has the unit of their first argument.
-const KEEPING: [&str; 19] = [
+const KEEPING: [&str; 22] = [
     "abs",
     "approx_median",
     "approx_percentile_cont",
@@ -29,7 +29,10 @@ const KEEPING: [&str; 19] = [
     "max",
     "mean",
     "median",
+    "merge",
     "min",
+    "percentile_cont",
+    "quantile",
     "round",
     "stddev",
     "sum",

@@ -6,7 +6,7 @@ use flyball_tests::otlp::{gauge, metrics, point};
 use flyball_tests::time::now_nanos;
 use flyball_tests::{Flyball, Python};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::{Value, json};
@@ -45,10 +45,6 @@ fn calls_that_cannot_be_taken_get_their_code_and_a_line() {
     let large =
         metrics(&[], vec![gauge("large", (0..4_000).map(|_| point(&[], now_nanos(), 1.0)).collect())]).encode_to_vec();
     let bomb = metrics(&[], vec![gauge(&"x".repeat(1_000_000), vec![])]).encode_to_vec();
-    let spans = vec![ScopeSpans { spans: vec![Span::default(); 3], ..ScopeSpans::default() }];
-    let spans = ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { scope_spans: spans, ..ResourceSpans::default() }],
-    };
     let good = good();
     for (what, method, body, compression, code, lines) in [
         (
@@ -62,7 +58,6 @@ fn calls_that_cannot_be_taken_get_their_code_and_a_line() {
         ("over the limit", METRICS, &large, "none", "RESOURCE_EXHAUSTED", &[("rejected", "body_too_large", 1)]),
         ("a gzip bomb", METRICS, &bomb, "gzip", "RESOURCE_EXHAUSTED", &[("rejected", "body_too_large", 1)]),
         ("deflate", METRICS, &good, "deflate", "UNIMPLEMENTED", &[("rejected", "content_encoding", 1)]),
-        ("traces", TRACES, &spans.encode_to_vec(), "none", "UNIMPLEMENTED", &[("rejected", "span", 3)]),
         ("an unknown service", "/no.Service/Call", &good, "none", "UNIMPLEMENTED", &[]),
     ] {
         let flyball = start();
@@ -87,4 +82,21 @@ fn a_partial_success_names_count_and_reason_and_gzip_is_taken() {
     assert!(partial.error_message.contains("empty_metric_name"), "{}", partial.error_message);
     check_good_point(&flyball);
     check_ledger(&flyball, &[("stored", "", 1), ("rejected", "empty_metric_name", 1)]);
+}
+
+#[test]
+fn bad_spans_are_a_partial_success() {
+    let Some(python) = Python::need() else { return };
+    let flyball = start();
+    let old = Span { start_time_unix_nano: 1, end_time_unix_nano: 2, ..Span::default() };
+    let scope_spans = vec![ScopeSpans { spans: vec![old.clone(), Span::default(), old], ..ScopeSpans::default() }];
+    let request =
+        ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] };
+    let (code, details, body) = call(&python, &flyball, TRACES, &request.encode_to_vec(), "none");
+    assert_eq!(code, "OK", "{details}");
+    let response = ExportTraceServiceResponse::decode(body.as_slice()).expect("the protocol's answer");
+    let partial = response.partial_success.expect("two spans were refused");
+    assert_eq!(partial.rejected_spans, 2);
+    assert!(partial.error_message.contains("too_old"), "{}", partial.error_message);
+    check_ledger(&flyball, &[("stored", "", 1), ("rejected", "too_old", 2)]);
 }

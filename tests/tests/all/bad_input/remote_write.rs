@@ -21,6 +21,7 @@ fn a_request_that_is_no_request_is_refused_whole() {
     let protobuf = ("content-type", "application/x-protobuf");
     let encoded = |encoding| [protobuf, ("content-encoding", encoding)];
     let version_2 = ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    let version_3 = ("content-type", "application/x-protobuf;proto=io.prometheus.write.v3.Request");
     // A length of 1 GiB, and nothing behind it.
     let bomb = [0x80, 0x80, 0x80, 0x80, 0x04, 0x00];
     let noise = b"neither snappy nor protobuf";
@@ -30,7 +31,8 @@ fn a_request_that_is_no_request_is_refused_whole() {
         ("a length that is a lie", HEADERS.to_vec(), &bomb, 413, "body_too_large"),
         ("gzip", encoded("gzip").to_vec(), noise, 415, "content_encoding"),
         ("JSON", vec![("content-type", "application/json")], b"{}", 415, "content_type"),
-        ("version 2", vec![version_2, ("content-encoding", "snappy")], noise, 415, "content_type"),
+        ("version 2, not snappy", vec![version_2, ("content-encoding", "snappy")], noise, 400, "malformed"),
+        ("version 3", vec![version_3, ("content-encoding", "snappy")], noise, 415, "content_type"),
     ] {
         let flyball = start();
         let answer = flyball.http.post("/api/v1/write", &headers, body);

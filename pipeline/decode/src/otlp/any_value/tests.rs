@@ -4,6 +4,7 @@ use prost::Message;
 use proto::any_value::Value;
 
 use super::*;
+use crate::otlp::scope::Scope;
 use crate::testing;
 
 /// The view as the message it was read from, without references to a string table.
@@ -40,6 +41,24 @@ pub(crate) fn rebuild_pairs<'a>(
             Ok(proto::KeyValue { key, value: Some(value).filter(|value| value.value.is_some()), key_strindex: 0 })
         })
         .collect()
+}
+
+/// A scope as the message it was read from.
+pub(crate) fn rebuild_scope(scope: Scope<'_>) -> Result<proto::InstrumentationScope, DecodeError> {
+    Ok(proto::InstrumentationScope {
+        name: String::from_utf8_lossy(scope.name).into_owned(),
+        version: String::from_utf8_lossy(scope.version).into_owned(),
+        attributes: rebuild_pairs(scope.attributes())?,
+        dropped_attributes_count: 0,
+    })
+}
+
+/// Takes out what the view does not show.
+pub(crate) fn prune_scope(scope: Option<proto::InstrumentationScope>) -> Option<proto::InstrumentationScope> {
+    let mut scope = scope.unwrap_or_default();
+    scope.dropped_attributes_count = 0;
+    prune_pairs(&mut scope.attributes);
+    Some(scope)
 }
 
 /// Takes out what the view does not show.

@@ -21,9 +21,9 @@ fn rebuild(body: &[u8]) -> Result<ExportLogsServiceRequest, DecodeError> {
         let mut scopes = Vec::new();
         for scope in resource.scopes() {
             let scope = scope?;
-            let name = text(scope.scope_name()?);
+            let instrumentation = any_value::rebuild_scope(scope.scope()?)?;
             let log_records = scope.records().map(|record| rebuild_record(record?)).collect::<Result<_, _>>()?;
-            scopes.push(scope_logs(name, log_records));
+            scopes.push(scope_logs(Some(instrumentation), log_records));
         }
         resources.push(resource_logs_of(any_value::rebuild_pairs(resource.attributes())?, scopes));
     }
@@ -34,8 +34,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn scope_logs(name: String, log_records: Vec<proto::LogRecord>) -> proto::ScopeLogs {
-    let scope = Some(InstrumentationScope { name, ..Default::default() });
+fn scope_logs(scope: Option<InstrumentationScope>, log_records: Vec<proto::LogRecord>) -> proto::ScopeLogs {
     proto::ScopeLogs { scope, log_records, ..Default::default() }
 }
 
@@ -55,10 +54,11 @@ fn rebuild_record(record: LogRecord<'_>) -> Result<proto::LogRecord, DecodeError
         severity_text: text(record.severity_text),
         body: record.body.map(any_value::rebuild).transpose()?,
         attributes: any_value::rebuild_pairs(record.attributes)?,
+        dropped_attributes_count: record.dropped_attributes_count,
+        flags: record.flags,
         event_name: text(record.event_name),
         trace_id: record.trace_id.to_vec(),
         span_id: record.span_id.to_vec(),
-        ..Default::default()
     })
 }
 
@@ -74,10 +74,8 @@ fn prune(request: ExportLogsServiceRequest) -> ExportLogsServiceRequest {
             for record in &mut records {
                 record.body.iter_mut().for_each(any_value::prune);
                 any_value::prune_pairs(&mut record.attributes);
-                record.flags = 0;
-                record.dropped_attributes_count = 0;
             }
-            scopes.push(scope_logs(scope.scope.unwrap_or_default().name, records));
+            scopes.push(scope_logs(any_value::prune_scope(scope.scope), records));
         }
         resources.push(resource_logs_of(attributes, scopes));
     }

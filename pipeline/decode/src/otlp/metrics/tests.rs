@@ -3,6 +3,7 @@ use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 use prost::Message;
+use proto::exponential_histogram_data_point::Buckets;
 use proto::metric::Data as ProtoData;
 use proto::number_data_point::Value;
 
@@ -10,8 +11,14 @@ use super::*;
 use crate::otlp::any_value::tests::{prune_pairs, rebuild_pairs};
 use crate::testing::{self, KEY_VALUE, Schema, numbers, scramble, spoil, spoilings};
 
-static POINTS: Schema = Schema(&[(1, &Schema(&[(7, &KEY_VALUE)]))]);
-static METRICS: Schema = Schema(&[(2, &Schema(&[(5, &POINTS), (7, &POINTS), (9, &Schema(&[])), (10, &Schema(&[]))]))]);
+static EXEMPLAR: Schema = Schema(&[(7, &KEY_VALUE)]);
+static POINTS: Schema = Schema(&[(1, &Schema(&[(5, &EXEMPLAR), (7, &KEY_VALUE)]))]);
+static HISTOGRAMS: Schema = Schema(&[(1, &Schema(&[(8, &EXEMPLAR), (9, &KEY_VALUE)]))]);
+static EXPONENTIALS: Schema =
+    Schema(&[(1, &Schema(&[(1, &KEY_VALUE), (8, &Schema(&[])), (9, &Schema(&[])), (11, &EXEMPLAR)]))]);
+static SUMMARIES: Schema = Schema(&[(1, &Schema(&[(6, &Schema(&[])), (7, &KEY_VALUE)]))]);
+static METRICS: Schema =
+    Schema(&[(2, &Schema(&[(5, &POINTS), (7, &POINTS), (9, &HISTOGRAMS), (10, &EXPONENTIALS), (11, &SUMMARIES)]))]);
 static REQUEST: Schema = Schema(&[(1, &Schema(&[(1, &Schema(&[(1, &KEY_VALUE)])), (2, &METRICS)]))]);
 
 /// All views of a request as the message they were read from, in one scope per resource.
@@ -53,31 +60,102 @@ fn rebuild_data(data: Data<'_>) -> Result<Option<ProtoData>, DecodeError> {
         Data::Gauge(points) => Some(ProtoData::Gauge(proto::Gauge { data_points: rebuild_points(points)? })),
         Data::Sum { points, temporality, monotonic } => Some(ProtoData::Sum(proto::Sum {
             data_points: rebuild_points(points)?,
-            aggregation_temporality: match temporality {
-                None => 0,
-                Some(Temporality::Delta) => 1,
-                Some(Temporality::Cumulative) => 2,
-            },
+            aggregation_temporality: number_of(temporality),
             is_monotonic: monotonic,
         })),
-        Data::Histogram { points } => Some(histogram(points as usize)),
-        Data::ExponentialHistogram { points } => Some(exponential_histogram(points as usize)),
-        Data::Summary { points } => Some(summary(points as usize)),
+        Data::Histogram { points, temporality } => Some(ProtoData::Histogram(proto::Histogram {
+            data_points: points.into_iter().map(|point| rebuild_histogram(point?)).collect::<Result<_, _>>()?,
+            aggregation_temporality: number_of(temporality),
+        })),
+        Data::ExponentialHistogram { points, temporality } => {
+            Some(ProtoData::ExponentialHistogram(proto::ExponentialHistogram {
+                data_points: points.into_iter().map(|point| rebuild_exponential(point?)).collect::<Result<_, _>>()?,
+                aggregation_temporality: number_of(temporality),
+            }))
+        }
+        Data::Summary { points } => Some(ProtoData::Summary(proto::Summary {
+            data_points: points.into_iter().map(|point| rebuild_summary(point?)).collect::<Result<_, _>>()?,
+        })),
     })
 }
 
-fn histogram(points: usize) -> ProtoData {
-    let data_points = vec![proto::HistogramDataPoint::default(); points];
-    ProtoData::Histogram(proto::Histogram { data_points, ..Default::default() })
+fn number_of(temporality: Option<Temporality>) -> i32 {
+    match temporality {
+        None => 0,
+        Some(Temporality::Delta) => 1,
+        Some(Temporality::Cumulative) => 2,
+    }
 }
 
-fn exponential_histogram(points: usize) -> ProtoData {
-    let data_points = vec![proto::ExponentialHistogramDataPoint::default(); points];
-    ProtoData::ExponentialHistogram(proto::ExponentialHistogram { data_points, ..Default::default() })
+fn rebuild_histogram(point: HistogramPoint<'_>) -> Result<proto::HistogramDataPoint, DecodeError> {
+    Ok(proto::HistogramDataPoint {
+        attributes: rebuild_pairs(point.attributes)?,
+        start_time_unix_nano: point.start_time,
+        time_unix_nano: point.time,
+        count: point.count,
+        sum: point.sum,
+        bucket_counts: point.bucket_counts.iter().collect::<Result<_, _>>()?,
+        explicit_bounds: point.explicit_bounds.iter().collect::<Result<_, _>>()?,
+        exemplars: rebuild_exemplars(point.exemplars)?,
+        flags: point.flags,
+        min: point.min,
+        max: point.max,
+    })
 }
 
-fn summary(points: usize) -> ProtoData {
-    ProtoData::Summary(proto::Summary { data_points: vec![proto::SummaryDataPoint::default(); points] })
+fn rebuild_exponential(point: ExponentialPoint<'_>) -> Result<proto::ExponentialHistogramDataPoint, DecodeError> {
+    let buckets = |run: BucketRun<'_>| {
+        let bucket_counts = run.counts.iter().collect::<Result<_, _>>()?;
+        Ok(Some(Buckets { offset: run.offset, bucket_counts }))
+    };
+    Ok(proto::ExponentialHistogramDataPoint {
+        attributes: rebuild_pairs(point.attributes)?,
+        start_time_unix_nano: point.start_time,
+        time_unix_nano: point.time,
+        count: point.count,
+        sum: point.sum,
+        scale: point.scale,
+        zero_count: point.zero_count,
+        positive: buckets(point.positive)?,
+        negative: buckets(point.negative)?,
+        flags: point.flags,
+        exemplars: rebuild_exemplars(point.exemplars)?,
+        min: point.min,
+        max: point.max,
+        zero_threshold: point.zero_threshold,
+    })
+}
+
+fn rebuild_summary(point: SummaryPoint<'_>) -> Result<proto::SummaryDataPoint, DecodeError> {
+    let quantile = |read: ValueAtQuantile| proto::summary_data_point::ValueAtQuantile {
+        quantile: read.quantile,
+        value: read.value,
+    };
+    Ok(proto::SummaryDataPoint {
+        attributes: rebuild_pairs(point.attributes)?,
+        start_time_unix_nano: point.start_time,
+        time_unix_nano: point.time,
+        count: point.count,
+        sum: point.sum,
+        quantile_values: point.quantiles.iter().map(|read| read.map(quantile)).collect::<Result<_, _>>()?,
+        flags: point.flags,
+    })
+}
+
+fn rebuild_exemplars(exemplars: Exemplars<'_>) -> Result<Vec<proto::Exemplar>, DecodeError> {
+    let exemplar = |exemplar: Exemplar<'_>| {
+        Ok(proto::Exemplar {
+            filtered_attributes: rebuild_pairs(exemplar.attributes)?,
+            time_unix_nano: exemplar.time,
+            span_id: exemplar.span_id.to_vec(),
+            trace_id: exemplar.trace_id.to_vec(),
+            value: exemplar.value.map(|value| match value {
+                Number::Double(value) => proto::exemplar::Value::AsDouble(value),
+                Number::Int(value) => proto::exemplar::Value::AsInt(value),
+            }),
+        })
+    };
+    exemplars.iter().map(|read| exemplar(read?)).collect()
 }
 
 fn rebuild_points(points: NumberPoints<'_>) -> Result<Vec<proto::NumberDataPoint>, DecodeError> {
@@ -91,7 +169,7 @@ fn rebuild_points(points: NumberPoints<'_>) -> Result<Vec<proto::NumberDataPoint
                 Number::Double(value) => Value::AsDouble(value),
                 Number::Int(value) => Value::AsInt(value),
             }),
-            exemplars: Vec::new(),
+            exemplars: rebuild_exemplars(point.exemplars)?,
         })
     };
     points.into_iter().map(|read| point(read?)).collect()
@@ -115,32 +193,47 @@ fn prune(request: ExportMetricsServiceRequest) -> ExportMetricsServiceRequest {
 
 fn prune_metric(metric: &mut proto::Metric) {
     metric.metadata.clear();
-    let points = match &mut metric.data {
-        None => return,
-        Some(ProtoData::Gauge(gauge)) => &mut gauge.data_points,
-        Some(ProtoData::Sum(sum)) => {
-            if !(1..=2).contains(&sum.aggregation_temporality) {
-                sum.aggregation_temporality = 0;
-            }
-            &mut sum.data_points
-        }
-        Some(ProtoData::Histogram(data)) => {
-            metric.data = Some(histogram(data.data_points.len()));
-            return;
-        }
-        Some(ProtoData::ExponentialHistogram(data)) => {
-            metric.data = Some(exponential_histogram(data.data_points.len()));
-            return;
-        }
-        Some(ProtoData::Summary(data)) => {
-            metric.data = Some(summary(data.data_points.len()));
-            return;
+    let temporality = |number: &mut i32| {
+        if !(1..=2).contains(number) {
+            *number = 0;
         }
     };
-    for point in points {
-        prune_pairs(&mut point.attributes);
-        point.exemplars.clear();
+    match &mut metric.data {
+        None => {}
+        Some(ProtoData::Gauge(gauge)) => gauge.data_points.iter_mut().for_each(prune_number),
+        Some(ProtoData::Sum(sum)) => {
+            temporality(&mut sum.aggregation_temporality);
+            sum.data_points.iter_mut().for_each(prune_number);
+        }
+        Some(ProtoData::Histogram(histogram)) => {
+            temporality(&mut histogram.aggregation_temporality);
+            for point in &mut histogram.data_points {
+                prune_pairs(&mut point.attributes);
+                point.exemplars.iter_mut().for_each(prune_exemplar);
+            }
+        }
+        Some(ProtoData::ExponentialHistogram(histogram)) => {
+            temporality(&mut histogram.aggregation_temporality);
+            for point in &mut histogram.data_points {
+                prune_pairs(&mut point.attributes);
+                point.exemplars.iter_mut().for_each(prune_exemplar);
+                point.positive.get_or_insert_default();
+                point.negative.get_or_insert_default();
+            }
+        }
+        Some(ProtoData::Summary(summary)) => {
+            summary.data_points.iter_mut().for_each(|point| prune_pairs(&mut point.attributes));
+        }
     }
+}
+
+fn prune_number(point: &mut proto::NumberDataPoint) {
+    prune_pairs(&mut point.attributes);
+    point.exemplars.iter_mut().for_each(prune_exemplar);
+}
+
+fn prune_exemplar(exemplar: &mut proto::Exemplar) {
+    prune_pairs(&mut exemplar.filtered_attributes);
 }
 
 /// Both as bytes, since a NaN is not equal to itself.

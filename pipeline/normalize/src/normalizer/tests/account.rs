@@ -2,7 +2,11 @@
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::metrics::v1::{Histogram, HistogramDataPoint, Summary, SummaryDataPoint};
+use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Summary,
+    SummaryDataPoint,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -39,6 +43,44 @@ fn number_point() -> impl Strategy<Value = NumberDataPoint> {
     })
 }
 
+/// Of which some fit and some don't.
+fn histogram_point() -> impl Strategy<Value = HistogramDataPoint> {
+    (pairs(), time(), 0..3u64, vec(0..2u64, 0..4), vec(any::<f64>(), 0..3), 0..2u32).prop_map(
+        |(attributes, time_unix_nano, count, bucket_counts, explicit_bounds, flags)| HistogramDataPoint {
+            exemplars: vec![Exemplar { time_unix_nano, filtered_attributes: attributes.clone(), ..Default::default() }],
+            attributes,
+            time_unix_nano,
+            count,
+            bucket_counts,
+            explicit_bounds,
+            flags,
+            ..Default::default()
+        },
+    )
+}
+
+fn exponential_point() -> impl Strategy<Value = ExponentialHistogramDataPoint> {
+    (pairs(), time(), 0..3u64, 0..3u64, -11..22i32, any::<f64>()).prop_map(
+        |(attributes, time_unix_nano, count, zero_count, scale, zero_threshold)| ExponentialHistogramDataPoint {
+            attributes,
+            time_unix_nano,
+            count,
+            zero_count,
+            scale,
+            zero_threshold,
+            ..Default::default()
+        },
+    )
+}
+
+fn summary_point() -> impl Strategy<Value = SummaryDataPoint> {
+    let value = prop_oneof![any::<f64>(), select(vec![f64::NAN, f64::INFINITY])];
+    let quantile = (0.0..1.0, value).prop_map(|(quantile, value)| ValueAtQuantile { quantile, value });
+    (pairs(), time(), vec(quantile, 0..3), 0..2u32).prop_map(|(attributes, time_unix_nano, quantile_values, flags)| {
+        SummaryDataPoint { attributes, time_unix_nano, quantile_values, flags, ..Default::default() }
+    })
+}
+
 fn metrics() -> impl Strategy<Value = ExportMetricsServiceRequest> {
     let points = || vec(number_point(), 0..5);
     let data = prop_oneof![
@@ -46,14 +88,13 @@ fn metrics() -> impl Strategy<Value = ExportMetricsServiceRequest> {
         (points(), 0..3i32, any::<bool>()).prop_map(|(data_points, aggregation_temporality, is_monotonic)| {
             Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic })
         }),
-        (0..3usize).prop_map(|points| {
-            Data::Histogram(Histogram {
-                data_points: vec![HistogramDataPoint::default(); points],
-                ..Default::default()
-            })
+        (vec(histogram_point(), 0..4), 0..3i32).prop_map(|(data_points, aggregation_temporality)| {
+            Data::Histogram(Histogram { data_points, aggregation_temporality })
         }),
-        (0..3usize)
-            .prop_map(|points| Data::Summary(Summary { data_points: vec![SummaryDataPoint::default(); points] })),
+        (vec(exponential_point(), 0..4), 0..3i32).prop_map(|(data_points, aggregation_temporality)| {
+            Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality })
+        }),
+        vec(summary_point(), 0..4).prop_map(|data_points| Data::Summary(Summary { data_points })),
     ];
     let metric = (name(), prop::option::of(data)).prop_map(|(name, data)| Metric { name, data, ..Default::default() });
     let resource = (pairs(), vec(metric, 0..4)).prop_map(|(attributes, metrics)| ResourceMetrics {
@@ -101,9 +142,13 @@ fn write_request() -> impl Strategy<Value = prompb::WriteRequest> {
         .prop_map(|(name, value)| prompb::Label { name: name.into(), value: value.into_bytes() });
     let millis = select(vec![NOW.as_millis(), NOW.as_millis() + 1, 0, i64::MIN, i64::MAX]);
     let sample = (millis, any::<f64>()).prop_map(|(timestamp, value)| prompb::Sample { value, timestamp });
-    let series = (vec(label, 0..5), vec(sample, 0..4), 0..3usize).prop_map(|(labels, samples, histograms)| {
-        prompb::TimeSeries { labels, samples, histograms: vec![prompb::Histogram::default(); histograms] }
-    });
+    let series =
+        (vec(label, 0..5), vec(sample, 0..4), 0..3usize).prop_map(|(labels, samples, histograms)| prompb::TimeSeries {
+            labels,
+            samples,
+            histograms: vec![prompb::Histogram::default(); histograms],
+            ..Default::default()
+        });
     vec(series, 0..6).prop_map(|timeseries| prompb::WriteRequest { timeseries, metadata: Vec::new() })
 }
 
@@ -123,15 +168,16 @@ fn check<M: Message + Default>(
     received: impl Fn(&M) -> usize,
 ) -> Result<(), TestCaseError> {
     let bench = bench();
-    let normalized = bench.normalizer.normalize(format, body, NOW);
+    let normalized = bench.normalizer.normalize(format, body, None, NOW);
     if let Ok(request) = M::decode(body) {
         let normalized = match normalized {
             Ok(normalized) => normalized,
             Err(error) => return Err(TestCaseError::fail(format!("prost can read it: {error}"))),
         };
         let rejected: u64 = normalized.rejections.iter().map(|rejection| rejection.points).sum();
-        let accounted = normalized.points.len() + normalized.logs.len() + rejected as usize;
+        let accounted = normalized.count() as usize + rejected as usize;
         prop_assert_eq!(accounted, received(&request), "{:?}", normalized.rejections);
+        prop_assert!(normalized.not_finite <= normalized.count(), "each point counts once");
         let reasons: std::collections::BTreeSet<_> = normalized.rejections.iter().map(|r| r.reason).collect();
         prop_assert_eq!(reasons.len(), normalized.rejections.len(), "one line a reason");
         prop_assert!(bench.registry.len() <= 5);
@@ -158,15 +204,15 @@ proptest! {
     #[test]
     fn metrics_balance(request in metrics(), flips in flips()) {
         let body = request.encode_to_vec();
-        check(Format::OtlpMetrics, &body, metric_points)?;
-        check(Format::OtlpMetrics, &spoil(body, &flips), metric_points)?;
+        check(Format::Otlp(Signal::Metrics), &body, metric_points)?;
+        check(Format::Otlp(Signal::Metrics), &spoil(body, &flips), metric_points)?;
     }
 
     #[test]
     fn logs_balance(request in logs(), flips in flips()) {
         let body = request.encode_to_vec();
-        check(Format::OtlpLogs, &body, log_records)?;
-        check(Format::OtlpLogs, &spoil(body, &flips), log_records)?;
+        check(Format::Otlp(Signal::Logs), &body, log_records)?;
+        check(Format::Otlp(Signal::Logs), &spoil(body, &flips), log_records)?;
     }
 
     #[test]
@@ -179,9 +225,49 @@ proptest! {
     #[test]
     fn the_same_bytes_give_the_same_batch(request in metrics()) {
         let body = request.encode_to_vec();
-        let [first, second] = [bench(), bench()].map(|bench| bench.take(Format::OtlpMetrics, &body));
+        let [first, second] = [bench(), bench()].map(|bench| bench.take(Format::Otlp(Signal::Metrics), &body));
         prop_assert_eq!(first.points.series(), second.points.series());
         prop_assert_eq!(first.points.times(), second.points.times());
         prop_assert_eq!(first.rejections, second.rejections);
+    }
+}
+
+#[test]
+fn a_body_that_asks_for_the_same_labels_without_end_is_refused() {
+    let label = "x".repeat(100);
+    let points = |count: usize| (0..count).map(|n| point(&[("n", &format!("{n:02}"))], NOW_NANOS, 1.0)).collect();
+    let otlp = |count| {
+        let resource_metrics = vec![resource(&[("r", label.as_str())], vec![gauge("m", points(count))])];
+        (Format::Otlp(Signal::Metrics), ExportMetricsServiceRequest { resource_metrics }.encode_to_vec())
+    };
+    let line_protocol = |count: usize| {
+        let fields: Vec<_> = (0..count).map(|number| format!("f{number}=1")).collect();
+        let body = format!("m,n=12,r={label} {}", fields.join(",")).into_bytes();
+        (Format::LineProtocol { precision: flyball_model::intake::Precision::Auto, whole: false }, body)
+    };
+    let remote_write = |count| {
+        let pair = |name: &str, value: &str| prompb::Label { name: name.into(), value: value.into() };
+        let series = |number| prompb::TimeSeries {
+            labels: vec![pair("n", &format!("{number:02}")), pair("r", &label)],
+            samples: vec![prompb::Sample { value: 1.0, timestamp: NOW.as_millis() }],
+            ..Default::default()
+        };
+        let timeseries = (0..count).map(series).collect();
+        (Format::RemoteWrite1, prompb::WriteRequest { timeseries, metadata: Vec::new() }.encode_to_vec())
+    };
+    let max = 10 * (3 + 101);
+    let what = "bytes of labels of new series";
+    for (requests, stored) in [
+        ([otlp(10), otlp(11)], 10),
+        ([line_protocol(10), line_protocol(11)], 10),
+        // Without a name they are refused, and read all the same.
+        ([remote_write(10), remote_write(11)], 0),
+    ] {
+        let [fits, does_not] = requests.map(|(format, body)| {
+            let mut bench = Bench::default();
+            bench.normalizer.bounds = Bounds { label_bytes: max, ..BOUNDS };
+            bench.normalizer.normalize(format, &body, None, NOW).map(|taken| taken.count())
+        });
+        assert_eq!((fits, does_not), (Ok(stored), Err(DecodeError::TooMany { what, max })));
     }
 }

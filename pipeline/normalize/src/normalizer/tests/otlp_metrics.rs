@@ -1,9 +1,7 @@
 use flyball_model::Temporality;
 use flyball_model::batch::is_stale;
+use flyball_model::ledger::Signal;
 use opentelemetry_proto::tonic::common::v1::ArrayValue;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Summary, SummaryDataPoint,
-};
 
 use super::*;
 
@@ -67,6 +65,7 @@ fn kind_temporality_unit_and_help_are_described() {
         kind: Kind::Gauge,
         unit: "By".into(),
         help: "how much".into(),
+        shape: Some(flyball_model::Shape::Numbers),
         ..MetricInfo::default()
     };
     assert_eq!(bench.info("a_gauge"), Some(expected));
@@ -128,6 +127,23 @@ fn a_point_without_a_recorded_value_is_stale_and_one_without_any_is_refused() {
 }
 
 #[test]
+fn what_stands_beside_the_flag_of_no_value_counts_for_nothing() {
+    let bench = Bench::default();
+    let value = Some(number_data_point::Value::AsInt(i64::MAX));
+    let at = |start_time_unix_nano, flags| NumberDataPoint {
+        start_time_unix_nano,
+        flags,
+        value,
+        ..point(&[], NOW_NANOS, 0.0)
+    };
+    let send = |point| bench.otlp(vec![resource(&[], vec![sum("d", 1, true, vec![point])])]);
+    let series = SeriesRef(send(at(5, 0)).points.series()[0]);
+    let stale = send(at(9, 1));
+    assert_eq!(stale.warnings, [], "no integer is stored, so none is rounded");
+    assert_eq!(bench.registry.read().start_at(series), Some(UnixNanos(5)), "the total goes on");
+}
+
+#[test]
 fn integers_become_floats_and_nan_and_infinities_are_kept_and_counted() {
     let bench = Bench::default();
     let int = NumberDataPoint { value: Some(number_data_point::Value::AsInt(-7)), ..point(&[], NOW_NANOS, 0.0) };
@@ -137,28 +153,6 @@ fn integers_become_floats_and_nan_and_infinities_are_kept_and_counted() {
     assert_eq!((normalized.points.len(), normalized.not_finite), (4, 3));
 }
 
-#[test]
-fn histograms_and_summaries_are_refused_by_count_with_the_first_as_an_example() {
-    let bench = Bench::default();
-    let metric = |name: &str, data| Metric { name: name.into(), data: Some(data), ..Default::default() };
-    let explicit =
-        Data::Histogram(Histogram { data_points: vec![HistogramDataPoint::default(); 2], ..Default::default() });
-    let data_points = vec![ExponentialHistogramDataPoint::default(); 3];
-    let exponential = Data::ExponentialHistogram(ExponentialHistogram { data_points, ..Default::default() });
-    let summary = Data::Summary(Summary { data_points: vec![SummaryDataPoint::default(); 4] });
-    let empty = Data::Summary(Summary::default());
-    let good = gauge("good", vec![point(&[], NOW_NANOS, 1.0)]);
-    let metrics =
-        vec![metric("none", empty), metric("h", explicit), metric("e", exponential), metric("s", summary), good];
-    let normalized = bench.otlp(vec![resource(&[], metrics)]);
-    assert_eq!(normalized.points.len(), 1);
-    assert_eq!(refused(&normalized), [(Reason::Histogram, 5), (Reason::Summary, 4)].into());
-    let details: Vec<_> = normalized.rejections.iter().map(|rejection| rejection.detail.as_str()).collect();
-    assert!(details[0].starts_with("metric \"h\": explicit-bucket histograms are not taken yet"), "{details:?}");
-    assert!(details[1].starts_with("metric \"s\": summaries are not taken yet"), "{details:?}");
-}
-
-/// One bad point beside a good one: the good one is kept, the bad one has its reason, and the words say what and where.
 fn check_bad(bad: ResourceMetrics, reason: Reason, words: &[&str]) {
     let bench = Bench::new(Limits { labels: 3, label_bytes: 20, ..Limits::default() });
     let good = resource(&[("host", "a")], vec![gauge("good", vec![point(&[], NOW_NANOS, 1.0)])]);
@@ -232,7 +226,7 @@ fn names_that_are_not_utf8_cost_their_own_points_only() {
         let mut body = ExportMetricsServiceRequest { resource_metrics: resources }.encode_to_vec();
         let at = body.windows(find.len()).position(|window| window == find.as_bytes()).expect("it is in there");
         body[at] = 0xff;
-        bench.take(Format::OtlpMetrics, &body)
+        bench.take(Format::Otlp(Signal::Metrics), &body)
     };
     let points = || vec![point(&[], 0, 1.0), point(&[("key", "value")], 0, 2.0)];
     for (find, stored) in [("key", 1), ("value", 1), ("metric", 0)] {

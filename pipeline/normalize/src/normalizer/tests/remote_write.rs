@@ -1,6 +1,6 @@
 use flyball_model::batch::{STALE_NAN_BITS, is_stale};
 
-use super::prompb::{Histogram, Label, MetricMetadata, Sample, TimeSeries, WriteRequest};
+use super::prompb::{Label, MetricMetadata, Sample, TimeSeries, WriteRequest};
 use super::*;
 
 const NOW_MS: i64 = NOW.as_millis();
@@ -11,7 +11,7 @@ fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
     TimeSeries {
         labels: labels.iter().map(label).collect(),
         samples: samples.iter().map(sample).collect(),
-        histograms: Vec::new(),
+        ..TimeSeries::default()
     }
 }
 
@@ -112,15 +112,6 @@ fn good_samples_of_a_series_with_bad_ones_are_kept() {
 }
 
 #[test]
-fn native_histograms_are_refused_by_count() {
-    let mut histogram = series(&[("__name__", "h")], &[(NOW_MS, 1.0)]);
-    histogram.histograms = vec![Histogram::default(); 4];
-    let normalized = Bench::default().remote_write(&request(vec![histogram]));
-    assert_eq!((normalized.points.len(), refused(&normalized)), (1, [(Reason::Histogram, 4)].into()));
-    assert!(normalized.rejections[0].detail.starts_with("metric \"h\": native histograms"));
-}
-
-#[test]
 fn metadata_describes_metrics() {
     let bench = Bench::default();
     let metadata = |metric_type, family: &str, unit: &str| MetricMetadata {
@@ -149,7 +140,7 @@ fn metadata_describes_metrics() {
         |original: &str, kind, unit: &str, help: &str| Some((original.into(), kind, unit.into(), help.into()));
     assert_eq!(info("requests_total"), expected("requests_total", Kind::Counter, "", "help of requests"));
     assert_eq!(info("temperature"), expected("temperature", Kind::Gauge, "celsius", "help of temperature"));
-    assert_eq!(info("summary"), expected("summary", Kind::Unknown, "", "help of summary"));
+    assert_eq!(info("summary"), expected("summary", Kind::Summary, "", "help of summary"));
     assert_eq!(info("later"), expected("later", Kind::Gauge, "", "help of later"), "before its first sample");
     assert_eq!((info("requests"), info("histogram")), (None, None));
 }

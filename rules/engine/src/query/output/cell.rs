@@ -53,6 +53,8 @@ pub(super) fn value(column: &dyn Array, row: usize) -> Value {
         Value::String(nanos.map_or_else(|| raw.to_string(), |nanos| UnixNanos(nanos).to_string()))
     };
     match column.data_type() {
+        // A column without a type, as `SELECT NULL` has it, keeps no nulls.
+        DataType::Null => Value::Null,
         DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
         DataType::Int8 => column.as_primitive::<Int8Type>().value(row).into(),
         DataType::Int16 => column.as_primitive::<Int16Type>().value(row).into(),

@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, MapBuilder, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, MapBuilder, NullArray, RecordBatch, StringArray,
     StringBuilder, TimestampNanosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::ipc::reader::StreamReader;
-use flyball_model::batch::{map_field_names, string_map_type, time_type};
+use flyball_model::batch::time_type;
+use flyball_model::rows::{map_field_names, string_map_type};
 
 use super::*;
 use crate::query::{QueryResult, UNIT_KEY};
@@ -81,6 +82,15 @@ fn an_arrow_stream_reads_back_the_same() {
     let reader = StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
     let batches: Vec<_> = reader.collect::<Result<_, _>>().expect("the same batches");
     assert_eq!(batches, result.batches);
+}
+
+#[test]
+fn a_column_of_untyped_nulls_is_null() {
+    let schema = Arc::new(Schema::new(vec![Field::new("nothing", DataType::Null, true)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(NullArray::new(1))]).expect("one column");
+    let result = QueryResult { schema, batches: vec![batch], elapsed: Duration::ZERO };
+    assert_eq!(json(&result)["rows"].to_string(), "[[null]]");
+    assert_eq!(csv(&result), "nothing\r\n\r\n");
 }
 
 #[test]

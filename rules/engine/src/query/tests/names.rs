@@ -1,3 +1,5 @@
+use flyball_model::Kind;
+
 use crate::query::testing::Fixture;
 
 fn fixture() -> Fixture {
@@ -70,6 +72,68 @@ async fn a_dotted_name_works_in_quotes_and_its_unit_is_in_the_header() {
 }
 
 #[tokio::test]
+async fn a_metric_answers_to_the_name_that_exporters_to_prometheus_would_give_it() {
+    let energy = "scaph_host_energy_microjoules";
+    let fixture = fixture()
+        .of_kind("http_server_duration", Kind::Histogram)
+        .describe("cpu_time", "cpu.time", "s")
+        .of_kind("cpu_time", Kind::Counter)
+        .series("cpu_time", &[("host", "a")], &[(950, 0.0), (1000, 50.0)])
+        .series(energy, &[("host", "a")], &[(990, 7.0)])
+        .of_kind(energy, Kind::Counter)
+        .series("uptime_total", &[("host", "a")], &[(990, 8.0)])
+        .of_kind("uptime_total", Kind::Counter);
+    for (from, value) in [
+        ("http_server_duration_seconds", "2.0"),
+        ("\"http.server.duration_seconds\"", "2.0"),
+        ("latest(http_server_duration_seconds)", "2.0"),
+        ("latest('http.server.duration')", "2.0"),
+        ("latest('http_server_duration_seconds', INTERVAL '1 minute')", "2.0"),
+        ("increase(cpu_time_seconds_total, INTERVAL '50 seconds')", ""),
+        ("rate('cpu_time_seconds_total', INTERVAL '51 seconds')", "1.0"),
+        ("scaph_host_energy_microjoules_total", "7.0"),
+        ("uptime", "8.0"),
+    ] {
+        let rows: &[&str] = if value.is_empty() { &[] } else { &[value] };
+        fixture.check(&format!("SELECT round(value, 1) FROM {from}"), rows).await;
+    }
+    fixture
+        .check_error(
+            "SELECT value FROM cpu_time_milliseconds",
+            "1:19: unknown table 'cpu_time_milliseconds': SHOW TABLES lists what there is; a metric's table exists from its first point on",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_name_that_translations_of_two_metrics_share_is_refused_with_both() {
+    let point = [(990, 1.0)];
+    let fixture = Fixture::new()
+        .describe("load", "load", "s")
+        .series("load", &[], &point)
+        .describe("load__", "load..", "s")
+        .series("load__", &[], &point);
+    let sql = "SELECT value FROM load_seconds";
+    fixture.check_error(sql, "1:19: 'load_seconds' is ambiguous: write one of load, load__ exactly").await;
+    let ranged = "SELECT value FROM latest(load_seconds)";
+    fixture.check_error(ranged, "1:26: 'load_seconds' is ambiguous: write one of load, load__ exactly").await;
+    // A metric of that very name is meant from its first point on.
+    let fixture = fixture.series("load_seconds", &[], &[(990, 3.0)]);
+    fixture.check(sql, &["3.0"]).await;
+}
+
+#[tokio::test]
+async fn a_translated_name_is_looked_up_anew_when_a_metric_is_described() {
+    let fixture = Fixture::new().describe("a", "a", "s").series("a", &[], &[(990, 1.0)]);
+    let sql = "SELECT value FROM a_seconds";
+    let prepared = fixture.database.prepare(sql).await.expect("a metric in seconds");
+    assert!(prepared.is_current(&fixture.database));
+    let fixture = fixture.series("a_", &[], &[(990, 2.0)]).describe("a_", "a.", "s");
+    assert!(!prepared.is_current(&fixture.database));
+    fixture.check_error(sql, "1:19: 'a_seconds' is ambiguous: write one of a, a_ exactly").await;
+}
+
+#[tokio::test]
 async fn tables_of_a_schema_are_found_and_joined() {
     let fixture = fixture();
     fixture.check("SELECT site, at FROM twin.node WHERE id = 'a'", &["lab,1970-01-01T00:16:40Z"]).await;
@@ -81,7 +145,7 @@ async fn tables_of_a_schema_are_found_and_joined() {
 #[tokio::test]
 async fn fixed_tables_exist_before_any_data() {
     let fixture = Fixture::new();
-    for table in ["metrics", "logs", "power", "Metrics"] {
+    for table in ["metrics", "logs", "spans", "exemplars", "texts", "power", "Metrics"] {
         fixture.check(&format!("SELECT count(*) FROM {table}"), &["0"]).await;
     }
 }
@@ -90,10 +154,8 @@ async fn fixed_tables_exist_before_any_data() {
 async fn tables_and_columns_are_listed() {
     let fixture = fixture();
     let tables = fixture.csv("SHOW TABLES").await;
-    assert_eq!(
-        tables[1..4],
-        ["flyball,public,metrics,BASE TABLE", "flyball,public,logs,BASE TABLE", "flyball,public,power,BASE TABLE"]
-    );
+    let fixed = ["metrics", "logs", "spans", "exemplars", "texts", "power"];
+    assert_eq!(tables[1..7], fixed.map(|table| format!("flyball,public,{table},BASE TABLE")));
     assert!(tables.contains(&"flyball,twin,node,BASE TABLE".to_string()), "{tables:?}");
     fixture
         .check(

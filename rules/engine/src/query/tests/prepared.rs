@@ -51,6 +51,10 @@ async fn a_prepared_query_names_the_tables_it_reads() {
         ("WITH n AS (SELECT * FROM m) SELECT * FROM n", vec![metric("m")]),
         ("SELECT * FROM m WHERE host IN (SELECT id FROM TWIN.node)", vec![metric("m"), node]),
         ("SELECT (SELECT count(*) FROM logs), * FROM power", vec![TableRead::Logs, TableRead::Power]),
+        (
+            "SELECT * FROM quantile_over(spans, INTERVAL '1 minute', 0.5), texts, exemplars",
+            vec![TableRead::Spans, TableRead::Exemplars, TableRead::Texts],
+        ),
         ("SELECT * FROM metrics UNION ALL SELECT * FROM metrics", vec![TableRead::Metrics]),
         ("SELECT 1", vec![]),
     ] {

@@ -1,0 +1,65 @@
+//! The peers, each with its defaults on an empty folder.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::write;
+
+pub(super) fn victoria_metrics(dir: &Path, address: SocketAddr) -> Option<Command> {
+    let mut command = on_path("victoria-metrics")?;
+    command.arg(format!("-storageDataPath={}", dir.join("data").display())).arg(format!("-httpListenAddr={address}"));
+    Some(command)
+}
+
+/// Prometheus 2 or 3: the receiver of 3 takes both versions of remote write.
+pub(super) fn prometheus(program: &str, dir: &Path, address: SocketAddr) -> Result<Option<Command>> {
+    let Some(mut command) = on_path(program) else { return Ok(None) };
+    command
+        .arg(format!("--config.file={}", write(dir, "prometheus.yml", "{}\n")?.display()))
+        .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .arg("--web.enable-remote-write-receiver");
+    Ok(Some(command))
+}
+
+/// The Collector, which decodes metrics and logs and drops them.
+pub(super) fn otelcol(dir: &Path, address: SocketAddr, grpc: bool) -> Result<Option<Command>> {
+    let Some(mut command) = on_path("otelcol") else { return Ok(None) };
+    let protocol = if grpc {
+        format!("grpc: {{endpoint: '{address}', max_recv_msg_size_mib: 64}}")
+    } else {
+        format!("http: {{endpoint: '{address}'}}")
+    };
+    let config = format!(
+        "receivers: {{otlp: {{protocols: {{{protocol}}}}}}}\n\
+         exporters: {{nop: {{}}}}\n\
+         service:\n  telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    \
+         metrics: {{receivers: [otlp], exporters: [nop]}}\n    \
+         logs: {{receivers: [otlp], exporters: [nop]}}\n"
+    );
+    command.arg("--config").arg(write(dir, "otelcol.yaml", &config)?);
+    Ok(Some(command))
+}
+
+/// InfluxDB 2; it takes nothing until it was set up, see [`crate::client::set_up_influxdb`].
+pub(super) fn influxd2(dir: &Path, address: SocketAddr) -> Option<Command> {
+    let mut command = on_path("influxd2")?;
+    command
+        .arg("--bolt-path")
+        .arg(dir.join("bolt"))
+        .arg("--engine-path")
+        .arg(dir.join("engine"))
+        .arg("--sqlite-path")
+        .arg(dir.join("sqlite"))
+        .args(["--http-bind-address", &address.to_string(), "--reporting-disabled"]);
+    Some(command)
+}
+
+#[expect(clippy::disallowed_methods, reason = "PATH is how the peers are found; no part of flyball runs here")]
+fn on_path(program: &str) -> Option<Command> {
+    let path = std::env::var("PATH").ok()?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file()).map(Command::new)
+}
