@@ -11,7 +11,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use flyball_model::SeriesRef;
+use flyball_model::{SeriesRef, Shape};
 use hashbrown::HashTable;
 use parking_lot::{RwLock, RwLockReadGuard};
 use twox_hash::XxHash3_128;
@@ -61,6 +61,9 @@ impl AliasKey {
 #[derive(Debug)]
 pub(crate) struct Aliases {
     secret: [u8; SECRET_BYTES],
+    numbers: AliasKey,
+    histograms: AliasKey,
+    streams: AliasKey,
     table: RwLock<Table>,
     max: usize,
 }
@@ -90,13 +93,25 @@ impl Aliases {
         for (number, word) in secret.chunks_exact_mut(8).enumerate() {
             word.copy_from_slice(&random.hash_one(number).to_le_bytes());
         }
-        Self { secret, table: RwLock::default(), max }
+        let of = |shape: Shape| key(&secret, shape.as_str().as_bytes());
+        let (numbers, histograms, streams) = (of(Shape::Numbers), of(Shape::Histograms), of(Shape::Streams));
+        Self { secret, numbers, histograms, streams, table: RwLock::default(), max }
+    }
+
+    /// The key of a shape.
+    #[inline]
+    pub(crate) fn shape_key(&self, shape: Shape) -> AliasKey {
+        match shape {
+            Shape::Numbers => self.numbers,
+            Shape::Histograms => self.histograms,
+            Shape::Streams => self.streams,
+        }
     }
 
     /// The key of raw bytes.
     #[inline]
     pub(crate) fn key(&self, bytes: &[u8]) -> AliasKey {
-        AliasKey(XxHash3_128::oneshot_with_secret(&self.secret, bytes).expect("the secret is long enough"))
+        key(&self.secret, bytes)
     }
 
     /// Takes a look for the time of one body; entries are learned when it has ended.
@@ -117,6 +132,11 @@ impl Aliases {
             table.insert(key, series);
         }
     }
+}
+
+#[inline]
+fn key(secret: &[u8; SECRET_BYTES], bytes: &[u8]) -> AliasKey {
+    AliasKey(XxHash3_128::oneshot_with_secret(secret, bytes).expect("the secret is long enough"))
 }
 
 impl Table {

@@ -79,14 +79,7 @@ pub(crate) fn take_at(
 /// An id from its hexadecimal digits, in any case.
 fn hex<const BYTES: usize>(digits: &str) -> Option<[u8; BYTES]> {
     let mut id = [0; BYTES];
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    if pairs.len() != BYTES || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in id.iter_mut().zip(pairs) {
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
-    }
+    ::hex::decode_to_slice(digits, &mut id).ok()?;
     (id != [0; BYTES]).then_some(id)
 }
 

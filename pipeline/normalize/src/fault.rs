@@ -143,8 +143,20 @@ pub(crate) type Found<'a, T> = Result<T, Trouble<'a>>;
 pub(crate) fn part<'a, T>(found: Found<'a, T>) -> Result<Result<T, Fault<'a>>, DecodeError> {
     match found {
         Ok(value) => Ok(Ok(value)),
-        Err(Trouble::Point(fault)) => Ok(Err(fault)),
-        Err(Trouble::Body(error)) => Err(error),
+        Err(trouble) => trouble.of_point().map(Err),
+    }
+}
+
+impl<'a> Trouble<'a> {
+    /// The point's fault.
+    ///
+    /// # Errors
+    /// When it is the body's.
+    pub(crate) fn of_point(self) -> Result<Fault<'a>, DecodeError> {
+        match self {
+            Trouble::Point(fault) => Ok(fault),
+            Trouble::Body(error) => Err(error),
+        }
     }
 }
 

@@ -4,14 +4,14 @@
 
 use flyball_decode::DecodeError;
 use flyball_decode::otlp::any_value::{AnyValue, AnyValueBytes};
-use flyball_decode::otlp::logs::{LogRecord, ResourceLogs, ScopeLogs, resource_logs};
+use flyball_decode::otlp::logs::{LogRecord, ResourceLogs, resource_logs};
 use flyball_model::rows::{self, LogBuilder, SpanId, TraceId};
 use flyball_model::series::LOGS;
 
 use crate::attributes::{Attributes, Layout, ScopeAttributes};
-use crate::fault::{Found, part};
+use crate::fault::Found;
 use crate::rejections::Subject;
-use crate::stream::{Stream, read_scope, text};
+use crate::stream::{Stream, text, walk_scope};
 use crate::text::{Text, Texts};
 use crate::window::clamped;
 use crate::work::Work;
@@ -44,27 +44,14 @@ impl<'a> Records<'a> {
     fn walk_resource(&mut self, work: &mut Work<'_, 'a>, resource: ResourceLogs<'a>) -> Result<(), DecodeError> {
         let mut stream = Stream::read(work, LOGS, resource.attributes())?;
         for scope in resource.scopes() {
-            self.walk_scope(work, scope?, &mut stream)?;
-        }
-        Ok(())
-    }
-
-    fn walk_scope(
-        &mut self,
-        work: &mut Work<'_, 'a>,
-        scope_logs: ScopeLogs<'a>,
-        stream: &mut Stream<'a>,
-    ) -> Result<(), DecodeError> {
-        let scope = read_scope(scope_logs.scope()?)?;
-        for record in scope_logs.records() {
-            let record = record?;
-            let taken = match &scope {
-                Ok(scope) => part(self.take(work, &record, scope, stream))?,
-                Err(fault) => Err(fault.clone()),
-            };
-            if let Err(fault) = taken {
-                work.rejections.add(&fault, 1, Subject::LogRecord);
-            }
+            let scope = scope?;
+            walk_scope(
+                work,
+                scope.scope()?,
+                scope.records(),
+                |_| Subject::LogRecord,
+                |work, record, scope| self.take(work, record, scope, &mut stream),
+            )?;
         }
         Ok(())
     }

@@ -81,25 +81,25 @@ pub(crate) struct Family<'a> {
 impl<'a> Family<'a> {
     pub(crate) fn new(work: &Work<'_, 'a>, metric: &Metric<'a>, shape: Shape, resource: &Resource<'a>) -> Self {
         let original = metric_text(metric.name, work.limits);
-        // Numbers and histograms have tables of their own, so their series do not stand for each other.
-        let salt = work.finder.key(shape.as_str().as_bytes());
-        let name_key = work.finder.key(metric.name);
-        let key = resource.key.map(|resource| name_key.within(resource).within(salt));
-        Self { original, suffix: "", name: OnceCell::new(), shape, name_key, key }
+        Self::called(work, original, "", work.finder.key(metric.name), shape, resource)
     }
 
     /// A metric that belongs to this one: the sum of a summary. Its labels are the same.
     pub(crate) fn with_suffix(&self, work: &Work<'_, 'a>, suffix: &'static str, resource: &Resource<'a>) -> Self {
         let name_key = work.finder.key(suffix.as_bytes()).within(self.name_key);
-        let salt = work.finder.key(self.shape.as_str().as_bytes());
-        Self {
-            original: self.original.clone(),
-            suffix,
-            name: OnceCell::new(),
-            shape: self.shape,
-            name_key,
-            key: resource.key.map(|resource| name_key.within(resource).within(salt)),
-        }
+        Self::called(work, self.original.clone(), suffix, name_key, self.shape, resource)
+    }
+
+    fn called(
+        work: &Work<'_, 'a>,
+        original: Result<&'a str, Fault<'a>>,
+        suffix: &'static str,
+        name_key: AliasKey,
+        shape: Shape,
+        resource: &Resource<'a>,
+    ) -> Self {
+        let key = resource.key.map(|resource| name_key.within(resource).within(work.finder.shape_key(shape)));
+        Self { original, suffix, name: OnceCell::new(), shape, name_key, key }
     }
 
     /// The name in Prometheus form, if the one that was sent may be one.
@@ -120,24 +120,12 @@ impl<'a> Family<'a> {
         quantile: f64,
         at: UnixNanos,
     ) -> Found<'a, SeriesRef> {
-        let key = match (self.key, attributes.raw()) {
-            (Some(outer), Some(raw)) => {
-                let own = work.finder.key(raw).within(outer);
-                Some(work.finder.key(&quantile.to_bits().to_le_bytes()).within(own))
-            }
-            _ => None,
-        };
-        if let Some(series) = key.and_then(|key| work.finder.known(key)) {
-            return Ok(series);
+        let key = self.point_key(work, attributes);
+        let key = key.map(|point| work.finder.key(&quantile.to_bits().to_le_bytes()).within(point));
+        match key.and_then(|key| work.finder.known(key)) {
+            Some(series) => Ok(series),
+            None => self.read(work, resource, attributes, Some(quantile), key, at),
         }
-        let metric = self.name()?;
-        let resource = resource.labels(work)?;
-        let labels = SeriesKey::Quantile { metric, resource, attributes, quantile };
-        let series = work.finder.find(&labels, self.shape, at)?;
-        if let Some(key) = key {
-            work.finder.learn(key, series);
-        }
-        Ok(series)
     }
 
     /// The series of a point.
@@ -149,21 +137,36 @@ impl<'a> Family<'a> {
         attributes: KeyValues<'a>,
         at: UnixNanos,
     ) -> Found<'a, SeriesRef> {
-        let key = match (self.key, attributes.raw()) {
-            (Some(outer), Some(raw)) => Some(work.finder.key(raw).within(outer)),
-            _ => None,
-        };
-        if let Some(series) = key.and_then(|key| work.finder.known(key)) {
-            return Ok(series);
+        let key = self.point_key(work, attributes);
+        match key.and_then(|key| work.finder.known(key)) {
+            Some(series) => Ok(series),
+            None => self.read(work, resource, attributes, None, key, at),
         }
+    }
+
+    #[inline]
+    fn point_key(&self, work: &Work<'_, 'a>, attributes: KeyValues<'a>) -> Option<AliasKey> {
+        Some(work.finder.key(attributes.raw()?).within(self.key?))
+    }
+
+    /// Looks the series up by what its labels say.
+    #[cold]
+    fn read(
+        &self,
+        work: &mut Work<'_, 'a>,
+        resource: &mut Resource<'a>,
+        attributes: KeyValues<'a>,
+        quantile: Option<f64>,
+        key: Option<AliasKey>,
+        at: UnixNanos,
+    ) -> Found<'a, SeriesRef> {
         let metric = self.name()?;
         let resource = resource.labels(work)?;
-        let labels = SeriesKey::Otlp { metric, resource, attributes };
-        let series = work.finder.find(&labels, self.shape, at)?;
-        if let Some(key) = key {
-            work.finder.learn(key, series);
-        }
-        Ok(series)
+        let labels = match quantile {
+            None => SeriesKey::Otlp { metric, resource, attributes },
+            Some(quantile) => SeriesKey::Quantile { metric, resource, attributes, quantile },
+        };
+        work.finder.find(key, &labels, self.shape, at)
     }
 
     /// Notes what is said of the metric, unless the same was said before.

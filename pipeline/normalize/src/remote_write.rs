@@ -25,12 +25,6 @@ pub(crate) fn walk<'a>(work: &mut Work<'_, 'a>, body: &'a [u8]) -> Result<(), De
 }
 
 fn walk_series<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>) -> Result<(), DecodeError> {
-    if series.histograms.is_empty() && series.exemplars.is_empty() {
-        let key = series.labels.raw().map(|raw| work.finder.key(raw));
-        if let Some(number) = key.and_then(|key| work.finder.known(key)) {
-            return walk_known(work, series, number);
-        }
-    }
     let subject = Subject::Series(series.labels);
     // Looked up by the first point whose time is good: others make no series.
     let (mut found, mut newest) = (Once::default(), None);
@@ -45,7 +39,7 @@ fn walk_series<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>) -> Result<(
         };
         match found.find(Shape::Numbers, || find(work, series.labels, Shape::Numbers, time))? {
             Ok(number) => {
-                work.push(*number, time, sample.value)?;
+                work.push(number, time, sample.value)?;
                 work.written.samples += 1;
                 newest = newest.max(Some(time));
             }
@@ -67,22 +61,6 @@ fn walk_series<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>) -> Result<(
     Ok(())
 }
 
-/// The samples of a series that is known: nearly all there is.
-#[inline]
-fn walk_known<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>, number: SeriesRef) -> Result<(), DecodeError> {
-    for sample in series.samples {
-        let sample = sample?;
-        match work.window.millis(sample.timestamp_ms) {
-            Ok(time) => {
-                work.push(number, time, sample.value)?;
-                work.written.samples += 1;
-            }
-            Err(fault) => work.rejections.add(&fault, 1, Subject::Series(series.labels)),
-        }
-    }
-    Ok(())
-}
-
 /// Takes a native histogram. Time and buckets are looked at first: others make no series.
 fn walk_histogram<'a>(
     work: &mut Work<'_, 'a>,
@@ -92,7 +70,8 @@ fn walk_histogram<'a>(
 ) -> Found<'a, UnixNanos> {
     let time = work.window.millis(sent.timestamp_ms)?;
     let native = histograms::read_native(sent, time, 0)?;
-    let number = found.find(Shape::Histograms, || find(work, series.labels, Shape::Histograms, time))?.clone()?;
+    let number =
+        found.find(Shape::Histograms, || find(work, series.labels, Shape::Histograms, time))?.map_err(Clone::clone)?;
     native.take(work, number, time, Subject::Series(series.labels))?;
     Ok(time)
 }
@@ -123,21 +102,11 @@ pub(crate) fn find<'a>(
     shape: Shape,
     at: UnixNanos,
 ) -> Found<'a, SeriesRef> {
-    let key = labels.raw().map(|raw| {
-        let key = work.finder.key(raw);
-        match shape {
-            Shape::Numbers => key,
-            other => key.within(work.finder.key(other.as_str().as_bytes())),
-        }
-    });
-    if let Some(series) = key.and_then(|key| work.finder.known(key)) {
-        return Ok(series);
+    let key = labels.raw().map(|raw| work.finder.key(raw).within(work.finder.shape_key(shape)));
+    match key.and_then(|key| work.finder.known(key)) {
+        Some(series) => Ok(series),
+        None => work.finder.find(key, &SeriesKey::RemoteWrite { labels }, shape, at),
     }
-    let series = work.finder.find(&SeriesKey::RemoteWrite { labels }, shape, at)?;
-    if let Some(key) = key {
-        work.finder.learn(key, series);
-    }
-    Ok(series)
 }
 
 /// Notes what is said of a family. Its metrics may be called otherwise: a counter's may have a `_total` more (OpenMetrics), a

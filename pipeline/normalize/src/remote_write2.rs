@@ -9,8 +9,8 @@ mod room;
 
 use flyball_decode::DecodeError;
 use flyball_decode::native_histogram::NativeHistogram;
-use flyball_decode::remote_write2::{Exemplar, Sample, TimeSeries, time_series};
-use flyball_model::{SeriesRef, Shape, UnixNanos};
+use flyball_decode::remote_write2::{Exemplar, TimeSeries, time_series};
+use flyball_model::{Shape, UnixNanos};
 
 use crate::exemplars;
 use crate::fault::{Fault, Found, part};
@@ -47,14 +47,6 @@ fn walk_series<'a>(
     series: &TimeSeries<'a>,
 ) -> Result<(), DecodeError> {
     let key = request.key(series.labels)?;
-    if series.histograms.is_empty() && series.exemplars.is_empty() {
-        let known = key.and_then(|key| Some((key, request.known(work, key)?)));
-        if let Some((key, number)) = known {
-            walk_known(work, request, series, number)?;
-            request.describe(work, key, series.metadata);
-            return Ok(());
-        }
-    }
     let mut progress = Progress::default();
     walk_samples(work, request, series, key, &mut progress)?;
     walk_histograms(work, request, series, key, &mut progress)?;
@@ -65,42 +57,6 @@ fn walk_series<'a>(
     }
     if let Some(key) = key {
         request.describe(work, key, series.metadata);
-    }
-    Ok(())
-}
-
-/// The samples of a series that is known: nearly all there is.
-#[inline]
-fn walk_known<'a>(
-    work: &mut Work<'_, 'a>,
-    request: &Request<'_, 'a>,
-    series: &TimeSeries<'a>,
-    number: SeriesRef,
-) -> Result<(), DecodeError> {
-    for sample in series.samples {
-        let sample = sample?;
-        match work.window.millis(sample.timestamp_ms) {
-            Ok(time) => take(work, series, &sample, number, time)?,
-            Err(fault) => work.rejections.add(&fault, 1, Subject::References(request.symbols, series.labels)),
-        }
-    }
-    Ok(())
-}
-
-#[inline]
-fn take(
-    work: &mut Work<'_, '_>,
-    series: &TimeSeries<'_>,
-    sample: &Sample,
-    number: SeriesRef,
-    time: UnixNanos,
-) -> Result<(), DecodeError> {
-    work.push(number, time, sample.value)?;
-    work.written.samples += 1;
-    // Version 2.0 said it with the series until rc.3, and with the sample since.
-    let start = if sample.start_timestamp_ms != 0 { sample.start_timestamp_ms } else { series.created_timestamp_ms };
-    if start != 0 {
-        work.note_start(number, UnixNanos::from_millis(start));
     }
     Ok(())
 }
@@ -124,7 +80,13 @@ fn walk_samples<'a>(
         };
         match progress.found.find(Shape::Numbers, || request.find(work, series.labels, key, Shape::Numbers, time))? {
             Ok(number) => {
-                take(work, series, &sample, *number, time)?;
+                work.push(number, time, sample.value)?;
+                work.written.samples += 1;
+                // Version 2.0 said it with the series until rc.3, and with the sample since.
+                let starts = [sample.start_timestamp_ms, series.created_timestamp_ms];
+                if let Some(&start) = starts.iter().find(|&&start| start != 0) {
+                    work.note_start(number, UnixNanos::from_millis(start));
+                }
                 progress.newest = progress.newest.max(Some(time));
             }
             Err(fault) => work.rejections.add(fault, 1, subject),
@@ -163,7 +125,7 @@ fn walk_histogram<'a>(
     let time = work.window.millis(sent.timestamp_ms)?;
     let native = histograms::read_native(sent, time, series.created_timestamp_ms)?;
     let find = || request.find(work, series.labels, key, Shape::Histograms, time);
-    let number = found.find(Shape::Histograms, find)?.clone()?;
+    let number = found.find(Shape::Histograms, find)?.map_err(Clone::clone)?;
     native.take(work, number, time, Subject::References(request.symbols, series.labels))?;
     Ok(time)
 }

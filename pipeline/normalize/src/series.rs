@@ -1,7 +1,7 @@
 //! Finding the series of a point: the one place where labels are looked at.
 //!
 //! A walk asks [`SeriesFinder::known`] first, with a key of the raw bytes that name the series. Only where that gives nothing it
-//! reads the labels with [`SeriesFinder::find`], and tells what it found with [`SeriesFinder::learn`].
+//! reads the labels with [`SeriesFinder::find`], which remembers what it found.
 
 use flyball_decode::DecodeError;
 use flyball_decode::otlp::any_value::KeyValues;
@@ -9,7 +9,7 @@ use flyball_decode::remote_write::Labels;
 use flyball_model::{Limits, SeriesRef, SeriesRegistry, Shape, UnixNanos, name};
 
 use crate::aliases::{AliasKey, Aliases, Look};
-use crate::fault::{Fault, Found, part};
+use crate::fault::{Fault, Found};
 use crate::labels::{Level, merge};
 
 /// The label that holds a metric's name in remote write.
@@ -83,6 +83,11 @@ impl<'n, 'a> SeriesFinder<'n, 'a> {
         self.look.get_or_insert_with(|| self.aliases.look()).find(key)
     }
 
+    /// The key of a shape. Numbers and histograms have tables of their own, so their series do not stand for each other.
+    pub(crate) fn shape_key(&self, shape: Shape) -> AliasKey {
+        self.aliases.shape_key(shape)
+    }
+
     /// Remembers the series of a key, for the bodies after this one.
     pub(crate) fn learn(&mut self, key: AliasKey, series: SeriesRef) {
         self.learned.push((key, series));
@@ -95,9 +100,24 @@ impl<'n, 'a> SeriesFinder<'n, 'a> {
         aliases.learn(&learned);
     }
 
-    /// The series of a key, made if it is new. `at` is the time of the point that asks.
-    pub(crate) fn find(&mut self, key: &SeriesKey<'_, 'a>, shape: Shape, at: UnixNanos) -> Found<'a, SeriesRef> {
-        match key {
+    /// The series of these labels, made if it is new, and remembered under the key of their bytes if they have one. `at` is the
+    /// time of the point that asks.
+    pub(crate) fn find(
+        &mut self,
+        key: Option<AliasKey>,
+        labels: &SeriesKey<'_, 'a>,
+        shape: Shape,
+        at: UnixNanos,
+    ) -> Found<'a, SeriesRef> {
+        let series = self.read(labels, shape, at)?;
+        if let Some(key) = key {
+            self.learn(key, series);
+        }
+        Ok(series)
+    }
+
+    fn read(&mut self, labels: &SeriesKey<'_, 'a>, shape: Shape, at: UnixNanos) -> Found<'a, SeriesRef> {
+        match labels {
             SeriesKey::Otlp { metric, resource, attributes } => {
                 self.own.fill(*attributes, self.limits)?;
                 self.charge(self.own.bytes() + resource.bytes())?;
@@ -177,8 +197,17 @@ impl<'n, 'a> SeriesFinder<'n, 'a> {
 /// point takes a few bytes and the labels may be megabytes.
 #[derive(Debug, Default)]
 pub(crate) struct Once<'a> {
-    numbers: Option<Result<SeriesRef, Fault<'a>>>,
-    histograms: Option<Result<SeriesRef, Fault<'a>>>,
+    numbers: Slot<'a>,
+    histograms: Slot<'a>,
+}
+
+/// One of them. Small, since each series of each body has two.
+#[derive(Debug, Default)]
+enum Slot<'a> {
+    #[default]
+    NotAsked,
+    Taken(SeriesRef),
+    Refused(Box<Fault<'a>>),
 }
 
 impl<'a> Once<'a> {
@@ -191,15 +220,22 @@ impl<'a> Once<'a> {
         &mut self,
         shape: Shape,
         find: impl FnOnce() -> Found<'a, SeriesRef>,
-    ) -> Result<&Result<SeriesRef, Fault<'a>>, DecodeError> {
+    ) -> Result<Result<SeriesRef, &Fault<'a>>, DecodeError> {
         let slot = match shape {
             Shape::Numbers => &mut self.numbers,
             Shape::Histograms | Shape::Streams => &mut self.histograms,
         };
-        if slot.is_none() {
-            *slot = Some(part(find())?);
+        if matches!(slot, Slot::NotAsked) {
+            *slot = match find() {
+                Ok(series) => Slot::Taken(series),
+                Err(trouble) => Slot::Refused(Box::new(trouble.of_point()?)),
+            };
         }
-        Ok(slot.as_ref().expect("filled above"))
+        Ok(match slot {
+            Slot::Taken(series) => Ok(*series),
+            Slot::Refused(fault) => Err(fault),
+            Slot::NotAsked => unreachable!("asked above"),
+        })
     }
 
     /// The series for an exemplar. It may come without its point; then its labels name the series, of whichever shape its metric is.
@@ -214,13 +250,17 @@ impl<'a> Once<'a> {
             return Ok(taken);
         }
         if let Err(Fault::Shape(_)) = self.find(Shape::Numbers, || find(Shape::Numbers))? {
-            self.find(Shape::Histograms, || find(Shape::Histograms))?;
+            // Taken or refused: it is asked below.
+            let _ = self.find(Shape::Histograms, || find(Shape::Histograms))?;
         }
         Ok(self.taken())
     }
 
     fn taken(&self) -> Option<SeriesRef> {
-        [&self.numbers, &self.histograms].into_iter().flatten().find_map(|found| found.as_ref().ok().copied())
+        [&self.numbers, &self.histograms].into_iter().find_map(|slot| match slot {
+            Slot::Taken(series) => Some(*series),
+            _ => None,
+        })
     }
 }
 

@@ -16,15 +16,15 @@
 use std::ops::Range;
 
 use flyball_decode::DecodeError;
-use flyball_decode::otlp::traces::{Event, Link, ResourceSpans, ScopeSpans, Span, resource_spans};
+use flyball_decode::otlp::traces::{Event, Link, ResourceSpans, Span, resource_spans};
 use flyball_model::UnixNanos;
 use flyball_model::rows::{self, SpanBuilder, SpanEvent, SpanId, SpanKind, SpanLink, SpanStatus, TraceId};
 use flyball_model::series::SPANS;
 
 use crate::attributes::{Attributes, Layout, RECORD_PARTS_MAX, ScopeAttributes};
-use crate::fault::{Fault, Found, part};
+use crate::fault::{Fault, Found};
 use crate::rejections::Subject;
-use crate::stream::{Stream, read_scope, text};
+use crate::stream::{Stream, text, walk_scope};
 use crate::window::{Window, clamped};
 use crate::work::Work;
 
@@ -74,27 +74,14 @@ impl<'a> Spans<'a> {
     fn walk_resource(&mut self, work: &mut Work<'_, 'a>, resource: ResourceSpans<'a>) -> Result<(), DecodeError> {
         let mut stream = Stream::read(work, SPANS, resource.attributes())?;
         for scope in resource.scopes() {
-            self.walk_scope(work, scope?, &mut stream)?;
-        }
-        Ok(())
-    }
-
-    fn walk_scope(
-        &mut self,
-        work: &mut Work<'_, 'a>,
-        scope_spans: ScopeSpans<'a>,
-        stream: &mut Stream<'a>,
-    ) -> Result<(), DecodeError> {
-        let scope = read_scope(scope_spans.scope()?)?;
-        for span in scope_spans.spans() {
-            let span = span?;
-            let taken = match &scope {
-                Ok(scope) => part(self.take(work, &span, scope, stream))?,
-                Err(fault) => Err(fault.clone()),
-            };
-            if let Err(fault) = taken {
-                work.rejections.add(&fault, 1, Subject::Span(span.name));
-            }
+            let scope = scope?;
+            walk_scope(
+                work,
+                scope.scope()?,
+                scope.spans(),
+                |span| Subject::Span(span.name),
+                |work, record, scope| self.take(work, record, scope, &mut stream),
+            )?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use flyball_model::{SeriesRef, Shape, UnixNanos};
 use crate::attributes::{Attributes, Layout, ScopeAttributes};
 use crate::fault::{Fault, Found, part};
 use crate::labels::Level;
+use crate::rejections::Subject;
 use crate::series::SeriesKey;
 use crate::work::Work;
 
@@ -53,7 +54,7 @@ impl<'a> Stream<'a> {
     fn look_up(&mut self, work: &mut Work<'_, 'a>, at: UnixNanos) -> Found<'a, SeriesRef> {
         let number = match &self.labels {
             Ok(resource) => {
-                part(work.finder.find(&SeriesKey::Stream { table: self.table, resource }, Shape::Streams, at))?
+                part(work.finder.find(None, &SeriesKey::Stream { table: self.table, resource }, Shape::Streams, at))?
             }
             Err(fault) => Err(fault.clone()),
         };
@@ -61,12 +62,33 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// What a scope adds to each of its records: its name and version, and its own attributes. A scope that is bad refuses each
-/// of its records.
-pub(crate) fn read_scope<'a>(scope: Scope<'a>) -> Result<Result<ScopeAttributes, Fault<'a>>, DecodeError> {
-    part(scope_attributes(scope))
+/// Takes the records of a scope one by one, with what the scope adds to each of them. A scope that is bad refuses each of its
+/// records; `subject` says of a refused one what it was.
+///
+/// # Errors
+/// When the body is broken.
+pub(crate) fn walk_scope<'n, 'a, R>(
+    work: &mut Work<'n, 'a>,
+    scope: Scope<'a>,
+    records: impl Iterator<Item = Result<R, DecodeError>>,
+    subject: impl Fn(&R) -> Subject<'a>,
+    mut take: impl FnMut(&mut Work<'n, 'a>, &R, &ScopeAttributes) -> Found<'a, ()>,
+) -> Result<(), DecodeError> {
+    let scope = part(scope_attributes(scope))?;
+    for record in records {
+        let record = record?;
+        let taken = match &scope {
+            Ok(scope) => part(take(work, &record, scope))?,
+            Err(fault) => Err(fault.clone()),
+        };
+        if let Err(fault) = taken {
+            work.rejections.add(&fault, 1, subject(&record));
+        }
+    }
+    Ok(())
 }
 
+/// What a scope adds to each of its records: its name and version, and its own attributes.
 fn scope_attributes<'a>(scope: Scope<'a>) -> Found<'a, ScopeAttributes> {
     let mut read = ScopeAttributes::default();
     for (name, field, bytes) in

@@ -48,7 +48,7 @@ impl<'p, 'a> Request<'p, 'a> {
         said.resize(symbols.len(), 0);
         let key = |bytes: &[u8]| work.finder.key(bytes);
         let format = key(b"remote write 2.0");
-        let of = |shape: Shape| key(shape.as_str().as_bytes()).within(format);
+        let of = |shape: Shape| work.finder.shape_key(shape).within(format);
         Ok(Self {
             symbols,
             keys,
@@ -82,12 +82,6 @@ impl<'p, 'a> Request<'p, 'a> {
         Ok(Some(key))
     }
 
-    /// The series of numbers that a key is known for.
-    #[inline]
-    pub(super) fn known(&self, work: &mut Work<'_, 'a>, key: Key) -> Option<SeriesRef> {
-        work.finder.known(key.alias)
-    }
-
     /// The series of these labels: by their key, or else by what they say.
     #[inline]
     pub(super) fn find(
@@ -106,11 +100,7 @@ impl<'p, 'a> Request<'p, 'a> {
             return Ok(series);
         }
         self.read(labels, work.limits)?;
-        let series = work.finder.find(&SeriesKey::Pairs { labels: &self.pairs }, shape, at)?;
-        if let Some(key) = key {
-            work.finder.learn(key, series);
-        }
-        Ok(series)
+        work.finder.find(key, &SeriesKey::Pairs { labels: &self.pairs }, shape, at)
     }
 
     /// Reads labels into [`Request::pairs`]. Stops at twice the limit on labels (empty values are none, and leave it to the
