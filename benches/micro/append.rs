@@ -5,7 +5,7 @@ use divan::counter::ItemsCount;
 use flyball_bench::order::Order;
 use flyball_bench::series::{Series, metric, value};
 use flyball_model::{PointBatch, SeriesRef, Shape, UnixNanos};
-use flyball_store::{Store, StoreOptions};
+use flyball_store::{LogPressure, Position, Store, StoreOptions};
 
 /// Series that points belong to.
 const SERIES: usize = 100_000;
@@ -31,14 +31,11 @@ fn append(bencher: Bencher<'_, '_>, (points, order): (usize, Order)) {
         .counter(ItemsCount::new(points))
         .with_inputs(|| {
             if store.needs_maintenance() {
-                store.maintain(UnixNanos(source.time())).expect("the disk has room");
+                store.maintain(UnixNanos(source.time()), LogPressure::default()).expect("the disk has room");
             }
             source.batch(points)
         })
-        .bench_local_values(|batch| {
-            store.append(&batch);
-            batch
-        });
+        .bench_local_values(|batch| store.append(batch, Position::default()));
 }
 
 fn resolve(store: &Store, number: usize) -> SeriesRef {

@@ -66,7 +66,7 @@ async fn count(api: SocketAddr, protocol: Protocol) -> Result<usize> {
 }
 
 /// The rows of a query's result.
-async fn query(api: SocketAddr, sql: &str) -> Result<Vec<Value>> {
+pub(crate) async fn query(api: SocketAddr, sql: &str) -> Result<Vec<Value>> {
     let mut answer = post_json(api, "/api/v1/sql", &json!({"sql": sql})).await.with_context(|| sql.to_owned())?;
     match answer["rows"].take() {
         Value::Array(rows) => Ok(rows),

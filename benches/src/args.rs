@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use flyball_bench::load::Load;
 use flyball_bench::order::Order;
 use flyball_bench::plan::Plan;
 
+use crate::overload;
 use crate::targets::Target;
 
 /// Encoding takes this long, more or less; the last round's points are stamped with the time after it, so that they are
@@ -17,6 +18,9 @@ const ENCODING: Duration = Duration::from_secs(30);
 /// Sends one and the same load to flyball and its peers, and prints what each spends on a million points.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
+    /// Something else than measuring the cost of a point.
+    #[command(subcommand)]
+    pub(crate) mode: Option<Mode>,
     /// The loads to send; all of them unless given.
     #[arg(long = "load", value_enum)]
     loads: Vec<Load>,
@@ -24,10 +28,10 @@ pub(crate) struct Args {
     #[arg(long = "target", value_enum)]
     targets: Vec<Target>,
     /// The flyball program; a release build.
-    #[arg(long, default_value = "target/release/flyball")]
+    #[arg(long, global = true, default_value = "target/release/flyball")]
     pub(crate) flyball: PathBuf,
     /// Series, each with seven labels; log records of a round.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, global = true, default_value_t = 100_000)]
     pub(crate) series: usize,
     /// Connections that send at the same time, each its own share of the series.
     #[arg(long, default_value_t = 4)]
@@ -49,11 +53,18 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 5)]
     settle_seconds: u64,
     /// Rules that flyball evaluates meanwhile.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, global = true, default_value_t = 100)]
     pub(crate) rules: usize,
     /// The CPUs that targets may use, as taskset has them: 0 or 0,1 or 0-3. All unless given.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) cores: Option<String>,
+}
+
+/// What else there is to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Mode {
+    /// Sends far more than flyball can take, and looks whether it stays well and honest.
+    Overload(overload::Options),
 }
 
 impl Args {

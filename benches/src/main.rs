@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod drive;
 mod goals;
+mod overload;
 mod process;
 mod report;
 mod targets;
@@ -18,11 +19,16 @@ use anyhow::Result;
 use clap::Parser;
 use flyball_bench::body;
 
-use crate::args::Args;
+use crate::args::{Args, Mode};
 use crate::report::Report;
 
 fn main() -> ExitCode {
-    match measure(&Args::parse()) {
+    let args = Args::parse();
+    let done = match &args.mode {
+        Some(Mode::Overload(options)) => overload::run(&args, options),
+        None => measure(&args),
+    };
+    match done {
         Ok(failed) if failed.is_empty() => ExitCode::SUCCESS,
         Ok(failed) => {
             clock::note(&format!("failed: {}", failed.join("; ")));

@@ -63,6 +63,12 @@ impl Process {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
+    /// The memory that it holds now.
+    pub(crate) fn resident_megabytes(&self) -> Result<f64> {
+        let proc = Path::new("/proc").join(self.child.id().to_string());
+        megabytes(&std::fs::read_to_string(proc.join("status"))?, "VmRSS:").context("/proc/PID/status")
+    }
+
     /// What it has used until now.
     pub(crate) fn usage(&self) -> Result<Usage> {
         let proc = Path::new("/proc").join(self.child.id().to_string());
@@ -70,7 +76,7 @@ impl Process {
         let status = std::fs::read_to_string(proc.join("status"))?;
         Ok(Usage {
             cpu_seconds: cpu_seconds(&stat).context("/proc/PID/stat")?,
-            peak_megabytes: peak_megabytes(&status).context("/proc/PID/status")?,
+            peak_megabytes: megabytes(&status, "VmHWM:").context("/proc/PID/status")?,
         })
     }
 }
@@ -96,8 +102,8 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some((user + system) as f64 / TICKS_PER_SECOND)
 }
 
-fn peak_megabytes(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn megabytes(status: &str, key: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes as f64 * 1024.0 / 1e6)
 }
@@ -115,7 +121,7 @@ mod tests {
     fn cpu_time_and_peak_memory_are_read_as_proc_writes_them() {
         let stat = "17 (a b) c) S 1 17 17 0 -1 4194304 900 0 0 0 250 50 0 0 20 0 8 0 100 1000 10";
         assert_eq!(cpu_seconds(stat), Some(3.0));
-        assert_eq!(peak_megabytes("VmPeak:\t 9 kB\nVmHWM:\t    2000 kB\n"), Some(2.048));
-        assert_eq!((cpu_seconds("17 (a"), peak_megabytes("")), (None, None));
+        assert_eq!(megabytes("VmPeak:\t 9 kB\nVmHWM:\t    2000 kB\n", "VmHWM:"), Some(2.048));
+        assert_eq!((cpu_seconds("17 (a"), megabytes("", "VmRSS:")), (None, None));
     }
 }

@@ -1,18 +1,21 @@
 """Writes the weather with a Python client of InfluxDB.
 
 usage: influx_write.py 2|3 URL DATABASE NANOS
-NANOS is the time of its first point. What is written, and must arrive, stands in tests/all/line_protocol.rs.
+FLYBALL_TEST_TOKEN and FLYBALL_TEST_CA say what to show and whom to trust. NANOS is the time of its first point. What is written, and must arrive, stands in tests/all/line_protocol.rs.
 """
 
+import os
 import sys
 
+token = os.environ.get("FLYBALL_TEST_TOKEN", "any")
+ca = os.environ.get("FLYBALL_TEST_CA")
 version, url, database, at = sys.argv[1:]
 at = int(at)
 if version == "2":
     from influxdb_client import InfluxDBClient, Point, WritePrecision
     from influxdb_client.client.write_api import SYNCHRONOUS
 
-    client = InfluxDBClient(url=url, token="any", org="any", enable_gzip=True)
+    client = InfluxDBClient(url=url, token=token, org="any", enable_gzip=True, ssl_ca_cert=ca)
     api = client.write_api(write_options=SYNCHRONOUS)
 
     def write(record):
@@ -22,7 +25,8 @@ else:
 
     client = InfluxDBClient3(
         host=url,
-        token="any",
+        token=token,
+        ssl_ca_cert=ca,
         database=database,
         enable_gzip=True,
         gzip_threshold=1,

@@ -1,7 +1,7 @@
 """Sends the greenhouse with the OpenTelemetry SDK, as an instrumented program would.
 
 usage: otel_export.py grpc|http/protobuf ENDPOINT cumulative|delta NANOS
-NANOS is when its records and spans begin. What is sent, and must arrive, stands in tests/all/opentelemetry_sdk/greenhouse.rs.
+NANOS is when its records and spans begin. Certificates and tokens come from the environment, as the specification names it. What is sent, and must arrive, stands in tests/all/opentelemetry_sdk/greenhouse.rs.
 """
 
 import sys
@@ -27,7 +27,7 @@ if protocol == "grpc":
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     def options(_signal):
-        return {"endpoint": endpoint, "insecure": True}
+        return {"endpoint": endpoint, "insecure": not endpoint.startswith("https")}
 else:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter

@@ -54,12 +54,28 @@ impl Flyball {
         Self::launch(Dir::Given(dir.to_owned()), config)
     }
 
+    /// The same, with another filter of what is logged than `info`.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    #[track_caller]
+    pub fn start_in_with_log(dir: &Path, config: Value, log: &str) -> Self {
+        Self::launch_with(Dir::Given(dir.to_owned()), config, &["--log", log])
+    }
+
     #[track_caller]
     fn launch(dir: Dir, config: Value) -> Self {
+        Self::launch_with(dir, config, &[])
+    }
+
+    #[track_caller]
+    fn launch_with(dir: Dir, config: Value, arguments: &[&str]) -> Self {
         let path = dir.path();
         let file = write_config(path, config);
-        let mut process =
-            Process::start("flyball", command().arg("serve").arg("--config").arg(&file).current_dir(path));
+        let mut process = Process::start(
+            "flyball",
+            command().arg("serve").arg("--config").arg(&file).args(arguments).current_dir(path),
+        );
         let line = process.wait_for_line("flyball ready ", READY);
         let address = |name: &str| {
             let found = line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
@@ -115,8 +131,7 @@ impl Flyball {
     /// When no answer comes.
     #[track_caller]
     pub fn try_sql(&self, sql: &str) -> Result<Rows, Box<Answer>> {
-        let answer = self.sql_as(sql, "json");
-        if answer.status == 200 { Ok(Rows::from_json(&answer.json())) } else { Err(Box::new(answer)) }
+        Rows::ask(&self.http, sql)
     }
 
     /// Asks for an answer in one of the formats.
@@ -187,7 +202,8 @@ pub fn write_config(dir: &Path, config: Value) -> PathBuf {
     file
 }
 
-fn lay_over(under: &mut Value, over: Value) {
+/// Lays one configuration over another: maps are merged, all else is replaced.
+pub fn lay_over(under: &mut Value, over: Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
             for (key, value) in over {

@@ -39,6 +39,9 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[derive(Debug, Clone)]
 pub struct Http {
     base: String,
+    /// Where the client of all tests does not do.
+    client: Option<reqwest::Client>,
+    token: Option<String>,
 }
 
 /// An answer with its whole body.
@@ -55,7 +58,43 @@ pub struct Answer {
 impl Http {
     /// The server at `host:port`.
     pub fn at(address: &str) -> Self {
-        Self { base: format!("http://{address}") }
+        Self { base: format!("http://{address}"), client: None, token: None }
+    }
+
+    /// The same server over TLS. `identity` is our certificate and its key, in PEM.
+    ///
+    /// # Panics
+    /// When the PEM can't be used.
+    #[track_caller]
+    pub fn over_tls(&self, ca_pem: &[u8], identity: Option<&[u8]>) -> Self {
+        LazyLock::force(&CLIENT);
+        let roots = reqwest::Certificate::from_pem_bundle(ca_pem).expect("certificates in PEM");
+        let mut client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().tls_certs_only(roots);
+        if let Some(pem) = identity {
+            client = client.identity(reqwest::Identity::from_pem(pem).expect("a certificate and a key in PEM"));
+        }
+        let client = client.build().expect("a client");
+        Self { base: self.base.replace("http://", "https://"), client: Some(client), ..self.clone() }
+    }
+
+    /// The same server, shown a token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        self.base.split_once("://").map_or(&self.base, |(_, address)| address)
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let client = self.client.as_ref().unwrap_or(&CLIENT);
+        let request = client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// `http://host:port`.
@@ -66,7 +105,7 @@ impl Http {
     /// # Errors
     /// When no answer comes.
     pub fn try_get(&self, path: &str) -> Result<Answer, String> {
-        send(CLIENT.get(format!("{}{path}", self.base)))
+        send(self.request(reqwest::Method::GET, path))
     }
 
     /// # Panics
@@ -79,7 +118,7 @@ impl Http {
     /// # Errors
     /// When no answer comes.
     pub fn try_post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Result<Answer, String> {
-        let mut request = CLIENT.post(format!("{}{path}", self.base)).body(body.into());
+        let mut request = self.request(reqwest::Method::POST, path).body(body.into());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -88,6 +88,14 @@ impl Process {
         }
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// When the system can't be asked.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child can be asked").is_some()
+    }
+
     /// Sends a signal by name (`TERM`, `HUP`, `KILL`).
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use crate::counterparts;
 use crate::process::{self, Process};
 
 /// The modules that the scripts import.
-const MODULES: &str = "import grpc, influxdb_client, influxdb_client_3, opentelemetry.sdk, standardwebhooks, \
+const MODULES: &str = "import cryptography, grpc, influxdb_client, influxdb_client_3, jwt, opentelemetry.sdk, standardwebhooks, \
     opentelemetry.exporter.otlp.proto.grpc, opentelemetry.exporter.otlp.proto.http";
 
 /// A Python that has what the scripts need.

@@ -1,6 +1,8 @@
 //! What a query gave.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Http};
 
 /// Columns and rows, as `POST /api/v1/sql` gives them in JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +14,20 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Asks a server.
+    ///
+    /// # Errors
+    /// The answer, when it is another than 200.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    #[track_caller]
+    pub fn ask(http: &Http, sql: &str) -> Result<Self, Box<Answer>> {
+        let body = json!({"sql": sql, "format": "json"}).to_string();
+        let answer = http.post("/api/v1/sql", &[("content-type", "application/json")], body);
+        if answer.status == 200 { Ok(Self::from_json(&answer.json())) } else { Err(Box::new(answer)) }
+    }
+
     /// Reads the JSON of an answer.
     ///
     /// # Panics

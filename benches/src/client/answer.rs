@@ -22,7 +22,12 @@ pub(crate) enum Verdict {
     /// All of it was taken.
     Taken,
     /// It may be taken later.
-    NotNow(String),
+    NotNow {
+        /// What the target says.
+        why: String,
+        /// Whether it says when.
+        hint: bool,
+    },
     /// Not all of it was taken, nor will it be.
     Refused(String),
 }
@@ -59,7 +64,7 @@ impl Answer {
     pub(super) fn verdict(&self, load: Load, points: usize) -> Result<Verdict> {
         let text = || String::from_utf8_lossy(&self.body).into_owned();
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            return Ok(Verdict::NotNow(text()));
+            return Ok(self.not_now(text()));
         }
         if !self.status.is_success() {
             return Ok(Verdict::Refused(format!("{}: {}", self.status, text().trim_end())));
@@ -70,7 +75,7 @@ impl Answer {
             let text = format!("grpc-status {code}: {}", self.header("grpc-message").unwrap_or_default());
             match code {
                 "0" => message = message.get(5..).context("an answer without a message")?,
-                code if GRPC_NOT_NOW.contains(&code) => return Ok(Verdict::NotNow(text)),
+                code if GRPC_NOT_NOW.contains(&code) => return Ok(self.not_now(text)),
                 _ => return Ok(Verdict::Refused(text)),
             }
         }
@@ -79,6 +84,12 @@ impl Answer {
             Protocol::RemoteWrite2 => self.all_written(points),
             Protocol::RemoteWrite1 | Protocol::LineProtocol => Verdict::Taken,
         })
+    }
+
+    /// `RetryInfo` is the only detail that a status has.
+    fn not_now(&self, why: String) -> Verdict {
+        let hint = ["retry-after", "grpc-status-details-bin"].iter().any(|header| self.header(header).is_some());
+        Verdict::NotNow { why, hint }
     }
 
     /// Remote write 2.0: an answer without the header comes from a receiver that knows only 1.0 and took nothing.
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_target_may_ask_for_patience() {
-        let not_now = |verdict: Result<Verdict>| matches!(verdict, Ok(Verdict::NotNow(_)));
+        let not_now = |verdict: Result<Verdict>| matches!(verdict, Ok(Verdict::NotNow { .. }));
         assert!(not_now(check(Load::LineProtocol, 503, &[], b"later")));
         assert!(not_now(check(Load::OtlpGrpc, 200, &[("grpc-status", "14"), ("grpc-message", "later")], &[])));
     }

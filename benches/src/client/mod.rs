@@ -4,7 +4,7 @@ mod answer;
 mod endpoint;
 mod once;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use flyball_bench::body::Body;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use self::answer::Answer;
 pub(crate) use self::answer::Verdict;
@@ -32,6 +32,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Client {
     endpoint: Arc<Endpoint>,
     sender: Sender,
+    from: IpAddr,
     waits: usize,
 }
 
@@ -43,8 +44,13 @@ enum Sender {
 impl Client {
     /// Connects.
     pub(crate) async fn connect(endpoint: Arc<Endpoint>) -> Result<Self> {
-        let sender = Sender::connect(&endpoint).await?;
-        Ok(Self { endpoint, sender, waits: 0 })
+        Self::connect_from(endpoint, IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await
+    }
+
+    /// Connects from an address of this machine: all of 127.0.0.0/8 is loopback on Linux.
+    pub(crate) async fn connect_from(endpoint: Arc<Endpoint>, from: IpAddr) -> Result<Self> {
+        let sender = Sender::connect(&endpoint, from).await?;
+        Ok(Self { endpoint, sender, from, waits: 0 })
     }
 
     /// Sends a body until it is taken: a target may say "not now" and be asked again.
@@ -56,7 +62,7 @@ impl Client {
         loop {
             match self.try_send(body).await? {
                 Verdict::Taken => return Ok(()),
-                Verdict::NotNow(why) => {
+                Verdict::NotNow { why, .. } => {
                     ensure!(start.elapsed() < PATIENCE, "not taken for {PATIENCE:?}: {why}");
                     self.waits += 1;
                     tokio::time::sleep(PAUSE).await;
@@ -70,7 +76,7 @@ impl Client {
     pub(crate) async fn try_send(&mut self, body: &Body) -> Result<Verdict> {
         // Servers close connections that became old.
         if !self.sender.is_ready().await {
-            self.sender = Sender::connect(&self.endpoint).await?;
+            self.sender = Sender::connect(&self.endpoint, self.from).await?;
         }
         let request = self.endpoint.request(body.bytes.clone())?;
         let response = match &mut self.sender {
@@ -87,8 +93,8 @@ impl Client {
 }
 
 impl Sender {
-    async fn connect(endpoint: &Endpoint) -> Result<Self> {
-        let io = TokioIo::new(connect(endpoint.address).await?);
+    async fn connect(endpoint: &Endpoint, from: IpAddr) -> Result<Self> {
+        let io = TokioIo::new(connect_from(endpoint.address, from).await?);
         Ok(match Transport::of(endpoint.load) {
             Transport::Http => {
                 let (sender, connection) = http1::handshake(io).await?;
@@ -111,8 +117,16 @@ impl Sender {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    connect_from(address, IpAddr::V4(Ipv4Addr::UNSPECIFIED)).await
+}
+
+async fn connect_from(address: SocketAddr, from: IpAddr) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if !from.is_unspecified() {
+        socket.bind(SocketAddr::new(from, 0))?;
+    }
+    let stream = socket.connect(address).await.with_context(|| format!("connecting to {address}"))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

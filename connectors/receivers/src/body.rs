@@ -1,10 +1,9 @@
-//! Request bodies into memory, bounded three ways: the size of one, the sum of those being received, and time.
+//! Request bodies into memory, bounded three ways: the size of one, the sum of those under way (the pipeline's budget), and time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use flyball_model::admission::Lease;
 use http_body::Body;
 use http_body_util::BodyExt;
 
@@ -14,9 +13,6 @@ use crate::error::RequestError;
 /// enough that senders of a byte now and then hold nothing for long.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bodies of the largest size that one receiver holds at once; smaller ones share the same room.
-const BODIES_HELD: usize = 4;
-
 /// Room made for a body of announced length before its bytes are there. More than a usual batch, so that it is copied
 /// once; little enough that announcing much and sending nothing costs us little.
 const PREALLOCATED_BYTES_MAX: usize = 1024 * 1024;
@@ -24,23 +20,16 @@ const PREALLOCATED_BYTES_MAX: usize = 1024 * 1024;
 /// What is read and thrown away of a refused body, so that a sender which writes everything before it reads gets the
 /// answer instead of a reset connection.
 const DISCARDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The same while there is too much to do: more than a usual batch. A sender that is cut off sends again like one that is told to.
+const DISCARDED_BYTES_BUSY_MAX: usize = 4 * 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The room for bodies of one receiver.
-#[derive(Debug)]
-pub(crate) struct Room {
-    body_bytes_max: usize,
+/// The bounds of one body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
     bytes_max: usize,
     read_timeout: Duration,
-    bytes: AtomicUsize,
-}
-
-/// A part of a [`Room`], given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    room: Arc<Room>,
-    bytes: usize,
 }
 
 /// A whole body, and the room that it takes.
@@ -50,11 +39,10 @@ pub(crate) struct Held {
     pub(crate) lease: Lease,
 }
 
-impl Room {
-    /// Room for bodies of at most `body_bytes_max` bytes each.
-    pub(crate) fn new(body_bytes_max: usize) -> Self {
-        let bytes_max = body_bytes_max.saturating_mul(BODIES_HELD);
-        Self { body_bytes_max, bytes_max, read_timeout: READ_TIMEOUT, bytes: AtomicUsize::new(0) }
+impl Bounds {
+    /// For bodies of at most `bytes_max` bytes each.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, read_timeout: READ_TIMEOUT }
     }
 
     /// Gives up a read that takes too long.
@@ -67,26 +55,6 @@ impl Room {
     }
 }
 
-impl Lease {
-    /// Widens the lease to `bytes`.
-    fn widen(&mut self, bytes: usize) -> Result<(), RequestError> {
-        let more = bytes.saturating_sub(self.bytes);
-        let bytes_max = self.room.bytes_max;
-        if self.room.bytes.fetch_add(more, Ordering::Relaxed).saturating_add(more) > bytes_max {
-            self.room.bytes.fetch_sub(more, Ordering::Relaxed);
-            return Err(RequestError::Crowded { bytes_max });
-        }
-        self.bytes += more;
-        Ok(())
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.room.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// A body on its way in. One that comes in a single chunk is never copied; another one is copied into one buffer.
 ///
 /// Chunks are not kept as they come: a hostile sender of one-byte frames would make the list of them many times as
@@ -95,18 +63,21 @@ pub(crate) struct Gather {
     first: Bytes,
     joined: Option<BytesMut>,
     lease: Lease,
+    /// The most that is taken, with what the protocol adds.
     bytes_max: usize,
+    overhead: usize,
     announced: usize,
 }
 
 impl Gather {
     /// Nothing yet. `overhead` is what the protocol adds to a body of the largest size.
-    pub(crate) fn new(room: &Arc<Room>, overhead: usize) -> Self {
+    pub(crate) fn new(bounds: &Bounds, lease: Lease, overhead: usize) -> Self {
         Self {
             first: Bytes::new(),
             joined: None,
-            lease: Lease { room: Arc::clone(room), bytes: 0 },
-            bytes_max: room.body_bytes_max.saturating_add(overhead),
+            lease,
+            bytes_max: bounds.bytes_max.saturating_add(overhead),
+            overhead,
             announced: 0,
         }
     }
@@ -175,7 +146,7 @@ impl Gather {
     }
 
     fn too_large(&self) -> RequestError {
-        RequestError::TooLarge { bytes_max: self.lease.room.body_bytes_max }
+        RequestError::TooLarge { bytes_max: self.bytes_max - self.overhead }
     }
 }
 
@@ -183,19 +154,25 @@ impl Gather {
 ///
 /// # Errors
 /// When it is, or announces itself to be, over a limit; when it breaks off or takes too long.
-pub(crate) async fn read<B>(body: &mut B, room: &Arc<Room>) -> Result<Held, RequestError>
+pub(crate) async fn read<B>(body: &mut B, bounds: &Bounds, lease: Lease) -> Result<Held, RequestError>
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
-    let mut gather = Gather::new(room, 0);
-    gather.announce(body.size_hint().exact().unwrap_or(body.size_hint().lower()))?;
-    room.in_time(async {
-        while let Some(chunk) = next_chunk(body).await? {
-            gather.push(chunk)?;
-        }
-        Ok(gather.finish())
-    })
-    .await
+    let mut gather = Gather::new(bounds, lease, 0);
+    gather.announce(announced(body))?;
+    bounds
+        .in_time(async {
+            while let Some(chunk) = next_chunk(body).await? {
+                gather.push(chunk)?;
+            }
+            Ok(gather.finish())
+        })
+        .await
+}
+
+/// The length that a sender announced, 0 where it did not.
+pub(crate) fn announced(body: &impl Body) -> u64 {
+    body.size_hint().exact().unwrap_or(body.size_hint().lower())
 }
 
 /// The next bytes of a body; `None` at its end. Trailers are passed over.
@@ -219,7 +196,21 @@ pub(crate) async fn discard<B>(body: &mut B)
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
-    let mut bytes_left = DISCARDED_BYTES_MAX;
+    discard_up_to(body, DISCARDED_BYTES_MAX).await;
+}
+
+/// The same of a body that was refused since there is too much to do.
+pub(crate) async fn discard_busy<B>(body: &mut B)
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
+    discard_up_to(body, DISCARDED_BYTES_BUSY_MAX).await;
+}
+
+async fn discard_up_to<B>(body: &mut B, mut bytes_left: usize)
+where
+    B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
+{
     let rest = async {
         while let Ok(Some(chunk)) = next_chunk(body).await {
             bytes_left = bytes_left.saturating_sub(chunk.len());
@@ -246,6 +237,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::convert::Infallible;
 
+    use flyball_model::admission::{Budget, Crowded, Sender};
     use futures::stream;
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -257,50 +249,52 @@ mod tests {
         StreamBody::new(stream::iter(frames))
     }
 
+    fn lease(budget: &std::sync::Arc<Budget>) -> Lease {
+        budget.lease(Sender { name: "10.0.0.7".into(), connection: 1 }, 0).expect("there is room")
+    }
+
     #[tokio::test]
     async fn chunks_become_one_body_and_the_room_is_given_back() {
-        let room = Arc::new(Room::new(10));
-        let held = read(&mut chunks(&[b"ab", b"", b"cde", b"fghij"]), &room).await.expect("ten bytes fit");
+        let budget = Budget::new(100);
+        let held = read(&mut chunks(&[b"ab", b"", b"cde", b"fghij"]), &Bounds::new(10), lease(&budget)).await;
+        let held = held.expect("ten bytes fit");
         assert_eq!(&held.bytes[..], b"abcdefghij");
-        assert_eq!(room.bytes.load(Ordering::Relaxed), 10);
+        assert_eq!(budget.bytes(), 10);
         drop(held);
-        assert_eq!(room.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.bytes(), 0);
     }
 
     #[tokio::test]
     async fn a_body_in_one_chunk_is_not_copied() {
         let chunk = Bytes::from_static(b"abc");
-        let mut gather = Gather::new(&Arc::new(Room::new(10)), 0);
+        let mut gather = Gather::new(&Bounds::new(10), Lease::default(), 0);
         gather.push(chunk.clone()).expect("three bytes fit");
         assert_eq!(gather.finish().bytes.as_ptr(), chunk.as_ptr());
     }
 
     #[tokio::test]
     async fn a_body_is_refused_as_soon_as_it_is_over_the_limit() {
-        let error =
-            read(&mut chunks(&[b"ab", b"cd"]), &Arc::new(Room::new(3))).await.expect_err("four bytes do not fit");
+        let error = read(&mut chunks(&[b"ab", b"cd"]), &Bounds::new(3), Lease::default()).await;
+        let error = error.expect_err("four bytes do not fit");
         assert!(matches!(error, RequestError::TooLarge { bytes_max: 3 }), "{error}");
     }
 
     #[tokio::test]
-    async fn bodies_beyond_the_room_are_told_to_come_again() {
-        let room = Arc::new(Room::new(3));
-        let mut held = Vec::new();
-        for _ in 0..BODIES_HELD {
-            held.push(read(&mut chunks(&[b"abc"]), &room).await.expect("there is room"));
-        }
-        let error = read(&mut chunks(&[b"a"]), &room).await.expect_err("the room is full");
-        assert!(matches!(error, RequestError::Crowded { bytes_max: 12 }), "{error}");
-        held.pop();
-        assert!(read(&mut chunks(&[b"a"]), &room).await.is_ok());
+    async fn bodies_beyond_the_budget_are_told_to_come_again() {
+        let (budget, bounds) = (Budget::new(6), Bounds::new(3));
+        let held = read(&mut chunks(&[b"abc"]), &bounds, lease(&budget)).await.expect("there is room");
+        let error = read(&mut chunks(&[b"ab"]), &bounds, lease(&budget)).await.expect_err("half of it is held");
+        assert!(matches!(error, RequestError::Crowded(Crowded { bytes_max: 6 })), "{error}");
+        drop(held);
+        assert!(read(&mut chunks(&[b"ab"]), &bounds, lease(&budget)).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
         let read_timeout = Duration::from_millis(1);
-        let room = Arc::new(Room { read_timeout, ..Room::new(3) });
+        let bounds = Bounds { read_timeout, ..Bounds::new(3) };
         let mut body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
-        let error = read(&mut body, &room).await.expect_err("nothing comes");
+        let error = read(&mut body, &bounds, Lease::default()).await.expect_err("nothing comes");
         assert!(matches!(error, RequestError::TimedOut(after) if after == read_timeout), "{error}");
     }
 }

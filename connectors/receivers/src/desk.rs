@@ -4,34 +4,61 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use flyball_model::admission::{Lease, Sender};
 use flyball_model::intake::{Context, Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::{Clock, Intake, Receipt, Refusal, Submission};
 use http::header::{ALLOW, EXPECT};
 use http::{HeaderMap, StatusCode};
 
-use crate::body::{self, Held, Room};
+use crate::body::{self, Bounds, Held};
 use crate::error::RequestError;
 use crate::peer;
+
+/// Longer names of tenants are none; the sender is its address then.
+const TENANT_BYTES_MAX: usize = 128;
 
 /// The reception of one receiver.
 pub(crate) struct Desk {
     receiver: &'static str,
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
-    room: Arc<Room>,
+    bounds: Bounds,
 }
 
 impl Desk {
     /// A desk under the receiver's name in the ledger.
     pub(crate) fn new(receiver: &'static str, intake: Arc<dyn Intake>, clock: Arc<dyn Clock>) -> Self {
-        let room = Arc::new(Room::new(intake.body_bytes_max()));
-        Self { receiver, intake, clock, room }
+        let bounds = Bounds::new(intake.body_bytes_max());
+        Self { receiver, intake, clock, bounds }
     }
 
-    /// The room for bodies.
-    pub(crate) fn room(&self) -> &Arc<Room> {
-        &self.room
+    /// The bounds of one body.
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Asks whether a body of `announced` bytes (0: not said) may come in, before it is read. `connection` tells the connections of a
+    /// peer apart, so that one of them does not take the turns of the others.
+    ///
+    /// # Errors
+    /// When it may not come in now.
+    pub(crate) fn admit(
+        &self,
+        peer: &str,
+        connection: u64,
+        headers: &HeaderMap,
+        announced: u64,
+    ) -> Result<Lease, RequestError> {
+        let name = self.tenant(headers).unwrap_or_else(|| peer.into());
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(self.intake.body_bytes_max());
+        self.intake.admit(Sender { name, connection }, announced).map_err(RequestError::NotNow)
+    }
+
+    fn tenant(&self, headers: &HeaderMap) -> Option<Arc<str>> {
+        let value = headers.get(self.intake.tenant_header()?)?.to_str().ok()?;
+        // No tenant may be called like an address.
+        (!value.is_empty() && value.len() <= TENANT_BYTES_MAX).then(|| format!("tenant {value}").into())
     }
 
     /// Reads a request with `read` and hands it over. Whatever becomes of it, the ledger has a line.
@@ -72,10 +99,9 @@ impl Desk {
                     body: bytes,
                     received_at,
                     context,
+                    lease,
                 };
-                let outcome = self.intake.take(submission).await;
-                drop(lease);
-                outcome
+                self.intake.take(submission).await
             }
             Err(error) => {
                 self.refuse(peer, Some(format.signal()), &error);
@@ -88,6 +114,11 @@ impl Desk {
     pub(crate) fn refuse(&self, peer: &str, signal: Option<Signal>, error: &RequestError) {
         tracing::debug!(receiver = self.receiver, peer, %error, "request refused");
         self.intake.refused(self.receiver, peer, signal, error.reason());
+    }
+
+    /// Counts a request whose sender was not let in.
+    pub(crate) fn refuse_for(&self, peer: &str, signal: Option<Signal>, reason: Reason) {
+        self.intake.refused(self.receiver, peer, signal, reason);
     }
 
     /// [`Desk::receive`] for HTTP: `encoding` judges the headers before the body is touched.
@@ -109,11 +140,23 @@ impl Desk {
         encoding: impl FnOnce(&HeaderMap) -> Result<Encoding, RequestError>,
     ) -> Result<Receipt, Refusal> {
         let (head, mut body) = request.into_parts();
-        let read = async { Ok((encoding(&head.headers)?, body::read(&mut body, &self.room).await?)) };
-        let outcome = self.receive_with(&peer::of_request(&head.extensions), format, context, read).await;
+        let peer = peer::of_request(&head.extensions);
+        let read = async {
+            let encoding = encoding(&head.headers)?;
+            let connection = peer::connection_of(&head.extensions);
+            let lease = self.admit(&peer, connection, &head.headers, body::announced(&body))?;
+            Ok((encoding, body::read(&mut body, &self.bounds, lease).await?))
+        };
+        let outcome = self.receive_with(&peer, format, context, read).await;
         // A sender that asked before it sent reads our answer first anyway; reading on would invite its body.
-        if outcome.is_err() && !head.headers.contains_key(EXPECT) {
-            body::discard(&mut body).await;
+        if let Err(refusal) = &outcome
+            && !head.headers.contains_key(EXPECT)
+        {
+            if refusal.kind.is_retryable() {
+                body::discard_busy(&mut body).await;
+            } else {
+                body::discard(&mut body).await;
+            }
         }
         outcome
     }

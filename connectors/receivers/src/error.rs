@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flyball_model::Refusal;
+use flyball_model::admission::{Crowded, NotNow};
 use flyball_model::intake::RefusalKind;
 use flyball_model::ledger::Reason;
 
@@ -21,9 +22,12 @@ pub(crate) enum RequestError {
     /// The body, or what its header announces, is over the limit.
     #[error("the body is longer than {bytes_max} bytes; send smaller batches or raise receivers.otlp.max_body")]
     TooLarge { bytes_max: usize },
-    /// The bodies that are being received fill the memory set aside for them.
-    #[error("bodies of {bytes_max} bytes in total are being received already; send this one again later")]
-    Crowded { bytes_max: usize },
+    /// The bodies under way fill the memory set aside for them.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
+    /// The pipeline takes nothing of this sender now.
+    #[error("{}", .0.refusal.message)]
+    NotNow(NotNow),
     /// A connection beyond the bound.
     #[error("{max} connections are open already; share connections or come again later")]
     Connections { max: usize },
@@ -65,7 +69,8 @@ impl RequestError {
             RequestError::ContentType { .. } => Reason::ContentType,
             RequestError::ContentEncoding { .. } => Reason::ContentEncoding,
             RequestError::TooLarge { .. } => Reason::BodyTooLarge,
-            RequestError::Crowded { .. } | RequestError::Connections { .. } => Reason::Unavailable,
+            RequestError::Crowded(_) | RequestError::Connections { .. } => Reason::Unavailable,
+            RequestError::NotNow(not_now) => not_now.reason,
             RequestError::Interrupted(_) | RequestError::TimedOut(_) => Reason::Interrupted,
             RequestError::Framing(_) | RequestError::Parameter(_) => Reason::Malformed,
         }
@@ -76,7 +81,8 @@ impl RequestError {
         match self {
             RequestError::ContentType { .. } | RequestError::ContentEncoding { .. } => RefusalKind::Unsupported,
             RequestError::TooLarge { .. } => RefusalKind::TooLarge,
-            RequestError::Crowded { .. }
+            RequestError::NotNow(not_now) => not_now.refusal.kind,
+            RequestError::Crowded(_)
             | RequestError::Connections { .. }
             | RequestError::Interrupted(_)
             | RequestError::TimedOut(_) => RefusalKind::Unavailable,
@@ -87,6 +93,9 @@ impl RequestError {
 
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
-        Refusal::new(error.kind(), error.to_string())
+        match error {
+            RequestError::NotNow(not_now) => not_now.refusal,
+            error => Refusal::new(error.kind(), error.to_string()),
+        }
     }
 }

@@ -14,13 +14,17 @@
 //! | [`scrape`] | asks configured and discovered targets for their metrics, as Prometheus does |
 //! | [`pushgateway`] | Prometheus text pushed as to a Pushgateway: a router for `/metrics/job/…` |
 //! | [`host`] | this machine's own metrics, sent the same way as everybody else's |
+//! | [`net`] | connections: their bound, TLS, and the end of those that only cost |
+//! | [`gate`] | who may come in, and how each protocol says no |
 //! | `desk` | what all of them do with a request: read it within bounds, count it, hand it over |
 //! | `body` | bodies into memory, bounded by size, sum and time |
 //! | `refused` | a refusal over HTTP: status and `Retry-After` |
 //! | `otlp` | answers that both OTLP transports share |
 
+pub mod gate;
 pub mod host;
 pub mod influx;
+pub mod net;
 pub mod otlp_grpc;
 pub mod otlp_http;
 pub mod pushgateway;

@@ -21,6 +21,11 @@ pub(crate) fn of_request(extensions: &Extensions) -> String {
     }
 }
 
+/// A number for the connection of a request among those of its peer: the peer's port.
+pub(crate) fn connection_of(extensions: &Extensions) -> u64 {
+    extensions.get::<ConnectInfo<SocketAddr>>().map_or(0, |ConnectInfo(address)| u64::from(address.port()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

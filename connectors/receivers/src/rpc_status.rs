@@ -18,16 +18,18 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 pub(crate) enum Code {
     Ok = 0,
     InvalidArgument = 3,
+    PermissionDenied = 7,
     ResourceExhausted = 8,
     Unimplemented = 12,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 impl From<RefusalKind> for Code {
     fn from(kind: RefusalKind) -> Self {
         match kind {
             RefusalKind::Malformed => Code::InvalidArgument,
-            RefusalKind::TooLarge => Code::ResourceExhausted,
+            RefusalKind::TooLarge | RefusalKind::Throttled => Code::ResourceExhausted,
             RefusalKind::Unsupported => Code::Unimplemented,
             RefusalKind::Unavailable => Code::Unavailable,
         }
@@ -36,7 +38,7 @@ impl From<RefusalKind> for Code {
 
 /// How long the sender of a refused body should wait; `None` when it must not send it again.
 pub(crate) fn retry_after(refusal: &Refusal) -> Option<Duration> {
-    (refusal.kind == RefusalKind::Unavailable).then(|| refusal.retry_after.unwrap_or(RETRY_AFTER_DEFAULT))
+    refusal.kind.is_retryable().then(|| refusal.retry_after.unwrap_or(RETRY_AFTER_DEFAULT))
 }
 
 /// The value of `Retry-After`: whole seconds, rounded up, at least one.
@@ -57,6 +59,16 @@ pub(crate) fn encode_json(refusal: &Refusal) -> Vec<u8> {
         status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": seconds(delay) }]);
     }
     status.to_string().into_bytes()
+}
+
+/// A code and a message as an encoded `google.rpc.Status` without details.
+pub(crate) fn bytes_of(code: Code, message: &str) -> Vec<u8> {
+    Status { code: code as i32, message: message.to_owned(), details: Vec::new() }.encode_to_vec()
+}
+
+/// The same in protobuf's JSON mapping.
+pub(crate) fn json_of(code: Code, message: &str) -> Vec<u8> {
+    json!({ "code": code as i32, "message": message }).to_string().into_bytes()
 }
 
 /// `1s`, `1.500s`, `0.000001s`: seconds with as many groups of three digits as it takes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
+use flyball_model::admission::{Lease, NotNow, Sender};
 use flyball_model::intake::{RefusalKind, Rejection};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::{Clock, Intake, ManualClock, Receipt, Refusal, Submission, UnixNanos};
@@ -31,6 +32,10 @@ pub(crate) type Refused = (&'static str, String, Option<Signal>, Reason);
 /// The pipeline as a receiver sees it, with a scripted outcome.
 pub(crate) struct FakeIntake {
     outcome: Mutex<Result<Receipt, Refusal>>,
+    /// Why nothing may come in, if so.
+    closed: Mutex<Option<NotNow>>,
+    /// Who asked to come in, with the bytes announced.
+    pub(crate) asked: Mutex<Vec<(Sender, usize)>>,
     pub(crate) submissions: Mutex<Vec<Submission>>,
     pub(crate) refused: Mutex<Vec<Refused>>,
     /// Grows with each submission and each refusal, so that a test can wait for one.
@@ -53,6 +58,8 @@ impl FakeIntake {
     fn with_gate(outcome: Result<Receipt, Refusal>, permits: usize) -> Self {
         Self {
             outcome: Mutex::new(outcome),
+            closed: Mutex::default(),
+            asked: Mutex::default(),
             submissions: Mutex::default(),
             refused: Mutex::default(),
             events: Semaphore::new(0),
@@ -63,6 +70,11 @@ impl FakeIntake {
     /// What the next submissions are answered with.
     pub(crate) fn answers(&self, outcome: Result<Receipt, Refusal>) {
         *self.outcome.lock() = outcome;
+    }
+
+    /// From now on nothing may come in.
+    pub(crate) fn close(&self, not_now: NotNow) {
+        *self.closed.lock() = Some(not_now);
     }
 
     /// Waits for a submission or a refusal that has not been waited for yet.
@@ -86,6 +98,15 @@ impl Intake for FakeIntake {
         let permit = self.gate.acquire().await;
         drop(permit);
         self.outcome.lock().clone()
+    }
+
+    fn admit(&self, sender: Sender, announced: usize) -> Result<Lease, NotNow> {
+        self.asked.lock().push((sender, announced));
+        self.closed.lock().clone().map_or_else(|| Ok(Lease::default()), Err)
+    }
+
+    fn tenant_header(&self) -> Option<&str> {
+        Some("x-scope-orgid")
     }
 
     fn body_bytes_max(&self) -> usize {
@@ -122,7 +143,7 @@ pub(crate) const SOME_REJECTED: &str =
 
 /// A refusal of the whole body; one for now says to come again after 1.5 s.
 pub(crate) fn refusal(kind: RefusalKind) -> Result<Receipt, Refusal> {
-    let retry_after = (kind == RefusalKind::Unavailable).then_some(Duration::from_millis(1500));
+    let retry_after = kind.is_retryable().then_some(Duration::from_millis(1500));
     Err(Refusal { kind, message: "the reason".to_owned(), retry_after })
 }
 
@@ -185,4 +206,9 @@ pub(crate) fn post(
         request = request.header(*name, *value);
     }
     request.body(http_body_util::Full::new(body.into())).expect("a valid request")
+}
+
+/// The bytes of an answer that was never sent.
+pub(crate) async fn text_of(body: axum::body::Body) -> Vec<u8> {
+    axum::body::to_bytes(body, 1 << 20).await.expect("a whole body").to_vec()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::client::Credentials;
 use crate::config::address;
 
 /// Where a server listens unless told otherwise.
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Import(ImportCommand),
     /// Read the digital twin of a running server
     Twin(TwinArgs),
+    /// The account of every source of a running server: what came, and what became of it
+    Ledger(LedgerArgs),
 }
 
 /// Without a configuration file it listens on loopback, stores in ./flyball-data and reads this machine's own metrics.
@@ -107,6 +110,8 @@ pub(crate) enum RulesCommand {
         /// A running server whose metrics the rules are checked against
         #[arg(long)]
         url: Option<String>,
+        #[command(flatten)]
+        credentials: Credentials,
     },
 }
 
@@ -122,6 +127,8 @@ pub(crate) enum ImportCommand {
         /// The server
         #[arg(long, default_value = URL_DEFAULT)]
         url: String,
+        #[command(flatten)]
+        credentials: Credentials,
         /// The machine that it was recorded on, as the label host; the file does not say
         #[arg(long)]
         host: Option<String>,
@@ -133,6 +140,8 @@ pub(crate) struct Query {
     /// The server
     #[arg(long, default_value = URL_DEFAULT)]
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
     /// How rows are printed; arrow is an IPC stream
     #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
     pub(crate) format: QueryFormat,
@@ -153,6 +162,8 @@ pub(crate) struct TwinArgs {
     /// The server
     #[arg(long, default_value = URL_DEFAULT)]
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
     /// An instant in the past (RFC 3339); not there yet in this version
     #[arg(long)]
     pub(crate) at: Option<String>,
@@ -169,4 +180,30 @@ pub(crate) enum TwinFormat {
     Decice,
     /// Not there yet in this version
     Icos,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    /// The server
+    #[arg(long, global = true, default_value = URL_DEFAULT)]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+    /// How it is printed
+    #[arg(long, global = true, value_enum, default_value_t = LedgerFormat::Table)]
+    pub(crate) format: LedgerFormat,
+    #[command(subcommand)]
+    pub(crate) command: Option<LedgerCommand>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Print what does not balance and exit 1; else one line
+    Check,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LedgerFormat {
+    Table,
+    Json,
 }

@@ -1,11 +1,14 @@
 //! The flyball program: command line, configuration, wiring, HTTP API.
 
+mod access;
 mod api;
 mod cli;
 mod client;
 mod config;
+mod listen;
 mod logging;
 mod reload;
+mod routes;
 mod rule_paths;
 mod serve;
 mod shutdown;
@@ -15,6 +18,7 @@ mod commands {
     //! What the program does beside serving.
     pub(crate) mod config;
     pub(crate) mod import;
+    pub(crate) mod ledger;
     pub(crate) mod query;
     pub(crate) mod rules;
     pub(crate) mod twin;
@@ -81,6 +85,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Import(command) => commands::import::run(command).await,
         Command::Query(args) => commands::query::run(args).await,
         Command::Twin(args) => commands::twin::run(args).await,
+        Command::Ledger(args) => commands::ledger::run(args).await,
     }
 }
 

@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::serve::ListenerExt;
 use flyball_model::{Clock, Intake, WallClock};
-use flyball_receivers::{host, influx, otlp_grpc, otlp_http, pushgateway, remote_write, scaphandre, scrape};
+use flyball_receivers::net::{House, Listener, Seats};
+use flyball_receivers::{host, otlp_grpc, scrape};
 use flyball_runtime::Runtime;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{self, Access};
 use crate::api::{self, Shared};
 use crate::cli::Serve;
 use crate::config::Config;
+use crate::listen::{self, Door, Entrance};
 use crate::reload::{Reloader, actions, watch};
 use crate::shutdown::{Asked, Signals};
-use crate::{Failure, wiring};
+use crate::wiring::Certificates;
+use crate::{Failure, routes, wiring};
 
 /// How long requests under way may take to end once the drain began. Deliveries have 2 s after it, stores 2 s, so that the whole
 /// drain stays within 10 s.
@@ -33,25 +35,34 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let rule_paths = wiring::rule_paths(&config, &args)?;
     let twin = wiring::twin(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+    let (access, certificates) = (wiring::access(&config, &clock)?, wiring::certificates(&config)?);
     let store = wiring::store(&config).await?;
     let stopping = CancellationToken::new();
     let backends = wiring::backends(&config, &clock, &stopping)?;
     let actions = actions(&backends);
     let rules = wiring::rules(&rule_paths, &actions, &store).await?;
     let mut signals = Signals::listen().context("signals can't be listened to")?;
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(&config, certificates.as_ref())?;
 
     let cancel = CancellationToken::new();
     let (sinks, mut sink_tasks) = wiring::sinks(&config, &clock, &cancel)?;
     let parts = wiring::parts(&config, store, twin, sinks, backends, stopping, Arc::clone(&clock));
-    let (runtime, mut tasks) = Runtime::start(parts, rules).await;
+    let (ready, ports) = (listeners.ready_line().context("a bound port has no address")?, listeners.seats());
+    let listeners = listeners.open(api::starting::router(Arc::clone(&parts.progress)));
+    let started = tokio::select! {
+        started = Runtime::start(parts, rules) => started,
+        () = signals.stop() => return Ok(()),
+    };
+    let (runtime, mut tasks) = started.context("the data folder can't be gone on with")?;
     let reloader = Arc::new(Reloader::new(rule_paths, actions, Arc::clone(&runtime)));
     let draining = Arc::new(AtomicBool::new(false));
-    let shared = Shared::new(&runtime, &reloader, &clock, &draining);
+    let entrance = Entrance { ports, access: Arc::clone(&access) };
+    let shared = Shared::new(&runtime, &reloader, &clock, &draining, Arc::new(entrance));
 
-    let ready = listeners.ready_line().context("a bound port has no address")?;
-    let mut servers = listeners.serve(&config, shared, &runtime, &clock);
+    let mut servers = listeners.serve(&config, shared, &runtime, &clock, &access);
     let watching = tokio::spawn(watch(Arc::clone(&reloader), cancel.clone()));
+    let files = certificates.into_iter().flat_map(Certificates::all).collect();
+    let refreshing = tokio::spawn(access::refresh(access, files, cancel.clone()));
     announce(&ready)?;
 
     let failed = loop {
@@ -76,7 +87,10 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     while sink_tasks.join_next().await.is_some() {}
     servers.end().await;
     watching.abort();
-    drained.context("what was in memory could not be written into the history")?;
+    refreshing.abort();
+    drained.context(
+        "what was in memory could not be written into the history; it is read back from the log at the next start",
+    )?;
     tracing::info!("drained");
     match failed {
         None => Ok(()),
@@ -93,25 +107,33 @@ fn announce(line: &str) -> Result<(), Failure> {
 
 /// The bound ports.
 struct Listeners {
-    http: TcpListener,
-    otlp_grpc: TcpListener,
-    otlp_http: TcpListener,
+    http: Listener,
+    otlp_grpc: Listener,
+    otlp_http: Listener,
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<Self, Failure> {
-        let bind = async |key: &str, address| {
-            TcpListener::bind(address).await.map_err(|error| {
+    fn bind(config: &Config, certificates: Option<&Certificates>) -> Result<Self, Failure> {
+        let house = House::new(listen::connections_max());
+        let bind = |port, key: &str, address, grpc: bool| {
+            let tls = certificates.map(|both| Arc::clone(if grpc { &both.grpc } else { &both.http }));
+            Listener::bind(address, tls, house.seats(port)).map_err(|error| {
                 Failure::Failed(anyhow::anyhow!(
                     "{key}: {address} can't be listened on: {error}; set another address, or port 0 for a free one"
                 ))
             })
         };
+        let (http, receivers) = (config.http.listen, &config.receivers);
         Ok(Self {
-            http: bind("http.listen (--http)", config.http.listen).await?,
-            otlp_grpc: bind("receivers.otlp.grpc (--otlp-grpc)", config.receivers.otlp_grpc).await?,
-            otlp_http: bind("receivers.otlp.http (--otlp-http)", config.receivers.otlp_http).await?,
+            http: bind("http", "http.listen (--http)", http, false)?,
+            otlp_grpc: bind("otlp_grpc", "receivers.otlp.grpc (--otlp-grpc)", receivers.otlp_grpc, true)?,
+            otlp_http: bind("otlp_http", "receivers.otlp.http (--otlp-http)", receivers.otlp_http, false)?,
         })
+    }
+
+    /// The connections of each.
+    fn seats(&self) -> Vec<Arc<Seats>> {
+        [&self.http, &self.otlp_grpc, &self.otlp_http].map(|listener| Arc::clone(listener.seats())).into()
     }
 
     fn ready_line(&self) -> std::io::Result<String> {
@@ -119,27 +141,50 @@ impl Listeners {
         Ok(format!("flyball ready http={http} otlp_grpc={grpc} otlp_http={otlp}"))
     }
 
-    fn serve(self, config: &Config, shared: Shared, runtime: &Arc<Runtime>, clock: &Arc<dyn Clock>) -> Servers {
+    /// Serves the main port, with `router` behind it for the time being.
+    fn open(self, router: Router) -> Opened {
+        let Self { http, otlp_grpc, otlp_http } = self;
+        let (door, answering, mut main_port) = (Door::new(router), CancellationToken::new(), JoinSet::new());
+        main_port.spawn(serve_door(Arc::clone(&door), http, answering.clone()));
+        Opened { door, answering, main_port, otlp_grpc, otlp_http }
+    }
+}
+
+/// The ports while the log is read back.
+struct Opened {
+    door: Arc<Door>,
+    answering: CancellationToken,
+    main_port: JoinSet<()>,
+    otlp_grpc: Listener,
+    otlp_http: Listener,
+}
+
+impl Opened {
+    fn serve(
+        self,
+        config: &Config,
+        shared: Shared,
+        runtime: &Arc<Runtime>,
+        clock: &Arc<dyn Clock>,
+        access: &Arc<Access>,
+    ) -> Servers {
         let intake: Arc<dyn Intake> = Arc::clone(&runtime.pipeline) as Arc<dyn Intake>;
-        let otlp = || otlp_http::router(Arc::clone(&intake), Arc::clone(clock));
-        let mut main = api::router(shared).merge(otlp());
-        if config.receivers.remote_write {
-            main = main.merge(remote_write::router(Arc::clone(&intake), Arc::clone(clock)));
-        }
-        if config.receivers.influx {
-            main = main.merge(influx::router(Arc::clone(&intake), Arc::clone(clock)));
-        }
-        if config.receivers.pushgateway {
-            main = main.merge(pushgateway::router(Arc::clone(&intake), Arc::clone(clock)));
-        }
         let scraper = scrape::Scraper::new(config.receivers.scrape.clone(), Arc::clone(&intake), Arc::clone(clock));
-        main = main.merge(scrape::router(scraper.targets()));
-        main = main.merge(scaphandre::router(Arc::clone(&intake), Arc::clone(clock)));
-        let (receiving, answering) = (CancellationToken::new(), CancellationToken::new());
-        let (mut receivers, mut main_port) = (JoinSet::new(), JoinSet::new());
-        main_port.spawn(http(self.http, main, answering.clone()));
-        receivers.spawn(http(self.otlp_http, otlp(), receiving.clone()));
-        let grpc = otlp_grpc::serve(self.otlp_grpc, Arc::clone(&intake), Arc::clone(clock), receiving.clone());
+        let main = api::router(shared)
+            .merge(routes::receivers(&config.receivers, &intake, clock))
+            .merge(scrape::router(scraper.targets()));
+        let guarded = |router, port: std::net::SocketAddr| {
+            let local = port.ip().is_loopback() && !config.http.insecure;
+            access::guarded(router, access, &intake, local)
+        };
+        let main = guarded(main, config.http.listen);
+        let otlp = guarded(routes::otlp(&intake, clock), config.receivers.otlp_http);
+        let Self { door, answering, main_port, otlp_grpc, otlp_http } = self;
+        let (receiving, mut receivers) = (CancellationToken::new(), JoinSet::new());
+        door.replace(main);
+        receivers.spawn(serve_door(Door::new(otlp), otlp_http, receiving.clone()));
+        let gate = Arc::clone(access) as _;
+        let grpc = otlp_grpc::serve(otlp_grpc, gate, Arc::clone(&intake), Arc::clone(clock), receiving.clone());
         receivers.spawn(async move {
             if let Err(error) = grpc.await {
                 tracing::error!(%error, "the OTLP/gRPC receiver ended");
@@ -197,17 +242,8 @@ async fn end(servers: &mut JoinSet<()>, within: Duration) {
     }
 }
 
-async fn http(listener: TcpListener, router: Router, ending: CancellationToken) {
-    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let server = axum::serve(listener.tap_io(no_delay), service).with_graceful_shutdown(ending.cancelled_owned());
-    if let Err(error) = server.await {
+async fn serve_door(door: Arc<Door>, listener: Listener, ending: CancellationToken) {
+    if let Err(error) = door.serve(listener, ending).await {
         tracing::error!(%error, "an HTTP server ended");
-    }
-}
-
-/// Answers are small and wait for nothing behind them.
-fn no_delay(stream: &mut tokio::net::TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY can't be set");
     }
 }

@@ -42,4 +42,12 @@ impl Signals {
             _ = self.hangup.recv() => Asked::Reload,
         }
     }
+
+    /// Waits until somebody asks to stop; what else is asked comes too early.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
+    }
 }

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flyball_backend_webhook::{WebhookBackend, WebhookOptions};
+use flyball_log::Disk;
 use flyball_model::Clock;
 use flyball_model::ports::{Backend, Sink};
+use flyball_receivers::net::Tls;
+use flyball_receivers::otlp_grpc;
 use flyball_remediation::ActionLimits;
 use flyball_rules::check::BackendActions;
 use flyball_rules::definition::RuleSet;
 use flyball_rules::query::{Database, QueryLimits};
-use flyball_runtime::{Parts, TableSources};
+use flyball_runtime::{LogParts, Parts, TableSources};
 use flyball_store::{Store, StoreOptions};
 use flyball_store_influxdb::{InfluxOptions, InfluxSink};
 use flyball_twin::{Mapping, Twin};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::cli::Serve;
 use crate::config::{self, Config};
+use crate::listen;
 use crate::rule_paths::{LIBRARY_PREFIX, RulePaths};
 use crate::{Failure, reload};
 
@@ -51,6 +56,32 @@ pub(crate) fn configuration(args: &Serve) -> Result<Config, Failure> {
     config.receivers.otlp_http = args.otlp_http.unwrap_or(config.receivers.otlp_http);
     let open = config.open_addresses();
     if !open.is_empty() { Err(Failure::Configuration(open)) } else { Ok(config) }
+}
+
+/// Who may come in.
+pub(crate) fn access(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Access>, Failure> {
+    Ok(Arc::new(Access::new(&config.http, clock).map_err(Failure::Configuration)?))
+}
+
+/// The certificates of the ports, one for each set of protocols.
+pub(crate) struct Certificates {
+    pub(crate) http: Arc<Tls>,
+    pub(crate) grpc: Arc<Tls>,
+}
+
+impl Certificates {
+    pub(crate) fn all(self) -> [Arc<Tls>; 2] {
+        [self.http, self.grpc]
+    }
+}
+
+pub(crate) fn certificates(config: &Config) -> Result<Option<Certificates>, Failure> {
+    let Some(files) = &config.http.tls else { return Ok(None) };
+    let load = |protocols| {
+        let wrong = |error| Failure::Configuration(vec![format!("http.{error}")]);
+        Tls::load(files.clone(), protocols).map(Arc::new).map_err(wrong)
+    };
+    Ok(Some(Certificates { http: load(&listen::PROTOCOLS)?, grpc: load(&otlp_grpc::PROTOCOLS)? }))
 }
 
 /// Rules of the command line come beside those of the configuration file; the library stands in where neither names any.
@@ -164,6 +195,7 @@ pub(crate) fn backends(
             secret: webhook.secret.clone(),
             events: webhook.events.clone(),
             timeout: webhook.timeout,
+            allow_link_local: webhook.allow_link_local,
             source: source.clone(),
         };
         let backend = WebhookBackend::new(options, Arc::clone(clock), cancel.clone())
@@ -197,6 +229,8 @@ pub(crate) fn parts(
         sinks,
         stopping,
         clock,
+        log: LogParts { data_dir: config.data_dir.clone(), storage: Arc::new(Disk), durability: config.durability },
+        progress: Arc::default(),
     }
 }
 

@@ -27,16 +27,29 @@ const SNAPPY_FRAME_MAGIC: &[u8] = b"\xff\x06\x00\x00sNaPpY";
 /// # Errors
 /// When more than `max` bytes would come out, or the bytes are not of that encoding.
 pub fn decompress(encoding: Encoding, body: &Bytes, max: usize) -> Result<Bytes, DecodeError> {
+    decompress_within(encoding, body, max, |_| true)
+}
+
+/// [`decompress`] where memory is asked for: `room` is told how many bytes more are wanted before they are taken, and may say no.
+///
+/// # Errors
+/// As [`decompress`], and [`DecodeError::NoRoom`] when `room` said no.
+pub fn decompress_within(
+    encoding: Encoding,
+    body: &Bytes,
+    max: usize,
+    mut room: impl FnMut(usize) -> bool,
+) -> Result<Bytes, DecodeError> {
     match encoding {
         Encoding::Identity if body.len() > max => Err(DecodeError::TooLarge { max, compressed: false }),
         Encoding::Identity => Ok(body.clone()),
-        Encoding::Gzip => gzip(body, max).map(Bytes::from),
-        Encoding::Snappy => snappy(body, max).map(Bytes::from),
+        Encoding::Gzip => gzip(body, max, &mut room).map(Bytes::from),
+        Encoding::Snappy => snappy(body, max, &mut room).map(Bytes::from),
     }
 }
 
 /// All members of a gzip body, one after the other, as RFC 1952 has it.
-fn gzip(body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
+fn gzip(body: &[u8], max: usize, room: &mut impl FnMut(usize) -> bool) -> Result<Vec<u8>, DecodeError> {
     let mut decoder = MultiGzDecoder::new(body);
     let mut read = |buffer: &mut [u8], produced| {
         decoder.read(buffer).map_err(|error| DecodeError::Gzip { produced, problem: error.to_string() })
@@ -52,9 +65,12 @@ fn gzip(body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
                     _ => Err(DecodeError::TooLarge { max, compressed: true }),
                 };
             }
-            let room = (produced * 2).max(body.len()).max(FIRST_BYTES).min(max);
-            out.reserve_exact(room - produced);
-            out.resize(room, 0);
+            let bytes = (produced * 2).max(body.len()).max(FIRST_BYTES).min(max);
+            if !room(bytes - produced) {
+                return Err(DecodeError::NoRoom { bytes });
+            }
+            out.reserve_exact(bytes - produced);
+            out.resize(bytes, 0);
         }
         match read(&mut out[produced..], produced)? {
             0 => {
@@ -66,7 +82,7 @@ fn gzip(body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
     }
 }
 
-fn snappy(body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
+fn snappy(body: &[u8], max: usize, room: &mut impl FnMut(usize) -> bool) -> Result<Vec<u8>, DecodeError> {
     let problem = |problem: String| DecodeError::Snappy { problem };
     if body.starts_with(SNAPPY_FRAME_MAGIC) {
         return Err(problem("this is the framed format; remote write uses the block format".into()));
@@ -77,6 +93,9 @@ fn snappy(body: &[u8], max: usize) -> Result<Vec<u8>, DecodeError> {
     }
     if declared > body.len().saturating_mul(SNAPPY_RATIO_MAX) {
         return Err(problem(format!("{} bytes can't become the declared {declared}", body.len())));
+    }
+    if !room(declared) {
+        return Err(DecodeError::NoRoom { bytes: declared });
     }
     let mut out = vec![0; declared];
     snap::raw::Decoder::new().decompress(body, &mut out).map_err(|error| problem(error.to_string()))?;
@@ -118,6 +137,26 @@ mod tests {
             assert_eq!(check(encoding, body.clone(), 10_000).as_ref(), Ok(&data), "{encoding:?}");
             let error = check(encoding, body, 9_999);
             assert_eq!(error, Err(DecodeError::TooLarge { max: 9_999, compressed }), "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn room_is_asked_for_before_it_is_taken() {
+        let data = vec![7; 10_000];
+        for (encoding, body, length) in [
+            (Encoding::Identity, data.clone(), 0),
+            (Encoding::Gzip, gzipped(&data), 16_384),
+            (Encoding::Snappy, snapped(&data), 10_000),
+        ] {
+            let body = Bytes::from(body);
+            let mut asked = 0;
+            let decompressed = decompress_within(encoding, &body, 20_000, |more| {
+                asked += more;
+                true
+            });
+            assert_eq!((decompressed.map(|bytes| bytes.len()), asked), (Ok(10_000), length), "{encoding:?}");
+            let refused = decompress_within(encoding, &body, 20_000, |more| more < 5_000);
+            assert_eq!(matches!(refused, Err(DecodeError::NoRoom { .. })), length > 0, "{encoding:?}");
         }
     }
 

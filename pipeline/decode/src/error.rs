@@ -5,7 +5,7 @@ use flyball_model::ledger::Reason;
 
 use crate::exposition::ExpositionProblem;
 
-/// Why a body could not be read. Always the sender's fault; sending the same bytes again can't help.
+/// Why a body could not be read. The sender's fault, where sending the same bytes again can't help; but for [`DecodeError::NoRoom`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes are not a protobuf message of the expected type.
@@ -33,6 +33,12 @@ pub enum DecodeError {
         max: usize,
         /// Whether it was compressed.
         compressed: bool,
+    },
+    /// There is no memory to decompress it now.
+    #[error("there is no room for the {bytes} bytes that it becomes when decompressed; send it again later")]
+    NoRoom {
+        /// How many bytes were wanted.
+        bytes: usize,
     },
     /// The body has more items than one batch holds: millions of tiny ones that would grow on the way.
     #[error("the body has more than {max} {what}; send smaller batches")]
@@ -144,6 +150,7 @@ impl DecodeError {
     pub fn refusal_kind(&self) -> RefusalKind {
         match self {
             DecodeError::TooLarge { .. } | DecodeError::TooMany { .. } => RefusalKind::TooLarge,
+            DecodeError::NoRoom { .. } => RefusalKind::Unavailable,
             _ => RefusalKind::Malformed,
         }
     }
@@ -152,6 +159,7 @@ impl DecodeError {
     pub fn reason(&self) -> Reason {
         match self {
             DecodeError::TooLarge { .. } | DecodeError::TooMany { .. } => Reason::BodyTooLarge,
+            DecodeError::NoRoom { .. } => Reason::Unavailable,
             _ => Reason::Malformed,
         }
     }

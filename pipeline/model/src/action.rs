@@ -33,7 +33,7 @@ impl ActionKind {
 }
 
 /// One step of a rule's `remediate`, with its target rendered for one violation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionStep {
     /// The backend's name in the configuration.
     pub backend: String,

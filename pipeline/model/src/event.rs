@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{ActionKind, ActionStep};
 use crate::time::UnixNanos;
 
 /// Where an instance of a rule stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The row is there, and `for` has not passed yet.
@@ -68,7 +68,7 @@ fn escape_into(text: &mut String, part: &str) {
 }
 
 /// One instance of a rule changed its state. Made by the rules' state machine; everything downstream follows from it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
     /// The violation's id: 32 hex digits derived from (rule version, identity, active_at).
     pub violation: String,
@@ -85,6 +85,7 @@ pub struct Transition {
     /// The rule's `severity`.
     pub severity: String,
     /// The row's numeric columns; the last known ones once it resolved.
+    #[serde(with = "crate::exact")]
     pub values: BTreeMap<String, f64>,
     /// The rendered `summary`; the error's text for [`State::Error`].
     pub summary: String,
@@ -102,8 +103,9 @@ pub struct Transition {
     pub steps: Vec<ActionStep>,
 }
 
-/// A type of event, as CloudEvents names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A type of event, as CloudEvents names it. In JSON it is its short word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum EventKind {
     /// `flyball.violation.<state>`.
     Violation(State),
@@ -136,6 +138,20 @@ impl EventKind {
     }
 }
 
+impl From<EventKind> for &'static str {
+    fn from(kind: EventKind) -> Self {
+        kind.as_str()
+    }
+}
+
+impl TryFrom<String> for EventKind {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        Self::from_word(&word).ok_or_else(|| format!("'{word}' is no kind of event"))
+    }
+}
+
 impl fmt::Display for EventKind {
     /// CloudEvents' `type`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,7 +163,7 @@ impl fmt::Display for EventKind {
 }
 
 /// The `action` of an event's data.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     /// The remediation's id; the event's id too when the event asks for it.
     pub id: String,
@@ -166,7 +182,7 @@ pub struct Action {
 }
 
 /// An event for one backend. Delivery may repeat; the id stays.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// 32 hex digits derived from (violation, kind, backend, step, attempt).
     pub id: String,

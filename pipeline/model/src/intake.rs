@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use crate::admission::{Lease, NotNow, Sender};
 use crate::ledger::{Reason, Signal};
 use crate::relabel::Relabel;
 use crate::series::SeriesRef;
@@ -134,6 +135,8 @@ pub struct Submission {
     pub received_at: UnixNanos,
     /// What else is known of it.
     pub context: Option<Arc<Context>>,
+    /// The memory that it takes; given back when the submission is dropped. The default for what flyball sends itself.
+    pub lease: Lease,
 }
 
 /// A number of points refused for one reason, with the first of them as an example.
@@ -219,6 +222,15 @@ pub enum RefusalKind {
     Unsupported,
     /// Not now; the same body may be taken later.
     Unavailable,
+    /// Not now, since this sender is over its own limit (`limits.per_source`); the same body may be taken later.
+    Throttled,
+}
+
+impl RefusalKind {
+    /// Whether the same body may be taken later.
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, RefusalKind::Unavailable | RefusalKind::Throttled)
+    }
 }
 
 /// The whole body was refused and nothing of it was stored.
@@ -228,7 +240,7 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// What is wrong, where, and what to do.
     pub message: String,
-    /// When to try again, for [`RefusalKind::Unavailable`].
+    /// When to try again, for kinds that are retryable.
     pub retry_after: Option<Duration>,
 }
 
@@ -250,6 +262,21 @@ pub trait Intake: Send + Sync + 'static {
     /// # Errors
     /// When nothing of the body was taken. The ledger has a line for it all the same.
     async fn take(&self, submission: Submission) -> Result<Receipt, Refusal>;
+
+    /// Asks whether a body of `announced` bytes (0 where it did not say) may come in now, before it is read. What it takes is asked of
+    /// the lease, piece by piece.
+    ///
+    /// # Errors
+    /// When it may not: the receiver answers the refusal and reports it with [`Intake::refused`].
+    fn admit(&self, sender: Sender, announced: usize) -> Result<Lease, NotNow> {
+        let _ = (sender, announced);
+        Ok(Lease::default())
+    }
+
+    /// The header whose value names a sender instead of its address, in lower case; see [`crate::Limits::tenant_header`].
+    fn tenant_header(&self) -> Option<&str> {
+        None
+    }
 
     /// Bytes a receiver should read of one body before it gives up with [`RefusalKind::TooLarge`].
     fn body_bytes_max(&self) -> usize;

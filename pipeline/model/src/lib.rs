@@ -4,8 +4,10 @@
 //! that may not import each other must speak of the same thing.
 
 pub mod action;
+pub mod admission;
 pub mod batch;
 pub mod event;
+pub mod exact;
 pub mod histogram;
 pub mod host;
 pub mod intake;
@@ -18,6 +20,7 @@ pub mod relabel;
 pub mod rows;
 pub mod series;
 pub mod stage;
+pub mod state;
 pub mod time;
 
 pub use batch::PointBatch;
@@ -27,4 +30,4 @@ pub use limits::Limits;
 pub use metric::{Kind, MetricInfo, Shape, Temporality};
 pub use rows::{LogBuilder, RowKind, Rows};
 pub use series::{MetricRef, SeriesRef, SeriesRegistry};
-pub use time::{Clock, ManualClock, UnixNanos, WallClock};
+pub use time::{Clock, ManualClock, Reading, SteadyClock, UnixNanos, WallClock};

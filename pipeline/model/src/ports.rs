@@ -48,6 +48,9 @@ pub enum RecordKind {
 /// A row of a sink's own account, for `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SinkStatus {
+    /// Records handed over, across restarts where the sink keeps its account. The sum of those that wait, were delivered, rejected or
+    /// dropped.
+    pub received: u64,
     /// Records waiting in memory or in the spool.
     pub queued: u64,
     /// Records the store said it has.
@@ -62,6 +65,14 @@ pub struct SinkStatus {
     pub oldest_at: Option<UnixNanos>,
     /// The last failure, cleared by a success.
     pub last_error: Option<String>,
+}
+
+impl SinkStatus {
+    /// Whether the fate of each record that was handed over is known.
+    pub fn is_even(&self) -> bool {
+        let rejected: u64 = self.rejected.iter().map(|(_, records)| records).sum();
+        self.received == self.queued + self.delivered + rejected + self.dropped
+    }
 }
 
 /// A store beside the embedded one.
@@ -91,6 +102,11 @@ pub enum Delivery {
     },
     /// `expires_at` passed before it was taken.
     Expired {
+        /// The last failure.
+        reason: String,
+    },
+    /// flyball is stopping; nobody knows whether the backend has it, and the next process delivers it again.
+    Interrupted {
         /// The last failure.
         reason: String,
     },

@@ -4,10 +4,12 @@
 //! it and may not import each other. Strings are interned once; a series is a handful of symbol pairs. Persistence
 //! is the store's: it writes down what a [`RegistryView`] shows and rebuilds with [`SeriesRegistry::resolve`].
 
+mod active;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet, HashTable};
 use parking_lot::RwLock;
@@ -15,6 +17,7 @@ use twox_hash::XxHash3_128;
 
 pub use view::RegistryView;
 
+use self::active::Active;
 use crate::metric::{MetricInfo, Shape};
 use crate::time::UnixNanos;
 
@@ -47,14 +50,25 @@ pub struct MetricRef(pub u32);
 #[repr(transparent)]
 pub struct Symbol(pub u32);
 
-/// The registry is full: a new series was asked for beyond the cap.
+/// The registry is full: a new series was asked for beyond a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the cap of {cap} series is reached; raise limits.series, or find the culprit with: SELECT metric, count(*) FROM flyball.series GROUP BY metric ORDER BY 2 DESC"
-)]
-pub struct SeriesCapReached {
-    /// `limits.series`.
-    pub cap: usize,
+pub enum SeriesCapReached {
+    /// So many series are active.
+    #[error(
+        "the cap of {cap} active series is reached; raise limits.series, or find the culprit with: SELECT metric, count(*) FROM flyball.series GROUP BY metric ORDER BY 2 DESC"
+    )]
+    Active {
+        /// `limits.series`.
+        cap: usize,
+    },
+    /// All that is known of series, idle ones included, takes so much memory.
+    #[error(
+        "the {bytes_max} bytes of memory for series are used up; raise limits.memory, or find the culprit with: SELECT metric, count(*) FROM flyball.series GROUP BY metric ORDER BY 2 DESC"
+    )]
+    Memory {
+        /// The bound.
+        bytes_max: usize,
+    },
 }
 
 /// Why a series was not made.
@@ -76,10 +90,27 @@ pub enum ResolveError {
     },
 }
 
+/// Series ever seen, whatever is configured: their numbers are 32-bit.
+const SERIES_MAX: usize = u32::MAX as usize - 1;
+
+/// What a series takes beside its label pairs: the columns, its places in the index and in its metric's list, the allocation of the pairs.
+const SERIES_BYTES: usize = 16 + 4 + 16 + 3 * 8 + 8 + 4 + 16;
+
+/// What a string takes beside its text: its two counters, its places in the list and in the index, the allocation.
+const SYMBOL_BYTES: usize = 16 + 16 + 28 + 16;
+
+/// What a metric takes beside its series and its name.
+const METRIC_BYTES: usize = size_of::<Metric>() + 64;
+
 /// All series ever seen by this data folder. Shared; reads don't block each other.
+///
+/// Two bounds: the number of active series, those with a point of late or made of late, so that a day's churn does not keep new ones out; and
+/// the bytes of all that is known, idle ones included.
 #[derive(Debug)]
 pub struct SeriesRegistry {
-    cap: usize,
+    cap: AtomicUsize,
+    bytes_max: AtomicUsize,
+    active: Active,
     inner: RwLock<Inner>,
 }
 
@@ -93,6 +124,7 @@ struct Inner {
     /// Series by the first half of their id.
     series_of: HashTable<SeriesRef>,
     names_version: u64,
+    bytes: usize,
 }
 
 /// What is known of each series, by its number. Columns and not rows: what is touched with every point lies close together.
@@ -135,9 +167,36 @@ pub fn series_id(metric: &str, labels: &[(&str, &str)]) -> u128 {
 }
 
 impl SeriesRegistry {
-    /// An empty registry that takes at most `cap` series.
+    /// An empty registry that takes at most `cap` active series.
     pub fn new(cap: usize) -> Self {
-        Self { cap, inner: RwLock::default() }
+        Self {
+            cap: AtomicUsize::new(cap),
+            bytes_max: AtomicUsize::new(usize::MAX),
+            active: Active::default(),
+            inner: RwLock::default(),
+        }
+    }
+
+    /// Sets the bounds: what was there before stays, also beyond them.
+    pub fn bound(&self, cap: usize, bytes_max: usize) {
+        self.cap.store(cap, Ordering::Relaxed);
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Counts the active series anew: those with a point at most `idle` old, and those that were made within it. One pass over a column, at
+    /// most every ten seconds; call it as often as is convenient. In between, only new series add to the number.
+    pub fn sweep(&self, now: UnixNanos, idle: Duration) {
+        self.active.sweep(&self.inner, now, idle);
+    }
+
+    /// How many series are active, as of the last sweep and with those made since. All that were read from the journal count until the first.
+    pub fn active(&self) -> usize {
+        self.active.count()
+    }
+
+    /// About how many bytes all that is known takes.
+    pub fn bytes(&self) -> usize {
+        self.inner.read().bytes
     }
 
     /// The number of a series, made if it is new. `first_at` is the time of the point that brings it.
@@ -146,7 +205,7 @@ impl SeriesRegistry {
     /// empty values (an empty value means the label is absent).
     ///
     /// # Errors
-    /// When the series is new and the cap is reached, or when the metric's points are of another shape.
+    /// When the series is new and a bound is reached, or when the metric's points are of another shape.
     pub fn resolve(
         &self,
         metric: &str,
@@ -166,14 +225,24 @@ impl SeriesRegistry {
         }
         let metric = inner.metric(metric);
         inner.metrics[metric.0 as usize].take_shape(shape)?;
+        self.active.made_one();
         Ok(inner.insert(id, metric, labels, first_at))
     }
 
     /// The series, or `None` if it is new and there is room for it.
     fn find(&self, inner: &Inner, id: u128, shape: Shape) -> Result<Option<SeriesRef>, ResolveError> {
         match inner.find_shaped(id, shape)? {
-            None if inner.series.metric.len() >= self.cap => Err(SeriesCapReached { cap: self.cap }.into()),
-            found => Ok(found),
+            Some(found) => Ok(Some(found)),
+            None => {
+                let (cap, bytes_max) = (self.cap(), self.bytes_max.load(Ordering::Relaxed));
+                if self.active() >= cap || inner.series.metric.len() >= SERIES_MAX {
+                    Err(SeriesCapReached::Active { cap }.into())
+                } else if inner.bytes >= bytes_max {
+                    Err(SeriesCapReached::Memory { bytes_max }.into())
+                } else {
+                    Ok(None)
+                }
+            }
         }
     }
 
@@ -212,9 +281,9 @@ impl SeriesRegistry {
         self.len() == 0
     }
 
-    /// The most series it takes.
+    /// The most active series it takes.
     pub fn cap(&self) -> usize {
-        self.cap
+        self.cap.load(Ordering::Relaxed)
     }
 }
 
@@ -240,6 +309,7 @@ impl Inner {
             u32::try_from(self.symbols.len()).expect("label strings are capped by series x labels, far below 2^32"),
         );
         let text: Arc<str> = text.into();
+        self.bytes += SYMBOL_BYTES + text.len();
         self.symbols.push(Arc::clone(&text));
         self.symbol_of.insert(text, symbol);
         symbol
@@ -252,6 +322,7 @@ impl Inner {
         let metric = MetricRef(u32::try_from(self.metrics.len()).expect("there are no more metrics than series"));
         self.names_version += 1;
         let name: Arc<str> = name.into();
+        self.bytes += METRIC_BYTES + 2 * name.len();
         self.metrics.push(Metric {
             name: Arc::clone(&name),
             info: MetricInfo { original: name.to_string(), ..MetricInfo::default() },
@@ -264,9 +335,10 @@ impl Inner {
     }
 
     fn insert(&mut self, id: u128, metric: MetricRef, labels: &[(&str, &str)], first_at: UnixNanos) -> SeriesRef {
-        let series = SeriesRef(u32::try_from(self.series.metric.len()).expect("the cap of series is below 2^32"));
+        let series = SeriesRef(u32::try_from(self.series.metric.len()).expect("SERIES_MAX is below 2^32"));
         let labels: Box<[(Symbol, Symbol)]> =
             labels.iter().map(|(name, value)| (self.symbol(name), self.symbol(value))).collect();
+        self.bytes += SERIES_BYTES + size_of_val(&*labels);
         let entry = &mut self.metrics[metric.0 as usize];
         entry.series.push(series);
         entry.label_names.extend(labels.iter().map(|label| label.0));
@@ -333,12 +405,26 @@ mod tests {
         let known = registry.resolve("m", Shape::Numbers, &[("a", "1")], UnixNanos(0));
         assert_eq!(
             registry.resolve("m", Shape::Numbers, &[("a", "2")], UnixNanos(0)),
-            Err(SeriesCapReached { cap: 1 }.into())
+            Err(SeriesCapReached::Active { cap: 1 }.into())
         );
         assert_eq!(registry.resolve("m", Shape::Numbers, &[("a", "1")], UnixNanos(0)), known);
         // And nobody who reads is disturbed by it.
         let _reader = registry.read();
         assert!(registry.resolve("m", Shape::Numbers, &[("a", "3")], UnixNanos(0)).is_err());
+    }
+
+    #[test]
+    fn a_registry_out_of_memory_knows_what_it_knew_and_takes_no_new_series() {
+        let registry = SeriesRegistry::new(1_000);
+        registry.bound(1_000, 2_000);
+        let pod = |number: usize| format!("checkout-{number}");
+        let resolve = |number| registry.resolve("m", Shape::Numbers, &[("pod", &pod(number))], UnixNanos(0));
+        let taken = (0..).take_while(|&number| resolve(number).is_ok()).count();
+        assert!((5..15).contains(&taken) && registry.bytes() < 2_300, "{taken} of {} bytes", registry.bytes());
+        assert_eq!(resolve(taken), Err(SeriesCapReached::Memory { bytes_max: 2_000 }.into()));
+        assert!(resolve(0).is_ok());
+        registry.bound(1_000, 4_000);
+        assert!(resolve(taken).is_ok());
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Time as flyball speaks of it, and the one place that reads a clock.
 
+mod steady;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+pub use steady::{Jump, Reading, SteadyClock};
 
 /// An instant in nanoseconds since 1970-01-01T00:00:00Z, from about the year 1677 to 2262.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -121,19 +125,30 @@ impl Clock for WallClock {
 /// A clock that stands still until it is told to move. For tests.
 #[derive(Debug)]
 pub struct ManualClock {
-    start: i64,
     now: AtomicI64,
+    elapsed: AtomicI64,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: UnixNanos) -> Self {
-        Self { start: start.0, now: AtomicI64::new(start.0) }
+        Self { now: AtomicI64::new(start.0), elapsed: AtomicI64::new(0) }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
+        self.elapsed.fetch_add(duration_nanos(by), Ordering::SeqCst);
+        self.set_ahead(by);
+    }
+
+    /// Sets the time of day forwards, while no time passes.
+    pub fn set_ahead(&self, by: Duration) {
         self.now.fetch_add(duration_nanos(by), Ordering::SeqCst);
+    }
+
+    /// Sets the time of day back, while no time passes.
+    pub fn set_back(&self, by: Duration) {
+        self.now.fetch_sub(duration_nanos(by), Ordering::SeqCst);
     }
 }
 
@@ -143,7 +158,7 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.now().since(UnixNanos(self.start))
+        UnixNanos(self.elapsed.load(Ordering::SeqCst)).since(UnixNanos(0))
     }
 }
 

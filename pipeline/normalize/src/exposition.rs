@@ -42,7 +42,10 @@ pub(crate) fn walk<'a>(work: &mut Work<'_, 'a>, body: &'a [u8], dialect: Dialect
     let mut walk = Walk::new(work, dialect);
     for entry in entries(body, dialect)? {
         match entry? {
-            Entry::Sample(sample) => walk.sample(work, &sample)?,
+            Entry::Sample(sample) => {
+                work.met(1);
+                walk.sample(work, &sample)?;
+            }
             about_family if walk.families.len() < FAMILY_LINES_MAX => walk.families.push(about_family),
             _ => return Err(DecodeError::TooMany { what: "lines about families", max: FAMILY_LINES_MAX }),
         }

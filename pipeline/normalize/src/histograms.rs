@@ -1,6 +1,6 @@
 //! Native histograms: of OTLP, explicit and exponential, and of remote write. Summaries, too, which become numbers.
 //!
-//! What is cumulative is stored as it came. Deltas are added up by [`totals`]. A point that says that there is no value (the flag of
+//! What is cumulative is stored as it came. Deltas are added up by [`crate::totals`]. A point that says that there is no value (the flag of
 //! OTLP, the staleness marker in remote write's sum) is a row without a histogram: the series has ended, for `latest` and for rules.
 //!
 //! | file | holds |
@@ -8,12 +8,10 @@
 //! | `otlp` | points of OTLP's two kinds |
 //! | `native` | points of remote write |
 //! | `summary` | OTLP's summaries, as numbers of several series |
-//! | `totals` | deltas become cumulative |
 
 mod native;
 mod otlp;
 mod summary;
-mod totals;
 
 use std::time::Duration;
 
@@ -22,14 +20,12 @@ use flyball_model::histogram::{HISTOGRAM_BUCKETS_MAX, HistogramError};
 use flyball_model::rows::HistogramBuilder;
 use flyball_model::{Histogram, Rows, SeriesRef, UnixNanos};
 
-use crate::delta::Added;
 use crate::fault::{Fault, Found};
+use crate::totals::{Added, HistogramDelta, HistogramTotals, Piece};
 
 pub(crate) use native::read as read_native;
 pub(crate) use otlp::{walk_explicit, walk_exponential};
 pub(crate) use summary::walk as walk_summary;
-use totals::HistogramDelta;
-pub(crate) use totals::HistogramTotals;
 
 /// Buckets of all histograms of a body; 8 bytes each. What senders send in 64 MiB has fewer; a body of tiny histograms that
 /// span all floats would have more. The totals of deltas are counted too: small deltas may add up to large ones.
@@ -93,10 +89,15 @@ impl Histograms {
     }
 
     /// The rows, deltas as totals, and when which series began to count.
-    pub(crate) fn finish(mut self, totals: &HistogramTotals, late: Duration) -> (Option<Rows>, Added) {
+    pub(crate) fn finish(
+        mut self,
+        totals: &HistogramTotals,
+        late: Duration,
+        piece: &mut Piece,
+    ) -> (Option<Rows>, Added) {
         let mut added = match self.deltas.as_slice() {
             [] => Added::default(),
-            _ => totals.accumulate(self.deltas, late, self.rows.get_or_insert_default()),
+            _ => totals.accumulate(self.deltas, late, self.rows.get_or_insert_default(), piece),
         };
         added.started.extend(self.starts);
         (self.rows.map(HistogramBuilder::finish), added)

@@ -5,7 +5,7 @@
 //! under the pseudo-metric [`TEXTS`], with `measurement_field` as its label `name`; a tag of that name is kept as
 //! `exported_name`. Lines without a time have that of their receipt.
 //!
-//! A field is a point in the account, a line that can't be read counts as one.
+//! A field is a point in the account. A line whose fields can't be read counts as one.
 
 mod names;
 
@@ -44,16 +44,17 @@ pub(crate) fn walk<'a>(
     let mut first_bad = None;
     let mut passed_over = 0;
     while let Some(line) = lines.next(&mut fields) {
+        work.met(if line.is_ok() { fields.len() as u64 } else { 1 });
         let bad = match line {
             Ok(_) if whole && first_bad.is_some() => {
                 passed_over += fields.len() as u64;
                 continue;
             }
             Ok(line) => walk.take(work, &line, &fields)?,
-            Err(bad) => Some(bad),
+            Err(bad) => Some((bad, 1)),
         };
-        if let Some(bad) = bad {
-            work.rejections.add(&Fault::Line(bad), 1, Subject::Nothing);
+        if let Some((bad, points)) = bad {
+            work.rejections.add(&Fault::Line(bad), points, Subject::Nothing);
             work.bad_line(|| told(bad.number, bad.text, bad.to_string()));
             first_bad.get_or_insert(bad);
         }
@@ -98,15 +99,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes the fields of a line. Gives the line back if its tags can't be read, which is seen only here: then none of its
-    /// fields was taken.
+    /// Takes the fields of a line. Gives the line back if its tags can't be read, which is seen only here, and how many of its fields
+    /// are refused for that: then none of them was taken.
     #[inline]
     fn take(
         &self,
         work: &mut Work<'_, 'a>,
         line: &Line<'a>,
         fields: &[Field<'a>],
-    ) -> Result<Option<BadLine<'a>>, DecodeError> {
+    ) -> Result<Option<(BadLine<'a>, u64)>, DecodeError> {
         let time = match line.timestamp {
             None => work.window.now,
             Some(timestamp) => match work.window.check(nanos(timestamp, self.precision)) {
@@ -122,11 +123,11 @@ impl<'a> Walk<'a> {
         let tags = OnceCell::new();
         let names = Names::new(line, &tags);
         let mut told_of = false;
-        for field in fields {
+        for (place, field) in fields.iter().enumerate() {
             match self.take_field(work, &names, field, key, time) {
                 Ok(()) => {}
                 Err(FieldTrouble::Body(error)) => return Err(error),
-                Err(FieldTrouble::Line(bad)) => return Ok(Some(bad)),
+                Err(FieldTrouble::Line(bad)) => return Ok(Some((bad, (fields.len() - place) as u64))),
                 Err(FieldTrouble::Told(message)) => {
                     if !told_of {
                         work.bad_line(|| told(line.number, line.text, message));

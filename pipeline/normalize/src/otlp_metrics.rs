@@ -245,6 +245,7 @@ fn walk_points<'a>(
     let mut taken = false;
     for point in points {
         let point = point?;
+        work.met(1);
         let (series, time) = match part(find(work, &point, &family, resource))? {
             Ok((series, time, value)) if delta && !is_without_value(&point) => {
                 work.push_delta(series, start_of(&point), time, value)?;

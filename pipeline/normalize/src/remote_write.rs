@@ -30,6 +30,7 @@ fn walk_series<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>) -> Result<(
     let (mut found, mut newest) = (Once::default(), None);
     for sample in series.samples {
         let sample = sample?;
+        work.met(1);
         let time = match work.window.millis(sample.timestamp_ms) {
             Ok(time) => time,
             Err(fault) => {
@@ -48,6 +49,7 @@ fn walk_series<'a>(work: &mut Work<'_, 'a>, series: &TimeSeries<'a>) -> Result<(
     }
     for histogram in series.histograms {
         let histogram = histogram?;
+        work.met(1);
         match part(walk_histogram(work, series, &histogram, &mut found))? {
             Ok(time) => newest = newest.max(Some(time)),
             Err(fault) => work.rejections.add(&fault, 1, subject),

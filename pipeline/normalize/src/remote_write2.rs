@@ -71,6 +71,7 @@ fn walk_samples<'a>(
     let subject = Subject::References(request.symbols, series.labels);
     for sample in series.samples {
         let sample = sample?;
+        work.met(1);
         let time = match work.window.millis(sample.timestamp_ms) {
             Ok(time) => time,
             Err(fault) => {
@@ -105,6 +106,7 @@ fn walk_histograms<'a>(
     let subject = Subject::References(request.symbols, series.labels);
     for histogram in series.histograms {
         let histogram = histogram?;
+        work.met(1);
         match part(walk_histogram(work, request, series, key, &histogram, &mut progress.found))? {
             Ok(time) => progress.newest = progress.newest.max(Some(time)),
             Err(fault) => work.rejections.add(&fault, 1, subject),

@@ -37,7 +37,10 @@ pub(crate) fn walk<'a>(work: &mut Work<'_, 'a>, stream: &'a [u8]) -> Result<(), 
         }
         match report {
             Ok(report) => walk.take(work, &report)?,
-            Err(bad) => refuse(work, &bad),
+            Err(bad) => {
+                work.met(1);
+                refuse(work, &bad);
+            }
         }
     }
     Ok(())
@@ -142,6 +145,7 @@ impl<'a> Walk<'a> {
         value: Option<f64>,
     ) -> Result<(), DecodeError> {
         let Some(value) = value else { return Ok(()) };
+        work.met(1);
         match part(self.find(work, metric, labels, at))? {
             Ok((series, time)) => work.push(series, time, value)?,
             Err(fault) => work.rejections.add(&fault, 1, Subject::Metric(metric.as_bytes())),

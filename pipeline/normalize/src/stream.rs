@@ -77,6 +77,7 @@ pub(crate) fn walk_scope<'n, 'a, R>(
     let scope = part(scope_attributes(scope))?;
     for record in records {
         let record = record?;
+        work.met(1);
         let taken = match &scope {
             Ok(scope) => part(take(work, &record, scope))?,
             Err(fault) => Err(fault.clone()),

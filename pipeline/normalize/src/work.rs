@@ -7,13 +7,13 @@ use flyball_model::rows::{ExemplarBuilder, TextBuilder};
 use flyball_model::{Limits, PointBatch, Rows, SeriesRef, SeriesRegistry, UnixNanos};
 
 use crate::aliases::Aliases;
-use crate::delta::{Accumulators, Delta};
 use crate::describe::News;
 use crate::fault::Fault;
-use crate::histograms::{BODY_BUCKETS_MAX, HistogramTotals, Histograms};
+use crate::histograms::{BODY_BUCKETS_MAX, Histograms};
 use crate::normalizer::Normalized;
 use crate::rejections::{Rejections, Subject};
 use crate::series::SeriesFinder;
+use crate::totals::{Delta, Piece, Totals};
 use crate::window::Window;
 
 /// A point takes at least about this many bytes on the wire; a first guess at the room for a batch.
@@ -56,6 +56,8 @@ pub(crate) struct Work<'n, 'a> {
     pub(crate) warnings: Rejections,
     pub(crate) news: News,
     pub(crate) written: Written,
+    /// What the body holds, as its sender counts; see [`Work::met`].
+    received: u64,
     /// Points that no sender counts: further numbers of a summary's point, and staleness markers made here.
     pub(crate) parts: u64,
     lines: Vec<LineFault>,
@@ -95,6 +97,7 @@ impl<'n, 'a> Work<'n, 'a> {
             warnings: Rejections::default(),
             news: News::default(),
             written: Written::default(),
+            received: 0,
             parts: 0,
             lines: Vec::new(),
             histograms: Histograms::default(),
@@ -109,6 +112,13 @@ impl<'n, 'a> Work<'n, 'a> {
             starts: Vec::new(),
             not_finite: 0,
         }
+    }
+
+    /// Counts points or records as the walk meets them, before anything is known of them. Nothing else adds to what was received, so
+    /// that what is neither kept nor refused is found out.
+    #[inline]
+    pub(crate) fn met(&mut self, points: u64) {
+        self.received += points;
     }
 
     /// Takes a point as it is.
@@ -219,16 +229,17 @@ impl<'n, 'a> Work<'n, 'a> {
     }
 
     /// The body was read to its end: what it leaves behind is written down.
-    pub(crate) fn finish(mut self, totals: &Accumulators, histogram_totals: &HistogramTotals) -> Normalized {
+    pub(crate) fn finish(mut self, totals: &Totals) -> Normalized {
         self.finder.finish();
         self.news.tell(self.registry);
         let late = self.limits.late;
-        let added = totals.accumulate(self.deltas, late, &mut self.points);
+        let mut piece = Piece::default();
+        let added = totals.numbers.accumulate(self.deltas, late, &mut self.points, &mut piece);
         self.starts.extend(added.started);
-        let (histograms, added_histograms) = self.histograms.finish(histogram_totals, late);
+        let (histograms, added_histograms) = self.histograms.finish(&totals.histograms, late, &mut piece);
         self.starts.extend(added_histograms.started);
         if !self.starts.is_empty() {
-            self.registry.read().note_starts(&self.starts);
+            self.registry.read().note_starts(&mut self.starts);
         }
         self.warnings.add(&Fault::LateDelta { late }, added.late + added_histograms.late, Subject::Nothing);
         let too_many = Fault::TooManyTotalBuckets { max: BODY_BUCKETS_MAX };
@@ -238,6 +249,7 @@ impl<'n, 'a> Work<'n, 'a> {
         self.rows.extend(self.texts.map(TextBuilder::finish));
         self.rows.retain(|rows| !rows.is_empty());
         Normalized {
+            received: self.received,
             points: self.points,
             rows: self.rows,
             parts: self.parts,
@@ -246,6 +258,8 @@ impl<'n, 'a> Work<'n, 'a> {
             rejections: self.rejections.into_vec(),
             warnings: self.warnings.into_vec(),
             lines: self.lines,
+            totals: piece.into_bytes(),
+            starts: self.starts,
         }
     }
 }

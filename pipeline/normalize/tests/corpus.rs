@@ -53,6 +53,7 @@ fn what_real_senders_send_is_taken_whole() {
                 .normalize(format, body, None, now)
                 .unwrap_or_else(|error| panic!("{name} with {}: {error}", file.display()));
             assert_eq!(normalized.rejections, [], "{name} with {}", file.display());
+            assert_eq!(normalized.received, normalized.count(), "{name} with {}", file.display());
             points += normalized.count();
         }
         assert!(points > 0 || name == "decompress", "{name}: there is something in its corpus");

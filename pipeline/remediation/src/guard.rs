@@ -1,27 +1,86 @@
 //! The memory behind the limits: who was asked to do something to what, and when.
+//!
+//! It outlives the process, so that a process that crashes again and again does not act again and again. All times are steady times.
 
 use std::collections::VecDeque;
 
+use flyball_model::state::{Piece, Section};
 use flyball_model::time::UnixNanos;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::{ActionLimits, RATE_WINDOW, TARGETS_MAX};
 use crate::suppression::Suppression;
 
+/// Backend and target.
+type Target = (String, String);
+
+/// A piece of [`Section::Limits`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum WrittenLimit {
+    /// The last request that concerned a target.
+    Target {
+        /// Who was asked.
+        backend: String,
+        /// The target as text.
+        target: String,
+        /// When, in steady time.
+        at: UnixNanos,
+    },
+    /// A request of the last minute.
+    Request {
+        /// Who was asked.
+        backend: String,
+        /// Unique among all requests of the last minute.
+        number: u64,
+        /// When, in steady time.
+        at: UnixNanos,
+    },
+}
+
 /// Requests let through, as far back as a limit looks.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
-    /// Backend and target → the last request.
-    targets: HashMap<(String, String), UnixNanos>,
+    /// The last request.
+    targets: HashMap<Target, UnixNanos>,
+    /// The same, the oldest first.
+    order: VecDeque<(UnixNanos, Target)>,
     /// Backend → requests of the last minute, the oldest first. Never more of them than the limit.
-    recent: HashMap<String, VecDeque<UnixNanos>>,
+    recent: HashMap<String, VecDeque<(UnixNanos, u64)>>,
+    /// The number of the next request.
+    next: u64,
+    /// What was not written down yet.
+    changes: Vec<Piece>,
 }
 
 impl Guard {
+    /// Goes on from what the process before wrote down.
+    pub(crate) fn recover(pieces: impl IntoIterator<Item = WrittenLimit>) -> Self {
+        let mut guard = Self::default();
+        for piece in pieces {
+            match piece {
+                WrittenLimit::Target { backend, target, at } => {
+                    guard.order.push_back((at, (backend.clone(), target.clone())));
+                    guard.targets.insert((backend, target), at);
+                }
+                WrittenLimit::Request { backend, number, at } => {
+                    guard.next = guard.next.max(number + 1);
+                    guard.recent.entry(backend).or_default().push_back((at, number));
+                }
+            }
+        }
+        guard.order.make_contiguous().sort();
+        guard.recent.values_mut().for_each(|recent| recent.make_contiguous().sort());
+        guard
+    }
+
+    /// What has to be written down since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<Piece> {
+        std::mem::take(&mut self.changes)
+    }
+
     /// Lets a request through and remembers it, or says which limit it breaks and remembers nothing.
-    ///
-    /// A request from the future means that the clock was set back; it counts as made now, so that a limit holds for
-    /// its own length from there and not until the old time comes round again.
     pub(crate) fn admit(
         &mut self,
         limits: &ActionLimits,
@@ -29,43 +88,57 @@ impl Guard {
         target: &str,
         now: UnixNanos,
     ) -> Result<(), Suppression> {
+        self.forget_what_is_over(limits, now);
         let key = (backend.to_owned(), target.to_owned());
-        if let Some(last) = self.targets.get_mut(&key) {
-            *last = (*last).min(now);
-            let ago = now.since(*last);
-            if ago < limits.per_target_cooldown {
-                let cooldown = limits.per_target_cooldown;
-                return Err(Suppression::Cooldown { backend: key.0, target: key.1, ago, cooldown });
-            }
-        } else if self.targets.len() >= TARGETS_MAX {
-            self.targets.retain(|_, last| {
-                *last = (*last).min(now);
-                now.since(*last) < limits.per_target_cooldown
-            });
-            if self.targets.len() >= TARGETS_MAX {
-                return Err(Suppression::TooManyTargets { limit: TARGETS_MAX });
-            }
+        if let Some(&last) = self.targets.get(&key) {
+            let (ago, cooldown) = (now.since(last), limits.per_target_cooldown);
+            return Err(Suppression::Cooldown { backend: key.0, target: key.1, ago, cooldown });
         }
-
+        if self.targets.len() >= TARGETS_MAX {
+            return Err(Suppression::TooManyTargets { limit: TARGETS_MAX });
+        }
         let recent = self.recent.entry_ref(backend).or_default();
-        recent.iter_mut().for_each(|at| *at = (*at).min(now));
-        while recent.front().is_some_and(|&at| now.since(at) >= RATE_WINDOW) {
-            recent.pop_front();
+        while let Some((_, number)) = recent.pop_front_if(|(at, _)| now.since(*at) >= RATE_WINDOW) {
+            self.changes.push(Piece::forget(Section::Limits, request_key(backend, number)));
         }
         if recent.len() >= limits.per_backend_per_minute as usize {
             return Err(Suppression::Rate { backend: key.0, limit: limits.per_backend_per_minute });
         }
 
-        recent.push_back(now);
+        let number = self.next;
+        self.next += 1;
+        recent.push_back((now, number));
+        let request = WrittenLimit::Request { backend: backend.to_owned(), number, at: now };
+        self.changes.push(Piece::json(Section::Limits, request_key(backend, number), &request));
+        let written = WrittenLimit::Target { backend: key.0.clone(), target: key.1.clone(), at: now };
+        self.changes.push(Piece::json(Section::Limits, target_key(&key), &written));
+        self.order.push_back((now, key.clone()));
         self.targets.insert(key, now);
         Ok(())
     }
+
+    fn forget_what_is_over(&mut self, limits: &ActionLimits, now: UnixNanos) {
+        while let Some((_, key)) = self.order.pop_front_if(|(at, _)| now.since(*at) >= limits.per_target_cooldown) {
+            self.changes.push(Piece::forget(Section::Limits, target_key(&key)));
+            self.targets.remove(&key);
+        }
+    }
+}
+
+fn request_key(backend: &str, number: u64) -> String {
+    format!("request:{number}:{backend}")
+}
+
+/// With the length of the first name, so that no two pairs of names run together into the same key.
+fn target_key((backend, target): &Target) -> String {
+    format!("target:{}:{backend}:{target}", backend.len())
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use flyball_model::state::State;
     use proptest::prelude::*;
 
     use super::*;
@@ -106,12 +179,23 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_by_a_day_does_not_stop_actions_for_a_day() {
-        let (mut guard, limits) = (Guard::default(), limits(60, 1));
-        assert_eq!(guard.admit(&limits, "ops", "a", UnixNanos::from_secs(86_400)), Ok(()));
-        assert!(guard.admit(&limits, "ops", "a", UnixNanos::from_secs(0)).is_err());
-        assert!(guard.admit(&limits, "ops", "b", UnixNanos::from_secs(0)).is_err());
-        assert_eq!(guard.admit(&limits, "ops", "a", UnixNanos::from_secs(60)), Ok(()));
+    fn limits_go_on_after_a_restart_and_what_is_over_leaves_nothing_behind() {
+        let (mut guard, limits) = (Guard::default(), limits(60, 2));
+        let at = UnixNanos::from_secs;
+        let mut state = State::default();
+        for (target, now, admitted) in
+            [("a", 0, true), ("b", 10, true), ("a", 20, false), ("c", 21, false), ("c", 60, true), ("b", 69, false)]
+        {
+            assert_eq!(guard.admit(&limits, "ops", target, at(now)).is_ok(), admitted, "{target} at {now}");
+            for Piece { section, key, value } in guard.take_changes() {
+                state.put(section, &key, value);
+            }
+            let (pieces, faults) = state.clone().take_json(Section::Limits);
+            assert_eq!(faults, [""; 0]);
+            guard = Guard::recover(pieces.into_iter().map(|(_, piece)| piece));
+        }
+        let keys: Vec<_> = state.iter().map(|(_, key, _)| key.to_owned()).collect();
+        assert_eq!(keys, ["request:1:ops", "request:2:ops", "target:3:ops:b", "target:3:ops:c"]);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use flyball_model::action::{ActionKind, ActionStep};
 use flyball_model::event::{Action, Event, EventKind, State, Transition, identity_text};
-use flyball_model::time::UnixNanos;
+use flyball_model::state::Piece;
+use flyball_model::time::{Reading, UnixNanos};
 
 use crate::backend::BackendInfo;
-use crate::guard::Guard;
+use crate::guard::{Guard, WrittenLimit};
 use crate::id::event_id;
 use crate::limits::ActionLimits;
 use crate::row::{RemediationRow, RemediationState};
@@ -54,19 +55,30 @@ impl Planner {
         Self { limits, guard: Guard::default() }
     }
 
+    /// A planner that goes on from what the process before had asked for.
+    pub fn recover(limits: ActionLimits, pieces: impl IntoIterator<Item = WrittenLimit>) -> Self {
+        Self { limits, guard: Guard::recover(pieces) }
+    }
+
+    /// What the limits have to remember since the last call; to be put together with the events.
+    pub fn take_changes(&mut self) -> Vec<Piece> {
+        self.guard.take_changes()
+    }
+
     /// The events that a transition causes, in the order in which each backend must get them: the violation's own
     /// first, then the request.
     ///
     /// What a backend does not want to hear of is no event and gives nothing. What a limit or a mistake in the rule holds
     /// back is in the answer, with [`Planned::suppressed`] set. A request that is let through counts against the limits,
-    /// whatever becomes of its delivery: the backend may have acted before it failed to say so.
-    pub fn plan(&mut self, transition: &Transition, backends: &[BackendInfo], now: UnixNanos) -> Vec<Planned> {
-        let mut planned = self.notifications(transition, backends, now);
+    /// whatever becomes of its delivery: the backend may have acted before it failed to say so. Limits count in steady time, so that a
+    /// clock that is set forwards allows no more.
+    pub fn plan(&mut self, transition: &Transition, backends: &[BackendInfo], at: Reading) -> Vec<Planned> {
+        let mut planned = self.notifications(transition, backends, at.now);
         if transition.state == State::Firing
             && let Some((place, step)) =
                 (0..).zip(&transition.steps).find(|(_, step)| step.action != ActionKind::Notify)
         {
-            planned.push(self.request(transition, place, step, backends, now));
+            planned.push(self.request(transition, place, step, backends, at));
         }
         planned
     }
@@ -100,7 +112,7 @@ impl Planner {
         place: u32,
         step: &ActionStep,
         backends: &[BackendInfo],
-        now: UnixNanos,
+        at: Reading,
     ) -> Planned {
         let attempt = 1;
         let id =
@@ -116,9 +128,9 @@ impl Planner {
         };
         Planned {
             backend: step.backend.clone(),
-            event: self.event(id, EventKind::RemediationRequested, transition, Some(action), now),
-            suppressed: self.admit(step, backends, now).err(),
-            proposed_at: now,
+            event: self.event(id, EventKind::RemediationRequested, transition, Some(action), at.now),
+            suppressed: self.admit(step, backends, at.steady).err(),
+            proposed_at: at.now,
         }
     }
 

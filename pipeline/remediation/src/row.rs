@@ -6,9 +6,11 @@ use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::ports::Delivery;
 use flyball_model::time::UnixNanos;
+use serde::{Deserialize, Serialize};
 
 /// Where an event stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RemediationState {
     /// On its way to the backend, or being tried again.
     Queued,
@@ -39,7 +41,7 @@ impl RemediationState {
 }
 
 /// An event and its fate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RemediationRow {
     /// The event's id, 32 hex digits.
     pub id: String,
@@ -93,7 +95,7 @@ impl RemediationRow {
         }
     }
 
-    /// Writes down what became of the event.
+    /// Writes down what became of the event. One that the end of the process cut off stays queued, for the next process.
     pub(crate) fn settle(&mut self, delivery: &Delivery, at: UnixNanos) {
         (self.state, self.reason) = match delivery {
             Delivery::Accepted { attempts: 0 | 1 } => (RemediationState::Delivered, None),
@@ -102,6 +104,10 @@ impl RemediationRow {
             }
             Delivery::Failed { reason } => (RemediationState::Failed, Some(reason.clone())),
             Delivery::Expired { reason } => (RemediationState::Expired, Some(reason.clone())),
+            Delivery::Interrupted { reason } => {
+                self.reason = Some(reason.clone());
+                return;
+            }
             Delivery::Disabled => (RemediationState::Disabled, Some("the backend answered 410 Gone".to_owned())),
         };
         self.executed_at = matches!(delivery, Delivery::Accepted { .. }).then_some(at);

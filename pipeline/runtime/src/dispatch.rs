@@ -1,33 +1,27 @@
-//! From transitions to backends and stores: history first, then events with their limits, then queues and tasks for each backend.
+//! From transitions to backends and stores: taken down first, then queues and tasks for each backend.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod lanes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use flyball_model::Clock;
 use flyball_model::event::{Event, State, Transition};
 use flyball_model::ports::{Backend, Delivery, FieldValue, Record, RecordKind, Sink};
-use flyball_model::stage::Stage;
+use flyball_model::state::StateLog;
+use flyball_model::{Clock, Reading};
 use flyball_remediation::{BackendInfo, Planned, Planner, RemediationLog};
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
+use flyball_rules::lifecycle::Changes;
+use parking_lot::RwLock;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, watch};
 
+pub(crate) use self::lanes::Deliveries;
+use self::lanes::{EVENTS_WAITING_MAX, LANES, Lane, Queued, Settler, lane_of};
 use crate::history::ViolationHistory;
+use crate::remember::Decisions;
 use crate::stages::Stages;
-
-/// Deliveries under way at once to one backend. Events of one violation go the same lane, so they arrive in order; one that the
-/// backend chokes on holds up its own lane only.
-const LANES: usize = 4;
-
-/// Events that wait in one lane. A backend that is down holds its events until they expire; at ten events a second and five
-/// minutes to live that is 3,000 over all lanes.
-const EVENTS_WAITING_MAX: usize = 1024;
-
-/// An event, and when it was decided, on the monotonic clock.
-type Queued = (Event, Duration);
 
 /// Where the rules' transitions go. Cheap to clone.
 #[derive(Clone)]
@@ -36,52 +30,69 @@ pub(crate) struct Dispatcher {
 }
 
 struct Shared {
-    planner: Mutex<Planner>,
-    backends: Vec<BackendInfo>,
+    decisions: Decisions,
     /// The lanes of each backend; empty once the drain began.
     lanes: RwLock<Vec<(String, Vec<mpsc::Sender<Queued>>)>>,
+    /// How many times events were decided; the log of state is waited for whenever it grows.
+    decided: watch::Sender<u64>,
     log: Arc<RemediationLog>,
-    history: Arc<ViolationHistory>,
     sinks: Vec<Arc<dyn Sink>>,
     clock: Arc<dyn Clock>,
 }
 
-/// The tasks that deliver, some for each backend.
-pub(crate) struct Deliveries {
-    lanes: Vec<(Arc<dyn Backend>, mpsc::Receiver<Queued>)>,
-    log: Arc<RemediationLog>,
-    stages: Arc<Stages>,
-    clock: Arc<dyn Clock>,
+/// What a dispatcher is made from.
+pub(crate) struct DispatchParts {
+    pub(crate) planner: Planner,
+    pub(crate) backends: Vec<Arc<dyn Backend>>,
+    pub(crate) log: Arc<RemediationLog>,
+    pub(crate) history: Arc<ViolationHistory>,
+    /// Events that a process before did not settle, each with its backend, in their order.
+    pub(crate) undelivered: Vec<(String, Event)>,
+    pub(crate) state: Arc<dyn StateLog>,
+    pub(crate) sinks: Vec<Arc<dyn Sink>>,
+    pub(crate) stages: Arc<Stages>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Dispatcher {
     /// A dispatcher, and the deliveries to be run.
-    pub(crate) fn new(
-        planner: Planner,
-        backends: Vec<Arc<dyn Backend>>,
-        log: Arc<RemediationLog>,
-        history: Arc<ViolationHistory>,
-        sinks: Vec<Arc<dyn Sink>>,
-        stages: Arc<Stages>,
-        clock: Arc<dyn Clock>,
-    ) -> (Self, Deliveries) {
+    pub(crate) fn new(parts: DispatchParts) -> (Self, Deliveries) {
+        let DispatchParts { planner, backends, log, history, undelivered, state, sinks, stages, clock } = parts;
         let infos = backends.iter().map(|backend| BackendInfo::of(backend.as_ref())).collect();
         let mut senders = Vec::new();
-        let mut receivers = Vec::new();
+        let mut lanes = Vec::new();
         for backend in backends {
             let (ins, outs): (Vec<_>, Vec<_>) = (0..LANES).map(|_| mpsc::channel(EVENTS_WAITING_MAX)).unzip();
             senders.push((backend.name().to_owned(), ins));
-            receivers.extend(outs.into_iter().map(|out| (Arc::clone(&backend), out)));
+            lanes.extend(outs.into_iter().map(|queue| Lane {
+                backend: Arc::clone(&backend),
+                left: VecDeque::new(),
+                queue,
+            }));
         }
-        let deliveries = Deliveries { lanes: receivers, log: Arc::clone(&log), stages, clock: Arc::clone(&clock) };
-        let lanes = RwLock::new(senders);
-        let shared = Shared { planner: Mutex::new(planner), backends: infos, lanes, log, history, sinks, clock };
+        for (backend, event) in undelivered {
+            send_again(&mut lanes, &backend, event, &log, clock.as_ref());
+        }
+        let ((decided, waits_for), (settles, settled)) = (watch::channel(0), watch::channel(0));
+        let deliveries = Deliveries {
+            lanes,
+            shared: lanes::Shared { log: Arc::clone(&log), stages, clock: Arc::clone(&clock), settled },
+            settler: Settler { state, decided: waits_for, settled: settles },
+        };
+        let decisions = Decisions::new(planner, infos, history, Arc::clone(&log));
+        let shared = Shared { decisions, lanes: RwLock::new(senders), decided, log, sinks, clock };
         (Self { shared: Arc::new(shared) }, deliveries)
     }
 
-    /// Writes transitions into the history and puts their events into the backends' lanes. Never waits.
-    pub(crate) fn dispatch(&self, transitions: &[Transition]) {
-        let shared = &*self.shared;
+    /// Takes down an evaluation of `rule` as [`Decisions::take`] does, and puts its events into the backends' lanes. Never waits.
+    pub(crate) fn dispatch<'a>(
+        &self,
+        rule: &str,
+        transitions: &[Transition],
+        changes: Changes,
+        active: impl IntoIterator<Item = &'a str>,
+        at: Reading,
+    ) {
         for transition in transitions {
             tracing::info!(
                 rule = transition.rule,
@@ -90,32 +101,27 @@ impl Dispatcher {
                 summary = transition.summary,
                 "violation"
             );
-            shared.history.record(transition);
-            let planned = shared.planner.lock().plan(transition, &shared.backends, shared.clock.now());
-            planned.into_iter().for_each(|planned| self.hand_over(planned));
+        }
+        let outgoing = self.shared.decisions.take(rule, transitions, changes, active, at);
+        if !outgoing.is_empty() {
+            let after = *self.shared.decided.borrow() + 1;
+            outgoing.into_iter().for_each(|planned| self.hand_over(planned, after));
+            // All of them are put and in their lanes; the stage alone dispatches, so nobody counts in between.
+            self.shared.decided.send_replace(after);
         }
         self.copy_to_sinks(transitions);
     }
 
-    fn hand_over(&self, planned: Planned) {
+    fn hand_over(&self, planned: Planned, after: u64) {
         let shared = &*self.shared;
-        shared.log.record(planned.row());
-        if planned.suppressed.is_some() {
-            return;
-        }
         let id = planned.event.id.clone();
         let lane = lane_of(&planned.event);
         let lanes = shared.lanes.read();
-        let sent = match lanes.iter().find(|(name, _)| *name == planned.backend) {
-            Some((_, lanes)) => {
-                lanes[lane].try_send((planned.event, shared.clock.monotonic())).map_err(|error| match error {
-                    TrySendError::Full(_) => format!("more than {EVENTS_WAITING_MAX} events wait for this backend"),
-                    TrySendError::Closed(_) => STOPPED.to_owned(),
-                })
-            }
-            None => Err(STOPPED.to_owned()),
-        };
-        if let Err(reason) = sent {
+        // Without lanes the drain has begun: the event is put, and the next process delivers it.
+        let Some((_, lanes)) = lanes.iter().find(|(name, _)| *name == planned.backend) else { return };
+        let queued = Queued { event: planned.event, decided: Some(shared.clock.monotonic()), after };
+        if let Err(TrySendError::Full(_)) = lanes[lane].try_send(queued) {
+            let reason = format!("more than {EVENTS_WAITING_MAX} events wait for this backend");
             shared.log.settle(&id, &Delivery::Failed { reason }, shared.clock.now());
         }
     }
@@ -144,13 +150,20 @@ impl Dispatcher {
     }
 }
 
-/// What stands in the log of remediations for an event that the end of the process cut off.
-const STOPPED: &str = "flyball stopped before it was delivered";
-
-fn lane_of(event: &Event) -> usize {
-    let mut hasher = DefaultHasher::new();
-    event.transition.violation.hash(&mut hasher);
-    (hasher.finish() % LANES as u64) as usize
+/// Puts an event that a process before left undelivered back into its lane, or settles it, if it came too late or its backend is gone.
+fn send_again(lanes: &mut [Lane], backend: &str, event: Event, log: &RemediationLog, clock: &dyn Clock) {
+    let now = clock.now();
+    if event.expires_at <= now {
+        let reason = "it expired while flyball was down".to_owned();
+        return log.settle(&event.id, &Delivery::Expired { reason }, now);
+    }
+    match lanes.iter_mut().filter(|lane| lane.backend.name() == backend).nth(lane_of(&event)) {
+        Some(lane) => lane.left.push_back(Queued { event, decided: None, after: 0 }),
+        None => {
+            let reason = format!("no backend '{backend}' is configured any more");
+            log.settle(&event.id, &Delivery::Failed { reason }, now);
+        }
+    }
 }
 
 /// A transition as a line of the measurement `flyball_violation`.
@@ -169,43 +182,4 @@ fn violation_record(transition: &Transition) -> Record {
     ];
     fields.extend(transition.values.iter().map(|(name, &value)| (format!("value_{name}"), FieldValue::Float(value))));
     Record { measurement: "flyball_violation".to_owned(), tags, fields, time: transition.evaluated_at }
-}
-
-impl Deliveries {
-    /// Delivers until the dispatcher is closed and every lane is empty. From `give_up` on, what still waits is settled as failed.
-    pub(crate) async fn run(self, give_up: CancellationToken) {
-        let mut tasks = JoinSet::new();
-        for (backend, lane) in self.lanes {
-            let (log, stages, clock) = (Arc::clone(&self.log), Arc::clone(&self.stages), Arc::clone(&self.clock));
-            tasks.spawn(deliver(backend, lane, log, stages, clock, give_up.clone()));
-        }
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a lane of a backend panicked; its events are lost until the next start");
-            }
-        }
-    }
-}
-
-async fn deliver(
-    backend: Arc<dyn Backend>,
-    mut lane: mpsc::Receiver<Queued>,
-    log: Arc<RemediationLog>,
-    stages: Arc<Stages>,
-    clock: Arc<dyn Clock>,
-    give_up: CancellationToken,
-) {
-    while let Some((event, decided)) = lane.recv().await {
-        let delivery = tokio::select! {
-            biased;
-            () = give_up.cancelled() => Delivery::Failed { reason: STOPPED.to_owned() },
-            delivery = backend.deliver(&event) => delivery,
-        };
-        if matches!(delivery, Delivery::Accepted { .. }) {
-            stages.record(Stage::DecisionToDelivered, clock.monotonic().saturating_sub(decided));
-        } else {
-            tracing::warn!(backend = backend.name(), event = event.id, ?delivery, "event not delivered");
-        }
-        log.settle(&event.id, &delivery, clock.now());
-    }
 }

@@ -1,5 +1,8 @@
 //! flyball's own metrics in Prometheus' text format 0.0.4.
 
+mod ledger;
+mod log;
+
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -48,6 +51,7 @@ fn escape(value: &str) -> String {
 pub(crate) fn render(runtime: &Runtime) -> String {
     let mut page = Page::default();
     sources(&mut page, runtime);
+    log::write(&mut page, &runtime.pipeline);
     store(&mut page, runtime);
     rules(&mut page, runtime);
     queues(&mut page, runtime);
@@ -60,29 +64,9 @@ pub(crate) fn render(runtime: &Runtime) -> String {
 
 fn sources(page: &mut Page, runtime: &Runtime) {
     let pipeline = &runtime.pipeline;
-    page.family(
-        "flyball_points_total",
-        "counter",
-        "Points and log records by source, signal, outcome and reason; reasons about whole requests count requests.",
-    );
-    for row in pipeline.ledger.rows() {
-        let labels = [
-            ("source", row.source.as_str()),
-            ("signal", row.signal.as_str()),
-            ("outcome", row.outcome.as_str()),
-            ("reason", row.reason.as_str()),
-        ];
-        page.sample("flyball_points_total", &labels, row.points as f64);
-    }
-    let sources = pipeline.ledger.sources();
-    page.family("flyball_requests_total", "counter", "Requests by source, refused ones included.");
-    for row in &sources {
-        page.sample("flyball_requests_total", &[("source", &row.source)], row.requests as f64);
-    }
-    page.family("flyball_received_bytes_total", "counter", "Bytes of bodies as they came, by source.");
-    for row in &sources {
-        page.sample("flyball_received_bytes_total", &[("source", &row.source)], row.bytes as f64);
-    }
+    let even_down_the_line = runtime.store_accounts().iter().all(|(_, status)| status.is_even())
+        && runtime.backend_accounts().iter().all(|account| account.is_even());
+    ledger::write(page, &pipeline.ledger, even_down_the_line);
     let counts = &pipeline.counts;
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
     page.single("flyball_batches_total", "counter", "Bodies that were decoded and stored.", load(&counts.batches));
@@ -104,7 +88,14 @@ fn store(page: &mut Page, runtime: &Runtime) {
     let stats = runtime.pipeline.store.stats();
     let registry = runtime.pipeline.store.registry();
     page.single("flyball_series", "gauge", "Series known, streams of records included.", registry.len() as f64);
-    page.single("flyball_series_max", "gauge", "The cap on series.", registry.cap() as f64);
+    page.single(
+        "flyball_series_active",
+        "gauge",
+        "Series with a point of late, or made of late.",
+        registry.active() as f64,
+    );
+    page.single("flyball_series_max", "gauge", "The cap on active series.", registry.cap() as f64);
+    page.single("flyball_series_bytes", "gauge", "Bytes of what is known of series, about.", registry.bytes() as f64);
     page.single("flyball_hot_points", "gauge", "Points in memory.", stats.hot_points as f64);
     page.single("flyball_hot_bytes", "gauge", "Bytes of points and records in memory.", stats.hot_bytes as f64);
     page.family(
@@ -146,6 +137,12 @@ fn rules(page: &mut Page, runtime: &Runtime) {
 }
 
 fn queues(page: &mut Page, runtime: &Runtime) {
+    page.single(
+        "flyball_clock_jumps_total",
+        "counter",
+        "How often the machine's clock was set, or the machine suspended, by more than a second.",
+        runtime.steady.jumps() as f64,
+    );
     page.family("flyball_queue_depth", "gauge", "What waits, by queue.");
     page.sample("flyball_queue_depth", &[("queue", "wake")], runtime.pipeline.wake.len() as f64);
     for (backend, depth) in runtime.dispatcher.queue_depths() {
@@ -160,10 +157,29 @@ fn queues(page: &mut Page, runtime: &Runtime) {
         let labels = [("backend", count.backend.as_str()), ("state", count.state.as_str())];
         page.sample("flyball_remediations_total", &labels, count.events as f64);
     }
+    page.family(
+        "flyball_backend_oldest_timestamp_seconds",
+        "gauge",
+        "When the oldest event that waits for a backend was made, in Unix time; not there while none waits.",
+    );
+    for account in runtime.backend_accounts() {
+        if let Some(at) = account.oldest_at {
+            let labels = [("backend", account.backend.as_str())];
+            page.sample("flyball_backend_oldest_timestamp_seconds", &labels, at.0 as f64 / 1e9);
+        }
+    }
 }
 
 fn sinks(page: &mut Page, sinks: &[std::sync::Arc<dyn Sink>]) {
     let statuses: Vec<_> = sinks.iter().map(|sink| (sink.name(), sink.status())).collect();
+    page.family(
+        "flyball_store_received_records_total",
+        "counter",
+        "Records handed to a store, across restarts: the sum of the outcomes and of what is queued.",
+    );
+    for (name, status) in &statuses {
+        page.sample("flyball_store_received_records_total", &[("store", name)], status.received as f64);
+    }
     page.family("flyball_store_records_total", "counter", "Records by store, outcome and reason.");
     for (name, status) in &statuses {
         let outcomes = [("delivered", status.delivered), ("dropped", status.dropped)];
@@ -182,6 +198,16 @@ fn sinks(page: &mut Page, sinks: &[std::sync::Arc<dyn Sink>]) {
     page.family("flyball_store_queued_records", "gauge", "Records waiting for a store.");
     for (name, status) in &statuses {
         page.sample("flyball_store_queued_records", &[("store", name)], status.queued as f64);
+    }
+    page.family(
+        "flyball_store_oldest_timestamp_seconds",
+        "gauge",
+        "When the oldest record that waits for a store was made, in Unix time; not there while none waits.",
+    );
+    for (name, status) in &statuses {
+        if let Some(at) = status.oldest_at {
+            page.sample("flyball_store_oldest_timestamp_seconds", &[("store", name)], at.0 as f64 / 1e9);
+        }
     }
     page.family("flyball_store_failing", "gauge", "1 while a store does not take what it is sent.");
     for (name, status) in &statuses {

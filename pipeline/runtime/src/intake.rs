@@ -1,7 +1,7 @@
-//! The way of a body: decompress → normalise → store → twin → account → wake the rules → answer.
+//! The way of a body: admit → known already? → decompress → normalise → store → twin → wake the rules → log → answer.
 //!
-//! All of it runs on the task of the connection that brought the body, so work spreads over the cores by connection and
-//! no queue stands between a sender and its answer. The write-ahead log takes its place between normalise and store.
+//! All of it runs on the task of the connection that brought the body, so work spreads over the cores by connection. What is stored is
+//! answered when the log has it as durably as promised; the ledger has its lines then too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,40 +9,60 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flyball_decode::DecodeError;
-use flyball_decode::decompress::decompress;
+use flyball_decode::decompress::decompress_within;
+use flyball_log::{Durability, Log, LogError, NewBody, Ticket, Told, UnderWay};
+use flyball_model::admission::{Lease, NotNow, Sender};
 use flyball_model::intake::{RefusalKind, Submission};
-use flyball_model::ledger::{Account, Ledger, Outcome, Reason, Signal};
+use flyball_model::ledger::{Entry, Ledger, Outcome, Reason, Signal};
 use flyball_model::ports::{FieldValue, Record, RecordKind, Sink};
 use flyball_model::stage::Stage;
+use flyball_model::state::NotDurable;
 use flyball_model::{Clock, Intake, Limits, PointBatch, Receipt, Refusal};
 use flyball_normalize::{Normalized, Normalizer};
-use flyball_store::Store;
+use flyball_store::{Appended, Store};
 use flyball_twin::Twin;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
+use crate::admission::{Admission, Turn, new_series};
+use crate::known::{self, KnownBodies};
 use crate::stages::Stages;
 use crate::wake::Wake;
 
-/// What a refused sender is asked to wait while the store is over its budget: the time a flush takes.
+/// What a refused sender is asked to wait while the store is over its budget or the disk refuses: the time a flush takes.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The pipeline behind all receivers.
 pub struct Pipeline {
     pub(crate) store: Arc<Store>,
     pub(crate) twin: Arc<Twin>,
+    pub(crate) log: Arc<Log>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stages: Arc<Stages>,
     pub(crate) wake: Arc<Wake>,
     /// Told when the hot store is over its budget, so that maintenance need not wait for its tick.
     pub(crate) crowded: Arc<Notify>,
     pub(crate) counts: Counts,
-    normalizer: Normalizer,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
+    pub(crate) admission: Admission,
+    pub(crate) normalizer: Normalizer,
+    pub(crate) known: KnownBodies,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// When the last checkpoint was begun, in seconds of the monotonic clock.
+    pub(crate) checkpoint_at: AtomicU64,
+    pub(crate) limits: Limits,
     sinks: Vec<Arc<dyn Sink>>,
     /// False once the last flush began: what came later would be acknowledged and lost. Held for reading while a body is stored.
     open: RwLock<bool>,
+}
+
+/// What a pipeline is made of: what it fills, as it was when the last process ended.
+pub(crate) struct Filled {
+    pub(crate) store: Arc<Store>,
+    pub(crate) twin: Arc<Twin>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) normalizer: Normalizer,
+    pub(crate) known: KnownBodies,
 }
 
 /// Self-metrics of the intake, counted once a batch.
@@ -53,28 +73,35 @@ pub(crate) struct Counts {
     pub(crate) decompressed_bytes: AtomicU64,
 }
 
+/// A body that is stored and whose record is on its way into the log.
+struct Submitted {
+    receipt: Receipt,
+    ticket: Ticket,
+    /// Some of it was there already, maybe of a body that is under way itself.
+    has_duplicates: bool,
+}
+
 impl Pipeline {
-    /// A pipeline that fills `store` and `twin`.
-    pub fn new(
-        store: Arc<Store>,
-        twin: Arc<Twin>,
-        limits: Limits,
-        sinks: &[Arc<dyn Sink>],
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// A pipeline that goes on with what was filled before.
+    pub(crate) fn new(filled: Filled, limits: Limits, sinks: &[Arc<dyn Sink>], clock: Arc<dyn Clock>) -> Self {
+        let Filled { store, twin, log, ledger, normalizer, known } = filled;
         let sinks = sinks.iter().filter(|sink| sink.wants(RecordKind::Metrics)).cloned().collect();
-        let normalizer = Normalizer::new(Arc::clone(store.registry()), limits.clone());
+        store.registry().bound(limits.series, limits.registry_bytes());
         Self {
             store,
             twin,
-            ledger: Arc::default(),
+            log,
+            ledger,
             stages: Arc::default(),
             wake: Arc::default(),
             crowded: Arc::default(),
             counts: Counts::default(),
+            admission: Admission::new(&limits, Arc::clone(&clock)),
             normalizer,
-            limits,
+            known,
             clock,
+            checkpoint_at: AtomicU64::new(0),
+            limits,
             sinks,
             open: RwLock::new(true),
         }
@@ -85,59 +112,139 @@ impl Pipeline {
         *self.open.write() = false;
     }
 
-    fn process(&self, submission: &Submission, account: &Account) -> Result<Receipt, (Reason, Refusal)> {
+    async fn process(&self, submission: &Submission) -> Result<Receipt, NotTaken> {
+        if let Some(trouble) = self.log.trouble() {
+            return Err(not_now(format!("what is taken in can't be made durable: {trouble}")));
+        }
+        let hash = known::hash(submission);
+        let alone = self.known.alone(hash).await;
+        let turn = self.admission.enter(submission).await?;
+        let Submitted { receipt, ticket, has_duplicates } = match self.known.find(hash) {
+            Some(told) => self.tell_again(submission, told),
+            None => self.work(submission, hash, &turn)?,
+        };
+        drop((turn, alone));
+        let not_durable = |why| not_now(format!("it can't be made durable: {why}"));
+        ticket.durable().await.map_err(|NotDurable(why)| not_durable(why))?;
+        if has_duplicates {
+            let log = Arc::clone(&self.log);
+            let waited = tokio::task::spawn_blocking(move || log.wait_for_bodies()).await;
+            let waited = waited.unwrap_or_else(|_| Err(LogError::Before("flyball is stopping".to_owned())));
+            waited.map_err(|error| not_durable(error.to_string()))?;
+        }
+        let took = self.clock.now().since(submission.received_at);
+        self.stages.record(Stage::ReceiveToAck, took);
+        Ok(receipt)
+    }
+
+    /// The answer to a body that is stored already, when that is durable.
+    fn tell_again(&self, submission: &Submission, told: Told) -> Submitted {
+        let mut entry = request(submission);
+        entry.received = told.stored;
+        entry.add(Outcome::Dropped, Reason::Duplicate, told.stored);
+        let receipt = Receipt { stored: told.stored, written: told.written, ..Receipt::default() };
+        Submitted { receipt, ticket: self.log.post(entry), has_duplicates: false }
+    }
+
+    /// Everything but waiting for the log.
+    fn work(&self, submission: &Submission, hash: u128, _turn: &Turn) -> Result<Submitted, NotTaken> {
         let open = self.open.read();
         if !*open {
-            return Err(not_now("flyball is stopping"));
+            return Err(not_now("flyball is stopping".to_owned()));
         }
         if self.store.over_budget() {
             return Err(not_now(
-                "the hot store is full and the history can't take more yet; try again, or raise limits.memory",
+                "the hot store is full and the history can't take more yet; try again, or raise limits.memory"
+                    .to_owned(),
             ));
         }
-        let body = decompress(submission.encoding, &submission.body, self.limits.body_bytes).map_err(refuse)?;
+        let mut crowded = None;
+        let room = |bytes| self.admission.make_room(submission, bytes).map_err(|no| crowded = Some(no)).is_ok();
+        let body = decompress_within(submission.encoding, &submission.body, self.limits.body_bytes_max(), room)
+            .map_err(|error| crowded.take().map_or_else(|| refuse(&error), NotTaken::from))?;
         self.counts.decompressed_bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        self.admission.make_room(submission, body.len())?;
         let context = submission.context.as_deref();
-        let normalized =
-            self.normalizer.normalize(submission.format, &body, context, submission.received_at).map_err(refuse)?;
-        Ok(self.keep(normalized, submission, account))
+        let under_way = self.log.begin();
+        let series_before = self.store.registry().len();
+        let normalized = self
+            .normalizer
+            .normalize(submission.format, &body, context, submission.received_at)
+            .map_err(|error| refuse(&error))?;
+        let brought = new_series(normalized.points.series().iter().copied(), series_before);
+        self.admission.charge(submission, normalized.received, brought);
+        Ok(self.keep(normalized, submission, hash, &under_way))
     }
 
-    /// Stores what is good and writes the account. Nothing in here can fail, so points are stored all or not at all.
-    fn keep(&self, normalized: Normalized, submission: &Submission, account: &Account) -> Receipt {
-        let stored = normalized.count();
-        let Normalized { points, rows, not_finite, written, rejections, warnings, lines, .. } = normalized;
-        let at = submission.received_at;
-        let signal = submission.format.signal();
-        let mut touched = self.store.append(&points);
+    /// Stores what is good, and submits its record. Nothing in here can fail, so points are stored all or not at all.
+    fn keep(&self, normalized: Normalized, submission: &Submission, hash: u128, under_way: &UnderWay<'_>) -> Submitted {
+        let count = normalized.count();
+        let Normalized {
+            points,
+            rows,
+            parts,
+            not_finite,
+            written,
+            rejections,
+            warnings,
+            lines,
+            received,
+            totals,
+            starts,
+        } = normalized;
+        let has_own_times = known::has_own_times(&points, &rows, submission.received_at);
+        let Appended { mut touched, points, runs, duplicates, duplicates_not_finite } =
+            self.store.append(points, under_way.position());
         if !points.is_empty() {
             self.twin.observe(&self.store.registry().read(), &points);
             self.copy_to_sinks(&points);
         }
+        let mut ordered = Vec::with_capacity(rows.len());
         for rows in rows {
-            touched.extend(self.store.append_rows(rows));
+            let appended = self.store.append_rows(rows.clone(), under_way.position());
+            touched.extend(appended.touched);
+            ordered.push((rows, appended.ordinal));
         }
         if self.store.needs_maintenance() {
             self.crowded.notify_one();
         }
-        let mut plain = stored - not_finite;
-        account.add(signal, Outcome::Stored, Reason::NotFinite, not_finite, at);
+
+        let mut entry = request(submission);
+        entry.received = received;
+        // A summary's point is several numbers; where it is a duplicate, all of them are.
+        let counted = duplicates.saturating_sub(parts.min(duplicates)).min(count);
+        let not_finite = not_finite.saturating_sub(duplicates_not_finite).min(count - counted);
+        let mut plain = count - counted - not_finite;
+        entry.add(Outcome::Dropped, Reason::Duplicate, counted);
+        entry.add(Outcome::Stored, Reason::NotFinite, not_finite);
         // Warnings about stored points say how they are stored; those about exemplars are no points.
         let stored_so = |reason| matches!(reason, Reason::Rounded | Reason::Late | Reason::EndBeforeStart);
         for warning in warnings.iter().filter(|warning| stored_so(warning.reason)) {
             let points = warning.points.min(plain);
             plain -= points;
-            account.add(signal, Outcome::Stored, warning.reason, points, at);
+            entry.add(Outcome::Stored, warning.reason, points);
         }
-        account.add(signal, Outcome::Stored, Reason::None, plain, at);
+        entry.add(Outcome::Stored, Reason::None, plain);
         for rejection in &rejections {
-            account.add(signal, Outcome::Rejected, rejection.reason, rejection.points, at);
+            entry.add(Outcome::Rejected, rejection.reason, rejection.points);
+        }
+
+        let told = Told { stored: count, written };
+        let fingerprint = (has_own_times && count > 0 && rejections.is_empty()).then_some((hash, told));
+        let mut record = Vec::new();
+        if self.log.durability() != Durability::Memory {
+            let (entry, totals, starts, points, runs, rows) = (&entry, &totals, &starts, &points, &runs, &ordered);
+            NewBody { entry, fingerprint, totals, starts, points, runs, rows }.encode(&mut record);
+        }
+        let ticket = self.log.submit(&record, entry);
+        if let Some((hash, told)) = fingerprint {
+            self.known.learn(hash, told);
         }
         self.counts.batches.fetch_add(1, Ordering::Relaxed);
-        let took = self.clock.now().since(at);
+        let took = self.clock.now().since(submission.received_at);
         self.wake.tell(&touched, self.clock.monotonic().saturating_sub(took));
-        self.stages.record(Stage::ReceiveToAck, took);
-        Receipt { stored, written, rejections, warnings, lines }
+        let receipt = Receipt { stored: count, written, rejections, warnings, lines };
+        Submitted { receipt, ticket, has_duplicates: duplicates > 0 }
     }
 
     fn copy_to_sinks(&self, points: &PointBatch) {
@@ -163,39 +270,63 @@ impl Pipeline {
 #[async_trait]
 impl Intake for Pipeline {
     async fn take(&self, submission: Submission) -> Result<Receipt, Refusal> {
-        let account = self.ledger.account(submission.receiver, &submission.peer);
-        account.request(submission.body.len(), submission.received_at);
         self.counts.body_bytes.fetch_add(submission.body.len() as u64, Ordering::Relaxed);
-        self.process(&submission, &account).map_err(|(reason, refusal)| {
-            account.add(submission.format.signal(), Outcome::Rejected, reason, 1, submission.received_at);
+        self.process(&submission).await.map_err(|NotTaken { reason, refusal }| {
+            let entry = request(&submission).refused(reason);
             tracing::debug!(
-                source = account.name(),
+                receiver = submission.receiver,
+                peer = submission.peer,
                 reason = reason.as_str(),
                 message = refusal.message,
                 "body refused"
             );
+            // Nobody waits for it: it goes into the log with the next group.
+            self.log.note(entry);
             refusal
         })
     }
 
+    fn admit(&self, sender: Sender, announced: usize) -> Result<Lease, NotNow> {
+        self.admission.admit(sender, announced)
+    }
+
+    fn tenant_header(&self) -> Option<&str> {
+        self.limits.tenant_header.as_deref()
+    }
+
     fn body_bytes_max(&self) -> usize {
-        self.limits.body_bytes
+        self.limits.body_bytes_max()
     }
 
     fn refused(&self, receiver: &'static str, peer: &str, signal: Option<Signal>, reason: Reason) {
-        let now = self.clock.now();
-        let account = self.ledger.account(receiver, peer);
-        account.request(0, now);
-        account.add(signal.unwrap_or(Signal::Metrics), Outcome::Rejected, reason, 1, now);
+        let signal = signal.unwrap_or(Signal::Metrics);
+        self.log.note(Entry::request(receiver, peer, signal, 0, self.clock.now()).refused(reason));
     }
 }
 
-fn not_now(message: &str) -> (Reason, Refusal) {
-    let mut refusal = Refusal::new(RefusalKind::Unavailable, message);
-    refusal.retry_after = Some(RETRY_AFTER);
-    (Reason::Unavailable, refusal)
+/// A body that was refused whole.
+struct NotTaken {
+    reason: Reason,
+    refusal: Refusal,
 }
 
-fn refuse(error: DecodeError) -> (Reason, Refusal) {
-    (error.reason(), Refusal::new(error.refusal_kind(), error.to_string()))
+impl From<NotNow> for NotTaken {
+    fn from(NotNow { reason, refusal }: NotNow) -> Self {
+        Self { reason, refusal }
+    }
+}
+
+fn request(submission: &Submission) -> Entry {
+    let Submission { receiver, peer, format, body, received_at, .. } = submission;
+    Entry::request(receiver, peer, format.signal(), body.len(), *received_at)
+}
+
+fn not_now(message: String) -> NotTaken {
+    let mut refusal = Refusal::new(RefusalKind::Unavailable, message);
+    refusal.retry_after = Some(RETRY_AFTER);
+    NotTaken { reason: Reason::Unavailable, refusal }
+}
+
+fn refuse(error: &DecodeError) -> NotTaken {
+    NotTaken { reason: error.reason(), refusal: Refusal::new(error.refusal_kind(), error.to_string()) }
 }

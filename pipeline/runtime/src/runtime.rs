@@ -3,22 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flyball_log::Durability;
 use flyball_model::ports::{Backend, RecordKind, Sink};
-use flyball_model::{Clock, Limits};
-use flyball_remediation::{ActionLimits, Planner, RemediationLog};
+use flyball_model::state::StateLog;
+use flyball_model::{Clock, Limits, SteadyClock};
+use flyball_remediation::ActionLimits;
 use flyball_rules::definition::RuleSet;
 use flyball_rules::query::{Database, QueryLimits};
 use flyball_store::Store;
 use flyball_twin::Twin;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Books;
 use crate::board::RuleBoard;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{DispatchParts, Dispatcher};
 use crate::exposition;
-use crate::history::ViolationHistory;
 use crate::intake::Pipeline;
+use crate::recovery::{LogParts, Progress, RecoveryError, recover};
+use crate::remember::{Restored, restore};
 use crate::rules::{RuleControl, RuleStage};
 use crate::tables::TableSources;
 
@@ -50,6 +53,10 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where the log is.
+    pub log: LogParts,
+    /// Told how far the start is.
+    pub progress: Arc<Progress>,
 }
 
 /// The running pipeline.
@@ -63,6 +70,7 @@ pub struct Runtime {
     /// Replaces the rules.
     pub rules: RuleControl,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) steady: Arc<SteadyClock>,
     pub(crate) backends: Vec<Arc<dyn Backend>>,
     pub(crate) sinks: Vec<Arc<dyn Sink>>,
 }
@@ -81,8 +89,11 @@ pub struct Tasks {
 }
 
 impl Runtime {
-    /// Starts every stage with these rules.
-    pub async fn start(parts: Parts, rules: RuleSet) -> (Arc<Self>, Tasks) {
+    /// Reads the log back, and starts every stage with these rules.
+    ///
+    /// # Errors
+    /// When the data folder can't be gone on with.
+    pub async fn start(parts: Parts, rules: RuleSet) -> Result<(Arc<Self>, Tasks), RecoveryError> {
         let Parts {
             store,
             twin,
@@ -94,30 +105,43 @@ impl Runtime {
             sinks,
             stopping,
             clock,
+            log,
+            progress,
         } = parts;
         let cancel = CancellationToken::new();
-        let pipeline =
-            Arc::new(Pipeline::new(Arc::clone(&store), Arc::clone(&twin), limits, &sinks, Arc::clone(&clock)));
+        let recovering = {
+            let (store, twin, limits, clock) =
+                (Arc::clone(&store), Arc::clone(&twin), limits.clone(), Arc::clone(&clock));
+            move || recover(&log, store, twin, &limits, &clock, &progress)
+        };
+        let recovered = tokio::task::spawn_blocking(recovering).await;
+        let (filled, mut state) = recovered.expect("reading the log back does not panic")?;
+        let pipeline = Arc::new(Pipeline::new(filled, limits, &sinks, Arc::clone(&clock)));
+        let state_log: Arc<dyn StateLog> = Arc::clone(&pipeline.log) as Arc<dyn StateLog>;
         let database = Database::new(Arc::clone(&store), query_limits);
+        let Restored { steady, rules: memory, history, remediations, planner, undelivered } =
+            restore(&mut state, &state_log, action_limits, &clock);
         let tables = TableSources {
             store: Arc::clone(&store),
             twin: Arc::clone(&twin),
-            ledger: Arc::clone(&pipeline.ledger),
+            ledger: Books::new(Arc::clone(&pipeline.ledger), Arc::clone(&pipeline.log)),
             board: Arc::new(RuleBoard::default()),
-            history: Arc::new(ViolationHistory::default()),
-            remediations: Arc::new(RemediationLog::default()),
+            history,
+            remediations,
             stages: Arc::clone(&pipeline.stages),
         };
         tables.register(&database);
-        let (dispatcher, deliveries) = Dispatcher::new(
-            Planner::new(action_limits),
-            backends.clone(),
-            Arc::clone(&tables.remediations),
-            Arc::clone(&tables.history),
-            sinks.clone(),
-            Arc::clone(&pipeline.stages),
-            Arc::clone(&clock),
-        );
+        let (dispatcher, deliveries) = Dispatcher::new(DispatchParts {
+            planner,
+            backends: backends.clone(),
+            log: Arc::clone(&tables.remediations),
+            history: Arc::clone(&tables.history),
+            undelivered,
+            state: Arc::clone(&state_log),
+            sinks: sinks.clone(),
+            stages: Arc::clone(&pipeline.stages),
+            clock: Arc::clone(&clock),
+        });
         let (control, reload) = RuleControl::channel();
         let stage = RuleStage {
             database: database.clone(),
@@ -125,13 +149,15 @@ impl Runtime {
             wake: Arc::clone(&pipeline.wake),
             stages: Arc::clone(&pipeline.stages),
             board: Arc::clone(&tables.board),
-            history: Arc::clone(&tables.history),
             dispatcher: dispatcher.clone(),
+            steady: Arc::clone(&steady),
+            state: state_log,
+            memory,
         };
         let (mut stages, mut delivering) = (JoinSet::new(), JoinSet::new());
         let give_up = CancellationToken::new();
         stages.spawn(stage.run(reload, cancel.clone()));
-        stages.spawn(maintain(store, Arc::clone(&pipeline.crowded), Arc::clone(&clock), cancel.clone()));
+        stages.spawn(maintain(Arc::clone(&pipeline), Arc::clone(&clock), cancel.clone()));
         stages.spawn(snapshots(twin, sinks.clone(), snapshot_every, clock, cancel.clone()));
         delivering.spawn(deliveries.run(give_up.clone()));
         control.replace(rules).await;
@@ -144,7 +170,17 @@ impl Runtime {
             stages,
             deliveries: delivering,
         };
-        (Arc::new(Self { pipeline, database, tables, rules: control, dispatcher, backends, sinks }), tasks)
+        Ok((Arc::new(Self { pipeline, database, tables, rules: control, dispatcher, steady, backends, sinks }), tasks))
+    }
+
+    /// What an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.pipeline.log.durability()
+    }
+
+    /// Why nothing can be made durable at the moment; `None` when it can.
+    pub fn log_trouble(&self) -> Option<String> {
+        self.pipeline.log.trouble()
     }
 
     /// flyball's own metrics in Prometheus' text format 0.0.4.
@@ -169,7 +205,7 @@ impl Tasks {
     ///
     /// # Errors
     /// When the history can't be written.
-    pub async fn drain(mut self) -> Result<(), flyball_store::StoreError> {
+    pub async fn drain(mut self) -> Result<(), RecoveryError> {
         self.cancel.cancel();
         join(&mut self.stages).await;
         self.dispatcher.close();
@@ -181,7 +217,11 @@ impl Tasks {
         let pipeline = self.pipeline;
         let flush = move || {
             pipeline.close();
-            pipeline.store.flush()
+            // Each is tried whatever became of the others: what is not in the history is in the log.
+            let flushed = pipeline.store.flush();
+            let checkpointed = pipeline.checkpoint();
+            pipeline.log.stop();
+            flushed.map_err(RecoveryError::from).and(checkpointed.map_err(RecoveryError::from))
         };
         tokio::task::spawn_blocking(flush).await.expect("flushing does not panic")
     }
@@ -196,7 +236,7 @@ async fn join(tasks: &mut JoinSet<()>) {
     }
 }
 
-async fn maintain(store: Arc<Store>, crowded: Arc<Notify>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
+async fn maintain(pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
     let mut tick = tokio::time::interval(MAINTAIN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // After a failure only the tick tries again, however crowded it is.
@@ -205,12 +245,12 @@ async fn maintain(store: Arc<Store>, crowded: Arc<Notify>, clock: Arc<dyn Clock>
         tokio::select! {
             () = cancel.cancelled() => return,
             _ = tick.tick() => {}
-            () = crowded.notified(), if !failing => {}
+            () = pipeline.crowded.notified(), if !failing => {}
         }
-        let (store, now) = (Arc::clone(&store), clock.now());
-        let maintained = tokio::task::spawn_blocking(move || store.maintain(now)).await;
+        let (pipeline, now) = (Arc::clone(&pipeline), clock.now());
+        let maintained = tokio::task::spawn_blocking(move || pipeline.maintain(now)).await;
         failing = match maintained {
-            Ok(Ok(_)) => false,
+            Ok(Ok(())) => false,
             Ok(Err(error)) => {
                 tracing::error!(%error, "the history can't be written; points stay in memory");
                 true

@@ -21,6 +21,7 @@ use flyball_rules::query::Database;
 use flyball_store::Store;
 use flyball_twin::{EntityKind, Mapping, Twin};
 
+use crate::accounts::Books;
 use crate::board::RuleBoard;
 use crate::history::ViolationHistory;
 use crate::stages::{StageRow, Stages};
@@ -33,7 +34,7 @@ pub struct TableSources {
     /// Entities.
     pub twin: Arc<Twin>,
     /// Accounts.
-    pub ledger: Arc<Ledger>,
+    pub ledger: Books,
     /// Rules.
     pub board: Arc<RuleBoard>,
     /// Violations.
@@ -73,7 +74,7 @@ impl TableSources {
         Self {
             store,
             twin: Arc::new(Twin::new(Mapping::builtin())),
-            ledger: Arc::default(),
+            ledger: Books::default(),
             board: Arc::default(),
             history: Arc::default(),
             remediations: Arc::default(),
@@ -105,9 +106,9 @@ fn register(database: &Database, sources: &TableSources) {
     let s = sources.clone();
     flyball("series", series_fields(), Box::new(move || series(&s.store)));
     let s = sources.clone();
-    flyball("ledger", ledger_fields(), Box::new(move || ledger(&s.ledger)));
+    flyball("ledger", ledger_fields(), Box::new(move || ledger(s.ledger.read())));
     let s = sources.clone();
-    flyball("sources", source_fields(), Box::new(move || senders(&s.ledger)));
+    flyball("sources", source_fields(), Box::new(move || senders(s.ledger.read())));
     let s = sources.clone();
     flyball("stages", stage_fields(), Box::new(move || stages(&s.stages)));
     let s = sources.clone();
@@ -255,7 +256,7 @@ fn senders(ledger: &Ledger) -> Vec<ArrayRef> {
     let rows = ledger.sources();
     vec![
         texts(rows.iter().map(|row| row.source.as_str())),
-        texts(rows.iter().map(|row| row.protocol)),
+        texts(rows.iter().map(|row| row.protocol.as_str())),
         texts(rows.iter().map(|row| row.peer.as_str())),
         numbers(rows.iter().map(|row| row.requests)),
         numbers(rows.iter().map(|row| row.points)),

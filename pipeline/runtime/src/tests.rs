@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flyball_log::{Disk, Durability};
 use flyball_model::action::ActionKind;
+use flyball_model::admission::Lease;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::intake::{Encoding, Format, RefusalKind, Submission};
 use flyball_model::ledger::Signal;
@@ -27,7 +29,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Parts, Runtime, Tasks};
+use crate::{LogParts, Parts, Runtime, Tasks};
 
 /// Pending for ever: its `for` is longer than any test.
 const SLOW: &str = "
@@ -75,12 +77,16 @@ struct Bench {
     tasks: Tasks,
     clock: Arc<dyn Clock>,
     events: mpsc::Receiver<Event>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bench {
     async fn start(rules: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), rules).await
+    }
+
+    /// Goes on in a folder where another one was.
+    async fn start_in(folder: TempDir, rules: &str) -> Self {
         let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
         let (told, events) = mpsc::channel(16);
@@ -95,10 +101,16 @@ impl Bench {
             sinks: Vec::new(),
             stopping: CancellationToken::new(),
             clock: Arc::clone(&clock),
+            log: LogParts {
+                data_dir: folder.path().to_owned(),
+                storage: Arc::new(Disk),
+                durability: Durability::Fsync,
+            },
+            progress: Arc::default(),
         };
         let rules = RuleSet { files: vec![from_str("r.yaml", rules).expect("good rules")] };
-        let (runtime, tasks) = Runtime::start(parts, rules).await;
-        Self { runtime, tasks, clock, events, _folder: folder }
+        let (runtime, tasks) = Runtime::start(parts, rules).await.expect("a good folder");
+        Self { runtime, tasks, clock, events, folder }
     }
 
     fn submission(&self, body: impl Into<Bytes>) -> Submission {
@@ -110,6 +122,7 @@ impl Bench {
             body: body.into(),
             received_at: self.clock.now(),
             context: None,
+            lease: Lease::default(),
         }
     }
 
@@ -189,7 +202,7 @@ async fn a_body_that_is_refused_stands_in_the_ledger() {
     assert_eq!(refusal.kind, RefusalKind::Malformed);
     let refusal = bench.runtime.pipeline.take(bench.submission(vec![0; 5000])).await.expect_err("too large");
     assert_eq!(refusal.kind, RefusalKind::TooLarge);
-    let rows = bench.runtime.tables.ledger.rows();
+    let rows = bench.runtime.tables.ledger.read().rows();
     let found: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
     assert_eq!(found, [(Outcome::Rejected, Reason::Malformed, 1), (Outcome::Rejected, Reason::BodyTooLarge, 1)]);
     bench.tasks.drain().await.expect("a clean drain");
@@ -246,4 +259,52 @@ async fn every_rule_has_its_turn_however_many_are_due() {
         bench.send("attic", 35.0).await;
     }
     bench.tasks.drain().await.expect("a clean drain");
+}
+
+/// Rows of `SELECT count(*)`, as text.
+async fn count(bench: &Bench, sql: &str) -> String {
+    let result = bench.runtime.database.query(sql, bench.clock.now()).await.expect("a good query");
+    flyball_rules::query::output::json(&result)["rows"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_very_same_body_is_stored_once_and_told_the_same() {
+    let bench = Bench::start(SLOW).await;
+    let body = gauge("temperature", "attic", 20.0, bench.clock.now().0 as u64 - 1_000_000);
+    for _ in 0..3 {
+        let receipt = bench.runtime.pipeline.take(bench.submission(body.clone())).await.expect("a good body");
+        assert_eq!((receipt.stored, receipt.rejected()), (1, 0));
+    }
+    assert_eq!(count(&bench, "SELECT count(*) FROM temperature").await, "[[1]]");
+    let rows = bench.runtime.tables.ledger.read().rows();
+    let lines: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
+    assert_eq!(lines, [(Outcome::Stored, Reason::None, 1), (Outcome::Dropped, Reason::Duplicate, 2)]);
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_vanished_is_gone_on_with() {
+    let bench = Bench::start(SLOW).await;
+    let body = gauge("temperature", "attic", 35.0, bench.clock.now().0 as u64 - 1_000_000);
+    bench.runtime.pipeline.take(bench.submission(body.clone())).await.expect("a good body");
+    let twin = bench.runtime.tables.twin.document(flyball_model::UnixNanos(0));
+    // Nothing is drained, flushed or stopped: the folder is as a kill would leave it.
+    let Bench { runtime, tasks, folder, .. } = bench;
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in ["series.journal", "log/segment-00000000000000000000.log"] {
+        let to = copy.path().join(file);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        std::fs::copy(folder.path().join(file), to).expect("a file of the data folder");
+    }
+    let again = Bench::start_in(copy, SLOW).await;
+    assert_eq!(count(&again, "SELECT count(*) FROM temperature").await, "[[1]]");
+    assert_eq!(again.runtime.tables.twin.document(flyball_model::UnixNanos(0)), twin);
+    // Its sender missed the answer.
+    let receipt = again.runtime.pipeline.take(again.submission(body)).await.expect("a good body");
+    assert_eq!(receipt.stored, 1);
+    assert_eq!(count(&again, "SELECT count(*) FROM temperature").await, "[[1]]");
+    assert!(again.runtime.tables.ledger.read().balances().iter().all(flyball_model::ledger::Balance::is_even));
+    again.tasks.drain().await.expect("a clean drain");
+    drop(runtime);
+    tasks.drain().await.expect("a clean drain");
 }

@@ -61,6 +61,20 @@ pub enum StoreError {
         #[source]
         source: ParquetError,
     },
+    /// What is in memory can't be made durable in the log, and must not get into the history before it is.
+    #[error("the history is not written while the log can't be: {detail}")]
+    Log {
+        /// What the log says.
+        detail: String,
+    },
+    /// A log record does not fit what it should be replayed into.
+    #[error(
+        "a record of the log does not fit this data folder: {detail}; the log or series.journal is of another folder"
+    )]
+    Foreign {
+        /// What does not fit.
+        detail: String,
+    },
     /// A query's expression or batch could not be evaluated.
     #[error(transparent)]
     Query(#[from] Box<DataFusionError>),
@@ -79,7 +93,7 @@ impl StoreError {
 
     /// Whether the same call may succeed later without anyone repairing anything but the disk.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::Io { .. })
+        matches!(self, Self::InUse { .. } | Self::Io { .. } | Self::Log { .. })
     }
 }
 

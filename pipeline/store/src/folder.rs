@@ -8,12 +8,102 @@
 //! *.tmp                       half-written; removed when the folder is opened
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flyball_log::{Sequential, Storage};
 
 use crate::error::StoreError;
 
-/// Takes the folder's lock; it is held as long as the file is open.
+/// A folder, and how files get into it.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+impl Folder {
+    /// Makes a folder and those above it, and has its name synced.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn make(path: PathBuf, storage: Arc<dyn Storage>) -> Result<Self, StoreError> {
+        storage.create_dir(&path).map_err(StoreError::io("create", &path))?;
+        if let Some(parent) = path.parent() {
+            storage.sync_dir(parent).map_err(StoreError::io("sync", parent))?;
+        }
+        Ok(Self { path, storage })
+    }
+
+    /// Its files, in any order.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.storage.list(&self.path).map_err(StoreError::io("read", &self.path))
+    }
+
+    /// Gives a synced file its name, and has the name synced.
+    ///
+    /// # Errors
+    /// When the disk says no; either name may be there then.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.storage.rename(from, to).map_err(StoreError::io("rename", from))?;
+        self.sync()
+    }
+
+    /// Makes a file with these bytes, which has its name and is synced when this returns.
+    ///
+    /// # Errors
+    /// When the disk says no; either name may be there then.
+    pub(crate) fn write(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = self.storage.create(temporary).map_err(StoreError::io("create", temporary))?;
+        let mut file = Sequential::new(file);
+        file.write_all(bytes).map_err(StoreError::io("write", temporary))?;
+        file.sync().map_err(StoreError::io("sync", temporary))?;
+        self.rename(temporary, path)
+    }
+
+    /// Makes the names of files durable, and the absence of those that were removed.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.storage.sync_dir(&self.path).map_err(StoreError::io("sync", &self.path))
+    }
+
+    /// Removes files; those that are gone already are no error.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn remove(&self, unwanted: impl Fn(&Path) -> bool) -> Result<(), StoreError> {
+        for path in self.list()?.iter().filter(|path| unwanted(path)) {
+            match self.storage.remove(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io("remove", path)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a crash left half-written.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn remove_temporary(&self) -> Result<(), StoreError> {
+        self.remove(is_temporary)
+    }
+}
+
+/// Whether a file is half-written.
+pub(crate) fn is_temporary(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tmp")
+}
+
+/// Takes a data folder's lock; it is held as long as the file is open. Always a file of the operating system, whatever the storage
+/// is: only that lets go when the process dies.
 ///
 /// # Errors
 /// When another process holds it, or the file can't be made.
@@ -30,38 +120,4 @@ pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
     }
-}
-
-/// Makes a folder and those above it, and has their names synced.
-pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-    match dir.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => sync(Path::new(".")),
-        Some(parent) => sync(parent),
-        None => Ok(()),
-    }
-}
-
-/// Gives a synced file its name, and has the name synced.
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
-    fs::rename(from, to).map_err(StoreError::io("rename", from))?;
-    match to.parent() {
-        Some(dir) => sync(dir),
-        None => Ok(()),
-    }
-}
-
-fn sync(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::io("sync", dir))
-}
-
-/// Removes what a crash left half-written.
-pub(crate) fn remove_temporary(dir: &Path) -> Result<(), StoreError> {
-    for entry in fs::read_dir(dir).map_err(StoreError::io("read", dir))? {
-        let path = entry.map_err(StoreError::io("read", dir))?.path();
-        if path.extension().is_some_and(|extension| extension == "tmp") {
-            fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,8 @@
 //! they leave for Parquet files. The tables ([`Store::metric_table`] and its siblings) and
 //! [`Store::samples`] read both as one.
 
+mod append;
+mod appended;
 mod error;
 mod evict;
 mod filter;
@@ -14,8 +16,10 @@ mod hot;
 mod journal;
 pub mod labels;
 mod options;
+mod ordinals;
 mod power;
 mod range;
+mod restore;
 mod samples;
 mod snapshot;
 mod store;
@@ -25,7 +29,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use appended::{Appended, AppendedRows, LogPressure, RestoredCount};
 pub use error::StoreError;
+pub use flyball_log::{PointRun, Position};
 pub use options::{Maintenance, RowCounts, StoreOptions, StoreStats};
+pub use restore::Restore;
 pub use samples::SeriesSamples;
 pub use store::Store;

@@ -11,6 +11,16 @@ pub(crate) const CHUNK_POINTS_MAX: usize = 16_384;
 /// Room a metric's first points get; most metrics of a small estate have a handful of series.
 pub(crate) const HEAD_POINTS_MIN: usize = 32;
 
+/// Points of a batch that are looked up at a time among stored ones, when they may be duplicates: the table has 10 MiB then. More
+/// are looked up in turns, each of which goes through what is stored once. Tests take turns all the time.
+pub(crate) const CANDIDATES_MAX: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
+
+/// How long after it was written a history file is searched for duplicates. A sender that tries again does so within minutes.
+pub(crate) const RETRIES_WITHIN: Duration = Duration::from_secs(3600);
+
+/// The part of the budget of memory that log records may hold which wait, in a replay, for those before them.
+pub(crate) const WAITING_SHARE: usize = 4;
+
 /// A batch of records (logs, spans, …) with so many rows is kept as it came …
 pub(crate) const ROW_CHUNK_ROWS: usize = 1024;
 /// … or with so many bytes.

@@ -1,40 +1,87 @@
 //! The store: one data folder, what is in memory and what is in its history, as one set of points.
 
+use std::fmt;
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use flyball_log::{Disk, Position, Storage};
 use flyball_model::{MetricRef, PointBatch, RowKind, Rows, SeriesRegistry, UnixNanos};
 use parking_lot::{Mutex, RwLock};
 
+use crate::appended::{AppendedRows, UNLOGGED};
 use crate::error::StoreError;
 use crate::evict::Keeper;
-use crate::folder;
-use crate::history::History;
+use crate::folder::{self, Folder};
+use crate::history::{Held, History};
 use crate::hot::points::HotPoints;
 use crate::hot::rows::HotRows;
-use crate::journal::writer::Journal;
+use crate::journal::writer::{Extent, Journal};
 use crate::options::{RowCounts, StoreOptions, StoreStats};
 
 /// Points and records, in memory and in the history, with the series they belong to.
 ///
-/// Locks are taken in this order, and none is held while a file is written: registry, `keeper`, `history`, then the locks
-/// inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`, and every reader
-/// takes its snapshot of memory and files under the read lock, so that it sees each point exactly once.
+/// Locks are taken in this order, and none is held while a history file is written or read: `keeper`, `journal`, registry,
+/// `history`, then the locks inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`,
+/// and every reader takes its snapshot of memory and files under the read lock, so that it sees each point exactly once.
 #[derive(Debug)]
 pub struct Store {
     pub(crate) options: StoreOptions,
-    pub(crate) history_dir: PathBuf,
+    pub(crate) history_folder: Folder,
     pub(crate) registry: Arc<SeriesRegistry>,
     pub(crate) points: HotPoints,
     pub(crate) rows: HotRows,
     pub(crate) history: RwLock<History>,
     /// Held through a maintenance, so that there is one at a time.
     pub(crate) keeper: Mutex<Keeper>,
-    pub(crate) journal_bytes: AtomicU64,
+    /// Not the keeper's, so that no new series waits for a history file.
+    journal: Mutex<Journal>,
+    journaled: Journaled,
+    /// Which ordinals the history held when it was opened, and what was restored since.
+    pub(crate) held: Mutex<Held>,
     pub(crate) reads: Reads,
+    /// Asked before a history file is written.
+    pub(crate) before_files: BeforeFiles,
     _lock: File,
+}
+
+/// What must be durable before a history file may hold it.
+#[derive(Default)]
+pub(crate) struct BeforeFiles(OnceLock<Box<dyn Fn() -> Result<(), String> + Send + Sync>>);
+
+impl BeforeFiles {
+    pub(crate) fn wait(&self) -> Result<(), StoreError> {
+        self.0.get().map_or(Ok(()), |wait| wait().map_err(|detail| StoreError::Log { detail }))
+    }
+}
+
+impl fmt::Debug for BeforeFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BeforeFiles").field(&self.0.get().is_some()).finish()
+    }
+}
+
+/// How far the journal is, for those who don't want to wait for its lock.
+#[derive(Debug, Default)]
+struct Journaled {
+    series: AtomicU64,
+    names: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Journaled {
+    fn note(&self, journal: &Journal) {
+        let Extent { series, names } = journal.extent();
+        self.series.store(series, Ordering::Release);
+        self.names.store(names, Ordering::Release);
+        self.bytes.store(journal.bytes(), Ordering::Relaxed);
+    }
+
+    /// Each of the two only grows, and is noted when it is on disk.
+    fn extent(&self) -> Extent {
+        Extent { series: self.series.load(Ordering::Acquire), names: self.names.load(Ordering::Acquire) }
+    }
 }
 
 /// What queries read.
@@ -52,34 +99,54 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] when another process has it; else when something in it can't be read or made.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
-        let history_dir = dir.join("history");
-        folder::create(dir)?;
+        Self::open_on(dir, options, Arc::new(Disk))
+    }
+
+    /// Opens a data folder whose files are written through `storage`. History files are read from the file system
+    /// nevertheless: the storage must put them there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(dir: &Path, options: StoreOptions, storage: Arc<dyn Storage>) -> Result<Arc<Self>, StoreError> {
+        let folder = Folder::make(dir.to_owned(), Arc::clone(&storage))?;
         let lock = folder::lock(dir)?;
-        folder::create(&history_dir)?;
-        folder::remove_temporary(dir)?;
-        folder::remove_temporary(&history_dir)?;
-        let (journal, registry) = Journal::open(dir, options.series_cap)?;
-        let history = History::load(&history_dir)?;
+        let history_folder = Folder::make(dir.join("history"), storage)?;
+        folder.remove_temporary()?;
+        history_folder.remove_temporary()?;
+        let (journal, registry) = Journal::open(&folder, options.series_cap)?;
+        let (history, held) = History::load(&history_folder)?;
+        // What is seen now is what is there after the next power cut too, even if the process before could not sync it: else the journal
+        // might go, and a file that has expired come back, whose metrics' ordinals begin anew now.
+        folder.sync()?;
+        history_folder.sync()?;
         check_series(&history, &registry)?;
-        let points = HotPoints::default();
-        for rows in history.points.iter().flat_map(|file| &file.metrics) {
-            points.note_newest(rows.metric, rows.times.to);
+        let (points, rows) = (HotPoints::default(), HotRows::default());
+        let young_from = history.young_since(0).first().map_or(u64::MAX, |file| file.number);
+        for file in &history.points {
+            let young = file.number >= young_from;
+            file.metrics.iter().for_each(|rows| points.note_newest(rows.metric, rows.times.to, young));
         }
-        let rows = HotRows::default();
         for of_metric in history.rows(RowKind::Histograms).iter().flat_map(|file| &file.metrics) {
             rows.note_newest(of_metric.metric, of_metric.times.to);
         }
+        held.points.iter().for_each(|(&metric, ordinals)| points.note_ordinals(metric, ordinals.end()));
+        RowKind::ALL.into_iter().for_each(|kind| rows.note_ordinals(kind, held.rows[kind as usize].end()));
         let next_number = history.files().map(|file| file.number + 1).max().unwrap_or(0);
+        let journaled = Journaled::default();
+        journaled.note(&journal);
         Ok(Arc::new(Self {
             options,
-            history_dir,
+            history_folder,
             registry: Arc::new(registry),
             points,
             rows,
             history: RwLock::new(history),
-            journal_bytes: AtomicU64::new(journal.bytes()),
-            keeper: Mutex::new(Keeper::new(journal, next_number)),
+            keeper: Mutex::new(Keeper::new(next_number)),
+            journal: Mutex::new(journal),
+            journaled,
+            held: Mutex::new(held),
             reads: Reads::default(),
+            before_files: BeforeFiles::default(),
             _lock: lock,
         }))
     }
@@ -89,17 +156,62 @@ impl Store {
         &self.registry
     }
 
-    /// Appends points and returns the metrics they belong to, each once. All series are of this store's registry.
+    /// Appends records. All series are of this store's registry, and of a kind's records none is compared with what is stored.
+    /// The log record will stand at `needs` or later.
     ///
     /// Takes a look at the registry itself: the caller must not hold one, or a waiting writer deadlocks both.
-    pub fn append(&self, points: &PointBatch) -> Vec<MetricRef> {
-        self.points.append(&self.registry.read(), points)
+    pub fn append_rows(&self, rows: Rows, needs: Position) -> AppendedRows {
+        self.rows.append(&self.registry.read(), rows, needs)
     }
 
-    /// Appends records and returns the metrics whose series they belong to, each once: a pseudo-metric where a kind has
-    /// one. All series are of this store's registry; see [`Store::append`].
-    pub fn append_rows(&self, rows: Rows) -> Vec<MetricRef> {
-        self.rows.append(&self.registry.read(), rows)
+    /// Appends points that are in no log: a crash loses those that are not in the history yet. Returns the metrics of the
+    /// batch, each once.
+    pub fn append_unlogged(&self, points: PointBatch) -> Vec<MetricRef> {
+        self.append(points, UNLOGGED).touched
+    }
+
+    /// The same for records.
+    pub fn append_rows_unlogged(&self, rows: Rows) -> Vec<MetricRef> {
+        self.append_rows(rows, UNLOGGED).touched
+    }
+
+    /// The log is needed from here on, since what is in memory may stand there; `None` when memory is empty.
+    ///
+    /// A batch that is on its way from its position to [`Store::append`] is the caller's concern: take the lowest position of
+    /// those *before* calling this, and the lower one of both is safe.
+    pub fn needed_from(&self) -> Option<Position> {
+        // What leaves memory meanwhile is in a synced file already.
+        let needed = self.points.needed_from().min(self.rows.needed_from());
+        (needed != UNLOGGED).then_some(needed)
+    }
+
+    /// Has `wait` asked before each history file is written: it returns when all that was appended before is durable in the log. Without it
+    /// a crash could leave points in the history that were never acknowledged, and that the ledger knows nothing of. Once a store.
+    pub fn wait_before_files(&self, wait: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        if self.before_files.0.set(Box::new(wait)).is_err() {
+            tracing::error!("a store has one log; the second one is not asked");
+        }
+    }
+
+    /// Has every series and metric of the registry written to the journal and synced; returns at once when there is nothing
+    /// new. Does not wait for maintenance. Blocks.
+    ///
+    /// # Errors
+    /// When the disk says no; the next call tries again.
+    pub fn sync_series(&self) -> Result<(), StoreError> {
+        self.write_journal().map(drop)
+    }
+
+    /// The same; tells how many records were written.
+    pub(crate) fn write_journal(&self) -> Result<u64, StoreError> {
+        let there = Extent::of(&self.registry.read());
+        if self.journaled.extent() == there {
+            return Ok(0);
+        }
+        let mut journal = self.journal.lock();
+        let written = journal.catch_up(&self.registry);
+        self.journaled.note(&journal);
+        written
     }
 
     /// Whether memory is one and a half times over its budget: no more points should be taken before
@@ -135,7 +247,7 @@ impl Store {
             history_points: history.points.iter().map(|file| file.rows).sum(),
             history_rows: RowCounts::of(|kind| history.rows(kind).iter().map(|file| file.rows).sum()),
             history_bytes: history.files().map(|file| file.bytes).sum(),
-            journal_bytes: read(&self.journal_bytes),
+            journal_bytes: read(&self.journaled.bytes),
             series,
             metrics,
             files_opened: read(&self.reads.files_opened),

@@ -40,7 +40,7 @@ fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &st
 pub(crate) fn put(store: &Store, metric: &str, labels: &[(&str, &str)], at: i64, value: f64) {
     let mut batch = PointBatch::default();
     batch.push(series(store, metric, labels), UnixNanos::from_secs(at), value);
-    store.append(&batch);
+    store.append_unlogged(batch);
 }
 
 /// One log record; time in seconds.
@@ -50,7 +50,7 @@ pub(crate) fn log(store: &Store, resource: &[(&str, &str)], at: i64, body: &str)
     let record = LogRecord::new(stream, UnixNanos::from_secs(at));
     let record = LogRecord { severity_number: 9, severity: "INFO", body: Some(body), ..record };
     builder.push(record, [("length", body.len().to_string().as_str())]);
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
 }
 
 /// One span of trace 1; time in seconds.
@@ -60,7 +60,7 @@ pub(crate) fn span(store: &Store, resource: &[(&str, &str)], at: i64, name: &str
     let ids = (TraceId::new(&[1; 16]), SpanId::new(&[2; 8]));
     let span = Span { name, duration_nanos: millis * 1_000_000, trace_id: ids.0, span_id: ids.1, ..span };
     builder.push(span, [("route", "/")]);
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
 }
 
 /// Points of a native histogram with one value each; times in seconds.
@@ -73,7 +73,7 @@ pub(crate) fn histograms(store: &Store, metric: &str, labels: &[(&str, &str)], p
         let histogram = Histogram::explicit(totals, vec![1.0], counts).expect("one bound, two counts");
         builder.push(series, UnixNanos::from_secs(at), &histogram);
     }
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
 }
 
 /// An exemplar of a series that is there; time in seconds.
@@ -82,7 +82,7 @@ pub(crate) fn exemplar(store: &Store, series: SeriesRef, at: i64, value: f64) {
     let time = UnixNanos::from_secs(at);
     let (trace_id, span_id) = (TraceId::new(&[1; 16]), SpanId::new(&[2; 8]));
     builder.push(Exemplar { series, time, value, trace_id, span_id }, [("user", "7")]);
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
 }
 
 /// One text value; time in seconds.
@@ -91,7 +91,7 @@ pub(crate) fn text(store: &Store, name: &str, labels: &[(&str, &str)], at: i64, 
     let labels = [labels, &[("name", name)]].concat();
     let series = shaped_series(store, TEXTS, Shape::Streams, &labels);
     builder.push(series, UnixNanos::from_secs(at), value);
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
 }
 
 pub(crate) fn metric(store: &Store, name: &str) -> MetricRef {

@@ -37,6 +37,23 @@ impl Cell {
         }
     }
 
+    /// The newest point and the one before it, each as time and value; as [`Cell::of`] takes them.
+    pub(crate) fn points(&self) -> [(i64, f64); 2] {
+        [(self.time, self.value), (self.before_time, self.before_value)]
+    }
+
+    /// A cell of these points.
+    pub(crate) fn of([(time, value), (before_time, before_value)]: [(i64, f64); 2]) -> Self {
+        Self { time, value, before_time, before_value }
+    }
+
+    /// Takes the points of another cell in.
+    pub(crate) fn merge(&mut self, other: &Cell) {
+        for (time, value) in other.points().into_iter().rev().filter(|(time, _)| *time != NEVER) {
+            self.put(time, value);
+        }
+    }
+
     /// The time of the newest point; `None` before the first.
     pub(crate) fn time(&self) -> Option<UnixNanos> {
         (self.time != NEVER).then_some(UnixNanos(self.time))

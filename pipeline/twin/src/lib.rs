@@ -7,6 +7,7 @@
 mod attribute;
 mod cell;
 mod document;
+mod keep;
 mod kind;
 mod mapping;
 mod picture;
@@ -15,6 +16,7 @@ mod state;
 mod table;
 mod twin;
 
+pub use keep::BadPiece;
 pub use kind::EntityKind;
 pub use mapping::Mapping;
 pub use state::{ATTRIBUTES_MAX, ENTITIES_MAX};

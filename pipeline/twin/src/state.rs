@@ -19,6 +19,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::attribute::{Member, Source};
 use crate::cell::Cell;
+use crate::keep::Entry;
 use crate::kind::EntityKind;
 use crate::mapping::{Formula, Mapping, attribute_name};
 
@@ -103,8 +104,7 @@ impl State {
         for ((&series, &time), &value) in points.series().iter().zip(points.times()).zip(points.values()) {
             let mut slot = self.slots[series as usize];
             if slot.facet == NEW {
-                slot = self.meet(mapping, view, SeriesRef(series));
-                self.slots[series as usize] = slot;
+                slot = self.slot(mapping, view, SeriesRef(series));
             }
             if slot.facet == NONE {
                 continue;
@@ -121,6 +121,45 @@ impl State {
             }
         }
         changed
+    }
+
+    /// How many series were looked at.
+    pub(crate) fn series(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What is to be kept of a series; `None` where it speaks of nothing.
+    pub(crate) fn entry(&self, series: u32) -> Option<Entry> {
+        let slot = self.slots.get(series as usize).filter(|slot| slot.facet != NONE && slot.facet != NEW)?;
+        let Facet { first, last } = self.facets[slot.facet as usize];
+        let cell = if slot.cell == NONE { Cell::EMPTY } else { self.cells[slot.cell as usize] };
+        Some(Entry { series, first, last, cell })
+    }
+
+    /// Takes back what was kept of a series.
+    pub(crate) fn take_back(&mut self, mapping: &Mapping, view: &RegistryView<'_>, entry: &Entry) {
+        let slot = self.slot(mapping, view, entry.series());
+        if slot.facet == NONE {
+            return;
+        }
+        if slot.cell != NONE {
+            self.cells[slot.cell as usize].merge(&entry.cell);
+        }
+        let facet = &mut self.facets[slot.facet as usize];
+        facet.first = facet.first.min(entry.first);
+        facet.last = facet.last.max(entry.last);
+    }
+
+    /// The slot of a series, which is looked at if it is new.
+    fn slot(&mut self, mapping: &Mapping, view: &RegistryView<'_>, series: SeriesRef) -> Slot {
+        self.slots.resize(view.series_count().max(self.slots.len()), Slot { facet: NEW, cell: NONE });
+        let slot = self.slots[series.0 as usize];
+        if slot.facet != NEW {
+            return slot;
+        }
+        let slot = self.meet(mapping, view, series);
+        self.slots[series.0 as usize] = slot;
+        slot
     }
 
     /// The label-only work for a new series.

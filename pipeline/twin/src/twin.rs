@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use flyball_model::ports::Record;
 use flyball_model::series::RegistryView;
 use flyball_model::{PointBatch, UnixNanos};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::kind::EntityKind;
 use crate::mapping::Mapping;
@@ -35,11 +35,21 @@ impl Twin {
     ///
     /// Labels are looked at when a series first appears. Points that came before change nothing when they come again.
     pub fn observe(&self, view: &RegistryView<'_>, points: &PointBatch) {
+        self.change(|state, mapping| state.observe(mapping, view, points));
+    }
+
+    /// Changes the tables, and says so if `change` did.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State, &Mapping) -> bool) {
         let mut state = self.state.write();
-        if state.observe(&self.mapping, view, points) {
+        if change(&mut state, &self.mapping) {
             // Under the lock, so that a reader never sees the new state with the old number.
             self.revision.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// A look at the tables.
+    pub(crate) fn look(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
     }
 
     /// The native document of the whole twin:

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flyball_model::event::{State, identity_text};
-use flyball_model::{PointBatch, UnixNanos};
+use flyball_model::{PointBatch, Reading, UnixNanos};
 use flyball_rules::check::check_rules;
 use flyball_rules::definition::{Rule, RuleSet, from_str};
 use flyball_rules::evaluate::{Outcome, RuleEvaluator};
@@ -55,7 +55,7 @@ impl Estate {
         for second in (-3600..=until).step_by(EVERY.as_secs() as usize) {
             points.push(series, UnixNanos(NOW.0 + second * 1_000_000_000), value(second as f64));
         }
-        store.append(&points);
+        store.append_unlogged(points);
     }
 
     /// Evaluates a rule on its group's tick until its `for` is over; what is firing then, as identity and summary.
@@ -66,7 +66,7 @@ impl Estate {
         while now <= NOW.plus(rule.for_) {
             let outcome = evaluator.evaluate(&self.database, now, &QueryLimits::default()).await;
             assert!(matches!(outcome, Outcome::Rows(_)), "{}: {outcome:?}", rule.name);
-            state.step(rule, &outcome, now, Some(now));
+            state.step(rule, &outcome, Reading::at(now), Some(now));
             now = now.plus(EVERY);
         }
         let active = state.active(rule).into_iter().filter(|transition| transition.state == State::Firing);

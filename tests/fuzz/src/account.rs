@@ -1,11 +1,9 @@
 //! How many points or records a body has, counted by somebody else than the normaliser.
 
-use std::ops::RangeInclusive;
-
 use flyball_decode::exposition::{Dialect, Entry, entries};
 use flyball_decode::line_protocol::Lines;
 use flyball_decode::otlp_json;
-use flyball_decode::scaphandre::reports;
+use flyball_decode::scaphandre::{REPORTS_MAX, Report, reports};
 use flyball_model::intake::Format;
 use flyball_model::ledger::Signal;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -21,14 +19,14 @@ use super::prompb::{v1, v2};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     /// Points or records.
-    pub(crate) points: RangeInclusive<u64>,
+    pub(crate) points: u64,
     /// Whether some of them are changes: what becomes of them depends on the bodies before.
     pub(crate) deltas: bool,
 }
 
 impl Received {
     fn exactly(points: usize) -> Self {
-        Self { points: points as u64..=points as u64, deltas: false }
+        Self { points: points as u64, deltas: false }
     }
 }
 
@@ -57,8 +55,7 @@ pub(crate) fn received(format: Format, body: &[u8]) -> Option<Received> {
         Format::PrometheusText => samples(body, Dialect::Text),
         Format::OpenMetrics => samples(body, Dialect::OpenMetrics),
         Format::LineProtocol { .. } => Some(fields(body)),
-        // Figures that are missing are no points, so only bad reports can be counted.
-        Format::Scaphandre => None,
+        Format::Scaphandre => figures(body),
         Format::OtlpJson(signal) => {
             let body = otlp_json::to_protobuf(signal, body, limits().body_bytes).ok()?;
             received(Format::Otlp(signal), &body)
@@ -107,19 +104,40 @@ fn samples(body: &[u8], dialect: Dialect) -> Option<Received> {
     Some(Received::exactly(samples))
 }
 
-/// A line that can't be read counts as one. Bad tags are seen only when somebody asks for them: then the line counts as one,
-/// or, if its time was refused before, as its fields.
+/// A line whose fields can't be read counts as one.
 fn fields(body: &[u8]) -> Received {
-    let (mut lines, mut fields) = (Lines::new(body), Vec::new());
-    let (mut least, mut most) = (0, 0);
+    let (mut lines, mut fields, mut points) = (Lines::new(body), Vec::new(), 0);
     while let Some(line) = lines.next(&mut fields) {
-        let (low, high) = match line {
-            Err(_) => (1, 1),
-            Ok(line) if line.tags().all(|tag| tag.is_ok()) => (fields.len(), fields.len()),
-            Ok(_) => (1, fields.len()),
-        };
-        least += low as u64;
-        most += high as u64;
+        points += if line.is_ok() { fields.len() } else { 1 };
     }
-    Received { points: least..=most, deltas: false }
+    Received::exactly(points)
+}
+
+/// A report that can't be read counts as one, and a figure that is missing as none.
+fn figures(stream: &[u8]) -> Option<Received> {
+    let counts: Vec<_> = reports(stream).map(|report| report.map_or(1, |report| figures_of(&report))).collect();
+    (counts.len() <= REPORTS_MAX).then(|| Received::exactly(counts.into_iter().sum()))
+}
+
+fn figures_of(report: &Report<'_>) -> usize {
+    let is_number = |text: &&str| text.trim().parse::<f64>().is_ok_and(f64::is_finite);
+    let texts = |texts: &[&str]| texts.iter().filter(|text| is_number(text)).count();
+    let is_first = report.sockets.is_empty() && report.consumers.is_empty();
+    let host = report.host.consumption.iter().filter(|&&power| !(is_first && power == 0.0)).count();
+    let disks = report.host.components.iter().flat_map(|components| &components.disks);
+    let disks = disks.map(|disk| texts(&[&disk.disk_total_bytes, &disk.disk_available_bytes])).sum::<usize>();
+    let domains =
+        report.sockets.iter().flat_map(|socket| &socket.domains).filter(|domain| domain.consumption.is_some());
+    let sockets = report.sockets.iter().filter(|socket| socket.consumption.is_some()).count() + domains.count();
+    let usages = report.consumers.iter().filter_map(|consumer| consumer.resources_usage.as_ref()).map(|usage| {
+        texts(&[
+            &usage.cpu_usage,
+            &usage.memory_usage,
+            &usage.memory_virtual_usage,
+            &usage.disk_usage_read,
+            &usage.disk_usage_write,
+        ])
+    });
+    let consumers = report.consumers.iter().filter(|consumer| consumer.consumption.is_some()).count();
+    host + disks + sockets + consumers + usages.sum::<usize>()
 }

@@ -17,7 +17,7 @@ use flyball_decode::DecodeError;
 use flyball_model::intake::{Context, Format};
 use flyball_model::ledger::Reason;
 use flyball_model::{Limits, RowKind, SeriesRegistry, UnixNanos};
-use flyball_normalize::{Normalized, Normalizer};
+use flyball_normalize::{Normalized, Normalizer, TOTALS_PIECE_BYTES_MAX};
 
 use super::account::{Received, received};
 use super::invariants;
@@ -69,13 +69,42 @@ impl Bench {
     ) -> Result<Normalized, DecodeError> {
         let taken = self.normalizer.normalize(format, body, context, NOW);
         match &taken {
-            Ok(normalized) => invariants::check(format, body, &limits(), &self.registry, normalized, received),
+            Ok(normalized) => {
+                invariants::check(format, body, &limits(), &self.registry, normalized, received);
+                self.check_totals(normalized);
+            }
             Err(error) => {
                 invariants::check_error(body, error);
                 assert!(received.is_none(), "somebody else can read it: {error}");
             }
         }
         taken
+    }
+
+    /// What is restored of a body's totals is what a checkpoint says of them.
+    fn check_totals(&self, normalized: &Normalized) {
+        if normalized.totals.is_empty() {
+            return;
+        }
+        let restored = Bench::beside(Arc::clone(&self.registry));
+        assert_eq!(restored.normalizer.restore_totals(&normalized.totals), Ok(()));
+        let pieces = restored.pieces();
+        let again = Bench::beside(Arc::clone(&self.registry));
+        for piece in pieces.iter().rev().chain([&normalized.totals]) {
+            assert!(piece.len() <= TOTALS_PIECE_BYTES_MAX || piece == &normalized.totals);
+            assert_eq!(again.normalizer.restore_totals(piece), Ok(()));
+        }
+        assert_eq!(again.pieces(), pieces);
+    }
+
+    fn pieces(&self) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        let exported = self.normalizer.export_totals(|piece| {
+            pieces.push(piece.to_vec());
+            Ok::<_, std::convert::Infallible>(())
+        });
+        assert_eq!(exported, Ok(()));
+        pieces
     }
 }
 

@@ -26,6 +26,15 @@ impl Vmagent {
     /// When it is not ready in time.
     #[track_caller]
     pub fn start(job: &str, target: &str, remote_write: &str) -> Option<Self> {
+        Self::start_with(job, target, remote_write, &[])
+    }
+
+    /// Starts it with more arguments.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    #[track_caller]
+    pub fn start_with(job: &str, target: &str, remote_write: &str, arguments: &[String]) -> Option<Self> {
         let program = need("vmagent", "apt-get install victoria-metrics")?;
         let dir = temp_dir();
         let config = format!(
@@ -40,7 +49,8 @@ impl Vmagent {
             .arg(format!("-remoteWrite.url={remote_write}"))
             .arg(format!("-remoteWrite.tmpDataPath={}", dir.path().join("queue").display()))
             .arg("-remoteWrite.flushInterval=200ms")
-            .arg(format!("-httpListenAddr={address}"));
+            .arg(format!("-httpListenAddr={address}"))
+            .args(arguments);
         let (process, http) = serve("vmagent", &mut command, &address, "/health");
         Some(Self { http, _process: process, _dir: dir })
     }

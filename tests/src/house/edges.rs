@@ -13,7 +13,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("flyball-yaml", &[]),
     ("flyball-decode", &["flyball-model"]),
     ("flyball-normalize", &["flyball-decode", "flyball-model"]),
-    ("flyball-store", &["flyball-model"]),
+    ("flyball-log", &["flyball-model"]),
+    ("flyball-store", &["flyball-log", "flyball-model"]),
     ("flyball-twin", &["flyball-model", "flyball-yaml"]),
     ("flyball-remediation", &["flyball-model", "flyball-twin"]),
     ("flyball-rules", &["flyball-model", "flyball-store", "flyball-yaml"]),
@@ -25,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "flyball-runtime",
         &[
             "flyball-decode",
+            "flyball-log",
             "flyball-model",
             "flyball-normalize",
             "flyball-remediation",
@@ -39,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "flyball-backend-webhook",
             "flyball-decode",
+            "flyball-log",
             "flyball-model",
             "flyball-normalize",
             "flyball-receivers",

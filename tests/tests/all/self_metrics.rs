@@ -32,7 +32,7 @@ fn the_page_of_metrics_is_prometheus_text_format() {
     }
     assert!(
         page.contains(
-            "flyball_points_total{source=\"otlp_http/127.0.0.1\",signal=\"metrics\",outcome=\"stored\",reason=\"\"} 1\n"
+            "flyball_points_total{receiver=\"otlp_http\",signal=\"metrics\",outcome=\"stored\",reason=\"\"} 1\n"
         ),
         "{page}"
     );

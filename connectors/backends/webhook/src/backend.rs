@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use crate::answer::{self, Answer};
 use crate::cloud_event::cloud_event;
 use crate::error::WebhookError;
+use crate::guard::{self, GuardedResolver};
 use crate::metrics::{RequestOutcome, WebhookMetrics};
 use crate::options::WebhookOptions;
 use crate::pause::Pauses;
@@ -65,8 +66,11 @@ impl WebhookBackend {
         clock: Arc<dyn Clock>,
         cancel: CancellationToken,
     ) -> Result<Self, WebhookError> {
-        let WebhookOptions { name, url, secret, events, timeout, source } = options;
+        let WebhookOptions { name, url, secret, events, timeout, allow_link_local, source } = options;
         let url = parse_url(&name, &url)?;
+        if let Some(address) = guard::refused_in(&url).filter(|_| !allow_link_local) {
+            return Err(WebhookError::LinkLocal { backend: name, address });
+        }
         let keys = match secret {
             Some(secret) => Keys::parse(&name, &secret)?,
             None => {
@@ -77,7 +81,7 @@ impl WebhookBackend {
         if timeout.is_zero() {
             return Err(WebhookError::Timeout { backend: name });
         }
-        let client = client(&name, &url)?;
+        let client = client(&name, &url, allow_link_local)?;
         Ok(Self {
             name,
             url,
@@ -208,7 +212,7 @@ impl Backend for WebhookBackend {
             };
             tokio::select! {
                 () = self.cancel.cancelled() => {
-                    return Delivery::Failed { reason: format!("flyball is stopping; before that: {last_failure}") };
+                    return Delivery::Interrupted { reason: format!("flyball is stopping; before that: {last_failure}") };
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -225,7 +229,7 @@ fn parse_url(backend: &str, url: &str) -> Result<Url, WebhookError> {
     }
 }
 
-fn client(backend: &str, url: &Url) -> Result<Client, WebhookError> {
+fn client(backend: &str, url: &Url, allow_link_local: bool) -> Result<Client, WebhookError> {
     // reqwest panics without one, for http too.
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(WebhookError::NoCryptoProvider { backend: backend.to_owned() });
@@ -236,6 +240,9 @@ fn client(backend: &str, url: &Url) -> Result<Client, WebhookError> {
         .no_proxy()
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
         .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")));
+    if !allow_link_local {
+        builder = builder.dns_resolver(Arc::new(GuardedResolver));
+    }
     if url.scheme() == "http" {
         // Spares reading the system's certificates, and lets plain webhooks work on a machine that has none.
         builder = builder.tls_certs_only([]);

@@ -35,6 +35,16 @@ pub enum WebhookError {
         /// The backend's name.
         backend: String,
     },
+    /// The URL leads to an address that credentials can be had from.
+    #[error(
+        "backend '{backend}': url leads to {address}, a link-local or metadata address; set allow_link_local: true on the backend if that is meant"
+    )]
+    LinkLocal {
+        /// The backend's name.
+        backend: String,
+        /// The address.
+        address: std::net::IpAddr,
+    },
     /// A request's timeout of zero.
     #[error("backend '{backend}': timeout is zero, so no request could succeed; write for example 10s")]
     Timeout {

@@ -23,6 +23,8 @@ pub struct WebhookOptions {
     pub events: Option<Vec<EventKind>>,
     /// How long one request may take. Default [`TIMEOUT_DEFAULT`].
     pub timeout: Duration,
+    /// Lets events go to link-local and metadata addresses.
+    pub allow_link_local: bool,
     /// CloudEvents' `source`: `/flyball/<host>`.
     pub source: String,
 }

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flyball_model::admission::Lease;
 use flyball_model::intake::{Encoding, Format};
 use flyball_model::ledger::Signal;
 use flyball_model::{Clock, Intake, Submission, UnixNanos};
@@ -127,5 +128,6 @@ fn submission(body: Bytes, received_at: UnixNanos) -> Submission {
         body,
         received_at,
         context: None,
+        lease: Lease::default(),
     }
 }

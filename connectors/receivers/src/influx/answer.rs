@@ -41,7 +41,7 @@ const ORIGINAL_LINE_BYTES_MAX: usize = 20;
 
 /// Whose API a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Api {
+pub(crate) enum Api {
     /// `/write` and `/query`.
     V1,
     /// `/api/v2/write`.
@@ -61,7 +61,7 @@ pub(super) fn wire(api: Api, whole: bool, outcome: Result<Receipt, Refusal>) -> 
 }
 
 /// An error as that version writes it.
-pub(super) fn error(api: Api, status: StatusCode, message: &str) -> Response {
+pub(crate) fn error(api: Api, status: StatusCode, message: &str) -> Response {
     let (body, header) = match api {
         Api::V1 => {
             let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -135,10 +135,13 @@ fn line_3(fault: &LineFault) -> Value {
 /// The codes of version 2.x.
 fn code(status: StatusCode) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
         StatusCode::NOT_FOUND => "not found",
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported media type",
         StatusCode::UNPROCESSABLE_ENTITY => "unprocessable entity",
+        StatusCode::TOO_MANY_REQUESTS => "too many requests",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "invalid",
     }

@@ -21,7 +21,7 @@
 //!
 //! Source: InfluxDB's API documentation, and the answers of InfluxDB 1.6.7 and 2.7 to bad requests.
 
-mod answer;
+pub(crate) mod answer;
 mod databases;
 mod parameters;
 mod probe;

@@ -1,6 +1,6 @@
 //! InfluxDB's APIs over real sockets.
 
-use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::intake::RefusalKind::{Malformed, Throttled, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Encoding, Format, LineFault, Precision, Rejection};
 use flyball_model::ledger::Reason;
 use flyball_model::{Receipt, Refusal};
@@ -105,6 +105,7 @@ async fn every_outcome_has_its_status_and_text_in_each_version() {
         (V1, refusal(TooLarge), 413, r#"{"error":"the reason"}"#.into()),
         (V1, refusal(Unsupported), 415, r#"{"error":"the reason"}"#.into()),
         (V1, refusal(Unavailable), 503, r#"{"error":"the reason"}"#.into()),
+        (V1, refusal(Throttled), 429, r#"{"error":"the reason"}"#.into()),
         (V2, stored(), 204, String::new()),
         (V2, Ok(Receipt::default()), 204, String::new()),
         (V2, bad_lines(0), 400, format!(r#"{{"code":"invalid","message":"{both}"}}"#)),
@@ -118,6 +119,7 @@ async fn every_outcome_has_its_status_and_text_in_each_version() {
         (V2, refusal(TooLarge), 413, r#"{"code":"request too large","message":"the reason"}"#.into()),
         (V2, refusal(Unsupported), 415, r#"{"code":"unsupported media type","message":"the reason"}"#.into()),
         (V2, refusal(Unavailable), 503, r#"{"code":"unavailable","message":"the reason"}"#.into()),
+        (V2, refusal(Throttled), 429, r#"{"code":"too many requests","message":"the reason"}"#.into()),
         (V3, stored(), 204, String::new()),
         (V3, bad_lines(5), 400, partial_3(v3_lines)),
         (V3, bad_lines(0), 400, partial_3(v3_lines)),
@@ -133,11 +135,12 @@ async fn every_outcome_has_its_status_and_text_in_each_version() {
         (V3, refusal(Malformed), 400, r#"{"error":"the reason"}"#.into()),
         (V3, refusal(TooLarge), 413, r#"{"error":"the reason"}"#.into()),
         (V3, refusal(Unavailable), 503, r#"{"error":"the reason"}"#.into()),
+        (V3, refusal(Throttled), 429, r#"{"error":"the reason"}"#.into()),
     ];
     for (path, outcome, status, body) in table {
         let answer = ask(path, outcome.clone()).await;
         assert_eq!((answer.status, answer.text()), (status, &*body), "{path} {outcome:?}");
-        assert_eq!(answer.header("retry-after"), if status == 503 { "2" } else { "" }, "{path}");
+        assert_eq!(answer.header("retry-after"), if matches!(status, 429 | 503) { "2" } else { "" }, "{path}");
         let json = if status == 204 { "" } else { "application/json" };
         assert_eq!(answer.header("content-type"), json, "{path}");
     }

@@ -8,6 +8,9 @@
 //! | too large | 8 RESOURCE_EXHAUSTED | no `RetryInfo`: the same body will never fit |
 //! | unknown compression, unknown method | 12 UNIMPLEMENTED | `grpc-accept-encoding` |
 //! | not now | 14 UNAVAILABLE | `RetryInfo` in `grpc-status-details-bin` |
+//! | over the sender's own limit | 8 RESOURCE_EXHAUSTED | the same |
+//! | no token, or none that is known | 16 UNAUTHENTICATED | |
+//! | a token that may not write | 7 PERMISSION_DENIED | |
 //!
 //! What is not gRPC at all gets an HTTP status and a sentence.
 
@@ -50,7 +53,7 @@ pub(super) fn wire(format: Format, outcome: Result<Receipt, Refusal>) -> Respons
     };
     let code = Code::from(refusal.kind);
     let mut response = failed(code, &refusal.message);
-    if code == Code::Unavailable {
+    if refusal.kind.is_retryable() {
         let details = STANDARD_NO_PAD
             .encode(rpc_status::encode(&Refusal { message: shortened(&refusal.message).to_owned(), ..refusal }));
         if let Ok(details) = HeaderValue::try_from(details) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use flyball_model::intake::Format;
-use flyball_model::ledger::Signal;
+use flyball_model::ledger::{Reason, Signal};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -11,11 +11,18 @@ use super::answer::{self, Reply};
 use super::message;
 use crate::desk::Desk;
 use crate::error::RequestError;
+use crate::gate::{Denied, DeniedKind, Gate};
 use crate::headers::{MediaType, quoted};
 use crate::rpc_status::Code;
 
-/// Answers one request on an HTTP/2 connection.
-pub(super) async fn answer<B>(desk: &Desk, peer: &str, request: Request<B>) -> Response<Reply>
+/// Answers one request on an HTTP/2 connection, if its sender may come in. `connection` tells the connections of a peer apart.
+pub(super) async fn answer<B>(
+    desk: &Desk,
+    gate: &dyn Gate,
+    peer: &str,
+    connection: u64,
+    request: Request<B>,
+) -> Response<Reply>
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
@@ -26,6 +33,9 @@ where
         return response;
     }
     let format = format_of(head.uri.path());
+    if let Err(denied) = gate.may_write(&head.headers).await {
+        return deny(desk, peer, format, denied);
+    }
     let is_grpc = MediaType::of(&head.headers)
         .is_some_and(|media| media.is("application/grpc") || media.is("application/grpc+proto"));
     if !is_grpc {
@@ -38,8 +48,23 @@ where
         let path = head.uri.path();
         return answer::failed(Code::Unimplemented, &format!("{path} is not known here; flyball takes {METHODS}"));
     };
-    let read = message::read(&head.headers, &mut body, desk.room());
+    let read = async {
+        // Its length stands in the message itself.
+        let lease = desk.admit(peer, connection, &head.headers, 0)?;
+        message::read(&head.headers, &mut body, desk.bounds(), lease).await
+    };
     answer::wire(format, desk.receive(peer, format, read).await)
+}
+
+/// Counts and answers a call whose sender may not come in.
+fn deny(desk: &Desk, peer: &str, format: Option<Format>, denied: Denied) -> Response<Reply> {
+    let signal = format.map(Format::signal);
+    if denied.kind == DeniedKind::Unavailable {
+        desk.refuse_for(peer, signal, Reason::Unavailable);
+        return answer::wire(format.unwrap_or(Format::Otlp(Signal::Metrics)), Err(denied.into()));
+    }
+    desk.refuse_for(peer, signal, Reason::Unauthorized);
+    answer::failed(denied.rpc_code(), &denied.message)
 }
 
 /// What an unknown method's answer names.

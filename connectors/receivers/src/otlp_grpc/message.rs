@@ -1,13 +1,12 @@
 //! The one length-prefixed message of a unary request: a flag, four bytes of length, the message.
 
-use std::sync::Arc;
-
 use bytes::{Buf, Bytes};
+use flyball_model::admission::Lease;
 use flyball_model::intake::Encoding;
 use http::{HeaderMap, HeaderName};
 use http_body::Body;
 
-use crate::body::{self, Gather, Held, Room};
+use crate::body::{self, Bounds, Gather, Held};
 use crate::error::{FramingError, RequestError};
 use crate::headers::quoted;
 
@@ -23,13 +22,14 @@ const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) async fn read<B>(
     headers: &HeaderMap,
     body: &mut B,
-    room: &Arc<Room>,
+    bounds: &Bounds,
+    lease: Lease,
 ) -> Result<(Encoding, Held), RequestError>
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
     let compression = compression(headers)?;
-    let mut held = room.in_time(whole(body, room)).await?;
+    let mut held = bounds.in_time(whole(body, bounds, lease)).await?;
     let encoding = match held.bytes.get_u8() {
         0 => Encoding::Identity,
         1 => compression.ok_or(FramingError::CompressedHow)?,
@@ -52,11 +52,11 @@ fn compression(headers: &HeaderMap) -> Result<Option<Encoding>, RequestError> {
 }
 
 /// Prefix and message.
-async fn whole<B>(body: &mut B, room: &Arc<Room>) -> Result<Held, RequestError>
+async fn whole<B>(body: &mut B, bounds: &Bounds, lease: Lease) -> Result<Held, RequestError>
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
-    let mut gather = Gather::new(room, PREFIX_BYTES);
+    let mut gather = Gather::new(bounds, lease, PREFIX_BYTES);
     let mut announced = None;
     while let Some(chunk) = body::next_chunk(body).await? {
         if announced.is_some_and(|announced| gather.bytes().len() + chunk.len() > announced) {

@@ -16,33 +16,29 @@ mod message;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flyball_model::{Clock, Intake};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 use crate::error::RequestError;
+use crate::gate::Gate;
+use crate::net::{Arrival, Listener};
 use crate::peer;
 
-/// Connections at once. An OTLP client keeps one open, so this is a fleet of agents; a further one is closed at once and
-/// stands in the ledger as unavailable.
-const CONNECTIONS_MAX: usize = 1024;
+/// Protocols that a client may choose from when its connection is secured: gRPC is spoken over nothing else.
+pub const PROTOCOLS: [&str; 1] = ["h2"];
 
 /// How long requests in flight may take to finish after the cancellation.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The pause after a connection could not be accepted for want of file descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Failures in a row after which the listener is given up.
-const ACCEPT_FAILURES_MAX: u32 = 150;
-
-/// Serves OTLP/gRPC on `listener` until `cancel`, then finishes the requests in flight, for at most 5 s.
+/// Serves OTLP/gRPC on `listener` until `cancel`, then finishes the requests in flight, for at most 3 s. Calls that `gate` does not
+/// let in are answered UNAUTHENTICATED or PERMISSION_DENIED; a connection beyond the port's bound is closed at once and stands in
+/// the ledger as unavailable.
 ///
 /// # Errors
 /// When connections can't be accepted any more.
@@ -50,7 +46,8 @@ const ACCEPT_FAILURES_MAX: u32 = 150;
 /// # Cancel safety
 /// Dropping the future drops all connections, without a drain.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
+    gate: Arc<dyn Gate>,
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
     cancel: CancellationToken,
@@ -58,6 +55,7 @@ pub async fn serve(
     let desk = Arc::new(Desk::new("otlp_grpc", intake, clock));
     let context = Context {
         desk: Arc::clone(&desk),
+        gate,
         calls: TaskTracker::new(),
         draining: cancel.child_token(),
         killed: CancellationToken::new(),
@@ -66,7 +64,7 @@ pub async fn serve(
     let _kill_on_drop = context.killed.clone().drop_guard();
     let mut connections = JoinSet::new();
     let result = loop {
-        let (stream, address) = tokio::select! {
+        let arrival = tokio::select! {
             () = cancel.cancelled() => break Ok(()),
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
@@ -74,16 +72,17 @@ pub async fn serve(
                 }
                 continue;
             }
-            accepted = accept(&listener) => match accepted {
-                Ok(accepted) => accepted,
+            arrival = listener.accept() => match arrival {
+                Ok(arrival) => arrival,
                 Err(error) => break Err(error),
             },
         };
-        let peer = peer::name(address);
-        if connections.len() < CONNECTIONS_MAX {
-            connections.spawn(connection::run(stream, peer.into(), context.clone()));
-        } else {
-            desk.refuse(&peer, None, &RequestError::Connections { max: CONNECTIONS_MAX });
+        match arrival {
+            Arrival::Seated(guest) => drop(connections.spawn(connection::run(guest, context.clone()))),
+            Arrival::Refused(address) => {
+                let max = listener.seats().max();
+                desk.refuse(&peer::name(address), None, &RequestError::Connections { max });
+            }
         }
     };
     drop(listener);
@@ -95,6 +94,7 @@ pub async fn serve(
 #[derive(Clone)]
 struct Context {
     desk: Arc<Desk>,
+    gate: Arc<dyn Gate>,
     /// The calls in flight; each is a task, so that a slow one holds up no other on its connection.
     calls: TaskTracker,
     /// No new calls; those in flight go on.
@@ -116,27 +116,4 @@ impl Context {
         self.calls.close();
         self.calls.wait().await;
     }
-}
-
-/// The next connection. A shortage of file descriptors passes, so it is waited for; the backlog waits in the kernel.
-async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let mut failures = 0;
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return Ok(accepted),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) if failures == ACCEPT_FAILURES_MAX => return Err(error),
-            Err(error) => {
-                failures += 1;
-                tracing::warn!(%error, failures, "can't accept an OTLP/gRPC connection; trying on");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whether the error speaks of a connection that was gone before it was accepted, and not of the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

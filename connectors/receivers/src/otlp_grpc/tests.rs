@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use flyball_model::Refusal;
-use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::admission::NotNow;
+use flyball_model::intake::RefusalKind::{Malformed, Throttled, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use futures::{StreamExt, stream};
@@ -22,9 +23,13 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::gate::{Denied, DeniedKind, Open};
+use crate::net::testing::Authority;
+use crate::net::{CONNECTIONS_MAX, House, Tls};
 use crate::rpc_status::Status;
 use crate::testing::{
     BODY_BYTES_MAX, FakeIntake, NOW, SOME_REJECTED, all_stored, clock, collect, refusal, some_rejected,
@@ -47,10 +52,15 @@ struct Server {
 
 impl Server {
     async fn start(intake: Arc<FakeIntake>) -> Self {
+        Self::guarded(intake, None, Arc::new(Open)).await
+    }
+
+    async fn guarded(intake: Arc<FakeIntake>, tls: Option<Arc<Tls>>, gate: Arc<dyn Gate>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
+        let listener = Listener::new(listener, tls, House::new(CONNECTIONS_MAX).seats("otlp_grpc"));
         let cancel = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, intake.clone(), clock(), cancel.clone()));
+        let served = tokio::spawn(serve(listener, gate, intake.clone(), clock(), cancel.clone()));
         Self { address, intake, cancel, served }
     }
 
@@ -192,6 +202,7 @@ async fn every_refusal_has_its_code() {
         (TooLarge, METRICS, "8", false),
         (Unsupported, METRICS, "12", false),
         (Unavailable, METRICS, "14", true),
+        (Throttled, METRICS, "8", true),
         (Malformed, TRACES, "3", false),
         (TooLarge, TRACES, "8", false),
         (Unsupported, TRACES, "12", false),
@@ -208,10 +219,32 @@ async fn every_refusal_has_its_code() {
         if retry_info {
             let status = STANDARD_NO_PAD.decode(details).expect("base64");
             let status = Status::decode(&status[..]).expect("a google.rpc.Status");
-            assert_eq!((status.code, status.message.as_str(), status.details.len()), (14, "the reason", 1));
+            assert_eq!(
+                (status.code.to_string().as_str(), status.message.as_str(), status.details.len()),
+                (code, "the reason", 1)
+            );
         }
     }
     assert_eq!(*server.intake.refused.lock(), [], "the pipeline counts what it was given");
+}
+
+#[tokio::test]
+async fn a_call_that_may_not_come_in_now_is_told_when_to_come_again() {
+    let server = Server::start(FakeIntake::new(all_stored())).await;
+    let mut client = server.client().await;
+    for (reason, kind, code) in [(Reason::Unavailable, Unavailable, "14"), (Reason::Throttled, Throttled, "8")] {
+        let refusal = refusal(kind).expect_err("refused");
+        server.intake.close(NotNow { reason, refusal });
+        let answer = call(&mut client, METRICS, &[GRPC, ("x-scope-orgid", "team-a")], whole(framed(0, b"x"))).await;
+        let details = STANDARD_NO_PAD.decode(answer.status_header("grpc-status-details-bin")).expect("base64");
+        let status = Status::decode(&details[..]).expect("a google.rpc.Status");
+        assert_eq!((answer.code(), status.details.len()), (code, 1), "RetryInfo");
+        let refused = server.intake.refused.lock().drain(..).collect::<Vec<_>>();
+        assert_eq!(refused, [("otlp_grpc", "127.0.0.1".to_owned(), Some(Signal::Metrics), reason)]);
+    }
+    let asked = server.intake.asked.lock();
+    assert!(asked.iter().all(|(sender, _)| &*sender.name == "tenant team-a" && sender.connection > 0), "{asked:?}");
+    assert!(server.intake.submissions.lock().is_empty());
 }
 
 #[tokio::test]
@@ -343,4 +376,63 @@ async fn the_last_words_of_a_refusal_survive_percent_encoding() {
     let server = Server::start(FakeIntake::new(Err(Refusal::new(Malformed, "5 % of 'é'\n")))).await;
     let answer = call(&mut server.client().await, METRICS, &[GRPC], whole(framed(0, b"x"))).await;
     assert_eq!(answer.status_header("grpc-message"), "5 %25 of '%C3%A9'%0A");
+}
+
+/// Knows one token, which may not write, and can't say of another.
+struct Keeper;
+
+#[async_trait::async_trait]
+impl Gate for Keeper {
+    async fn may_write(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let kind = match headers.get("authorization").map(|value| value.as_bytes()) {
+            Some(b"Bearer writer") => return Ok(()),
+            Some(b"Bearer reader") => DeniedKind::Forbidden,
+            Some(b"Bearer elsewhere") => DeniedKind::Unavailable,
+            _ => DeniedKind::Unknown,
+        };
+        Err(Denied::new(kind, "the keeper's reason"))
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_not_come_in_gets_its_code_and_a_line_in_the_ledger() {
+    let server = Server::guarded(FakeIntake::new(all_stored()), None, Arc::new(Keeper)).await;
+    let mut client = server.client().await;
+    for (token, code, reason) in [
+        (None, "16", Some(Reason::Unauthorized)),
+        (Some("Bearer nobody"), "16", Some(Reason::Unauthorized)),
+        (Some("Bearer reader"), "7", Some(Reason::Unauthorized)),
+        (Some("Bearer elsewhere"), "14", Some(Reason::Unavailable)),
+        (Some("Bearer writer"), "0", None),
+    ] {
+        let headers: Vec<_> = [GRPC].into_iter().chain(token.map(|token| ("authorization", token))).collect();
+        let answer = call(&mut client, TRACES, &headers, whole(framed(0, b"x"))).await;
+        assert_eq!(answer.code(), code, "{token:?}");
+        assert_eq!(answer.status_header("grpc-status-details-bin").is_empty(), code != "14", "RetryInfo for a retry");
+        let refused = server.intake.refused.lock().drain(..).collect::<Vec<_>>();
+        let expected: Vec<_> = reason
+            .map(|reason| ("otlp_grpc", "127.0.0.1".to_owned(), Some(Signal::Traces), reason))
+            .into_iter()
+            .collect();
+        assert_eq!(refused, expected, "{token:?}");
+    }
+    assert_eq!(server.intake.only_submission().body, "x", "nothing of the others was read");
+}
+
+#[tokio::test]
+async fn calls_come_over_tls_too() {
+    let authority = Authority::new();
+    authority.certify("server");
+    let tls = Tls::load(authority.files("server", false), &PROTOCOLS).expect("good files");
+    let server = Server::guarded(FakeIntake::new(all_stored()), Some(Arc::new(tls)), Arc::new(Open)).await;
+    let tcp = TcpStream::connect(server.address).await.expect("the server listens");
+    let tls = authority.connect(tcp, None, &["h2"]).await.expect("a handshake");
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.expect("a handshake");
+    tokio::spawn(connection);
+    assert_eq!(call(&mut client, METRICS, &[GRPC], whole(framed(0, b"x"))).await.code(), "0");
+
+    let tcp = TcpStream::connect(server.address).await.expect("the server listens");
+    let error = authority.connect(tcp, None, &["http/1.1"]).await.expect_err("no common protocol");
+    assert!(error.to_string().contains("NoApplicationProtocol"), "{error}");
 }

@@ -2,7 +2,8 @@
 
 mod json;
 
-use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::admission::{NotNow, Sender};
+use flyball_model::intake::RefusalKind::{Malformed, Throttled, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Rejection, Submission};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::{Receipt, Refusal};
@@ -82,6 +83,7 @@ async fn every_refusal_has_its_status_and_code() {
         (TooLarge, "/v1/metrics", 413, 8, "", ""),
         (Unsupported, "/v1/metrics", 415, 12, "", "gzip, identity"),
         (Unavailable, "/v1/metrics", 503, 14, "2", ""),
+        (Throttled, "/v1/metrics", 429, 8, "2", ""),
         (Malformed, "/v1/traces", 400, 3, "", ""),
         (TooLarge, "/v1/traces", 413, 8, "", ""),
         (Unsupported, "/v1/traces", 415, 12, "", "gzip, identity"),
@@ -140,6 +142,27 @@ async fn bad_requests_get_their_answer_and_a_line_in_the_ledger() {
         let refused = intake.refused.lock().drain(..).collect::<Vec<_>>();
         assert_eq!(refused, [("otlp_http", "127.0.0.1".to_owned(), Some(Signal::Logs), reason)]);
     }
+    assert!(intake.submissions.lock().is_empty());
+}
+
+#[tokio::test]
+async fn whether_a_body_may_come_in_is_asked_before_it_is_read() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let long = "t".repeat(200);
+    for (tenant, name) in [("", "127.0.0.1"), ("team-a", "tenant team-a"), (&*long, "127.0.0.1")] {
+        let headers = if tenant.is_empty() { vec![PROTOBUF] } else { vec![PROTOBUF, ("x-scope-orgid", tenant)] };
+        assert_eq!(send(address, post("/v1/metrics", &headers, "12345")).await.status, 200);
+        let (Sender { name: asked, connection }, announced) = intake.asked.lock().pop().expect("asked");
+        assert_eq!((&*asked, announced), (name, 5));
+        assert!(connection > 0, "its port");
+    }
+    intake.submissions.lock().clear();
+    intake.close(NotNow { reason: Reason::Unavailable, refusal: refusal(Unavailable).expect_err("refused") });
+    let answer = send(address, post("/v1/metrics", &[PROTOBUF], "x")).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "2"));
+    let refused = intake.refused.lock().clone();
+    assert_eq!(refused, [("otlp_http", "127.0.0.1".to_owned(), Some(Signal::Metrics), Reason::Unavailable)]);
     assert!(intake.submissions.lock().is_empty());
 }
 

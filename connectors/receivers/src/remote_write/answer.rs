@@ -7,7 +7,7 @@
 //! | malformed | 400 | what is wrong |
 //! | too large | 413 | what is wrong |
 //! | another message or encoding | 415 | what is spoken here |
-//! | not now | 503 and `Retry-After` | why |
+//! | not now, or over the sender's own limit | 503 and `Retry-After` | why |
 //!
 //! Neither version has a partial success: 400 says that what could be taken was. A sender must not send again after 4xx, and does so
 //! after 5xx; "not now" is never 429, after which a sender may drop the body instead.
@@ -43,7 +43,7 @@ pub(super) fn wire(format: Format, outcome: Result<Receipt, Refusal>) -> Respons
     let mut response = match outcome {
         Ok(receipt) if is_whole(format, &receipt) => StatusCode::NO_CONTENT.into_response(),
         Ok(receipt) => (StatusCode::BAD_REQUEST, format!("{}\n", receipt.message())).into_response(),
-        Err(refusal) => refused::text(&refusal),
+        Err(refusal) => refused::text(&Refusal { kind: kind(refusal.kind), ..refusal }),
     };
     let headers = response.headers_mut();
     headers.insert(VERSION.0, VERSION.1);
@@ -51,6 +51,11 @@ pub(super) fn wire(format: Format, outcome: Result<Receipt, Refusal>) -> Respons
         tell(headers, written);
     }
     response
+}
+
+/// "Too much of yours" is 503 here like "not now": Prometheus drops what is answered 429 unless `retry_on_http_429` is set.
+fn kind(kind: RefusalKind) -> RefusalKind {
+    if kind == RefusalKind::Throttled { RefusalKind::Unavailable } else { kind }
 }
 
 fn is_whole(format: Format, receipt: &Receipt) -> bool {

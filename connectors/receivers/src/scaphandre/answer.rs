@@ -53,6 +53,7 @@ fn refusal_of(refusal: &Refusal) -> Response {
         RefusalKind::TooLarge => ("too_large", "flyball import scaphandre sends pieces"),
         RefusalKind::Unsupported => ("unsupported", ""),
         RefusalKind::Unavailable => ("unavailable", "send it again later"),
+        RefusalKind::Throttled => ("throttled", "send it again later, or raise limits.per_source"),
     };
     refused::wire(refusal, Json(json!({"error": error(code, &refusal.message, hint)})))
 }

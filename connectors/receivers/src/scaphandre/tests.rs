@@ -1,6 +1,6 @@
 //! The import over real sockets.
 
-use flyball_model::intake::RefusalKind::{Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::intake::RefusalKind::{Malformed, Throttled, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Encoding, LineFault, Rejection};
 use flyball_model::ledger::Reason;
 use flyball_model::{Receipt, Refusal};
@@ -64,10 +64,16 @@ async fn every_outcome_has_its_status_and_body() {
             503,
             r#"{"error":{"code":"unavailable","message":"the reason","hint":"send it again later"}}"#.to_owned(),
         ),
+        (
+            refusal(Throttled),
+            429,
+            r#"{"error":{"code":"throttled","message":"the reason","hint":"send it again later, or raise limits.per_source"}}"#
+                .to_owned(),
+        ),
     ] {
         intake.answers(outcome.clone());
         let answer = send(address, post(PATH, &[], "[")).await;
         assert_eq!((answer.status, answer.text()), (status, &*text), "{outcome:?}");
-        assert_eq!(answer.header("retry-after"), if status == 503 { "2" } else { "" });
+        assert_eq!(answer.header("retry-after"), if matches!(status, 429 | 503) { "2" } else { "" });
     }
 }

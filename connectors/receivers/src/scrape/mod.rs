@@ -40,7 +40,7 @@ pub use discovery::kubernetes::{KubernetesApi, KubernetesOptions, Role, Selector
 pub use options::{Auth, Discovery, HttpOptions, JobOptions, Pem, Secret, TlsOptions};
 pub use status::Targets;
 
-use crate::body::Room;
+use crate::body::Bounds;
 
 /// Targets of all jobs together; a target costs a task and its labels, a few kilobytes. What is found beyond is dropped, with a
 /// line in the log.
@@ -53,7 +53,7 @@ const REQUESTS_MAX: usize = 1024;
 pub(crate) struct Shared {
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) room: Arc<Room>,
+    pub(crate) bounds: Bounds,
     pub(crate) requests: Semaphore,
     pub(crate) targets: Arc<Targets>,
 }
@@ -67,9 +67,9 @@ pub struct Scraper {
 impl Scraper {
     /// A scraper that asks nobody until it runs.
     pub fn new(jobs: Vec<JobOptions>, intake: Arc<dyn Intake>, clock: Arc<dyn Clock>) -> Self {
-        let room = Arc::new(Room::new(intake.body_bytes_max()));
+        let bounds = Bounds::new(intake.body_bytes_max());
         let requests = Semaphore::new(REQUESTS_MAX);
-        Self { jobs, shared: Arc::new(Shared { intake, clock, room, requests, targets: Arc::default() }) }
+        Self { jobs, shared: Arc::new(Shared { intake, clock, bounds, requests, targets: Arc::default() }) }
     }
 
     /// The targets, as they are found and asked.

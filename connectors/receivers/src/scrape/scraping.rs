@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use flyball_model::admission::{Lease, Sender};
 use flyball_model::intake::{Context, Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::relabel::LabelSet;
@@ -19,6 +20,7 @@ use super::report::Report;
 use super::rhythm::{Rhythm, stamp};
 use super::status::TargetStatus;
 use crate::body;
+use crate::error::RequestError;
 use crate::headers::{MediaType, gzip_or_none, quoted};
 
 /// OpenMetrics first, with names as they are; then the older format; then whatever there is.
@@ -89,7 +91,7 @@ impl Scraping {
         let now = self.shared.clock.now();
         for context in [&self.context, &self.report_context] {
             // Refused only while flyball is overloaded or stopping; then the series end by their silence.
-            drop(self.submit(Format::PrometheusText, Encoding::Identity, Bytes::new(), context, now).await);
+            drop(self.submit_text(Bytes::new(), context, now).await);
         }
     }
 
@@ -106,9 +108,7 @@ impl Scraping {
         let before = self.seen();
         let taken = match fetched {
             Ok(Fetched { format, encoding, held }) => {
-                let outcome = self.submit(format, encoding, held.bytes, &self.context, at).await;
-                drop(held.lease);
-                outcome
+                self.submit(format, encoding, held.bytes, &self.context, at, held.lease).await
             }
             Err(error) => Err(error),
         };
@@ -116,11 +116,11 @@ impl Scraping {
             Ok(receipt) => (self.report(duration, &receipt, &before), None),
             Err(error) => {
                 // All there is of a target that fails is nothing.
-                drop(self.submit(Format::PrometheusText, Encoding::Identity, Bytes::new(), &self.context, at).await);
+                drop(self.submit_text(Bytes::new(), &self.context, at).await);
                 (Report { duration, ..Report::default() }, Some(error))
             }
         };
-        let told = self.submit(Format::PrometheusText, Encoding::Identity, report.body(), &self.report_context, at);
+        let told = self.submit_text(report.body(), &self.report_context, at);
         let error = error.or(told.await.err());
         self.log(error.as_deref());
         self.status.scraped(at, duration, error);
@@ -157,6 +157,11 @@ impl Scraping {
         seen
     }
 
+    /// Says something of the target that it did not say itself.
+    async fn submit_text(&self, body: Bytes, context: &Arc<Context>, at: UnixNanos) -> Result<Receipt, String> {
+        self.submit(Format::PrometheusText, Encoding::Identity, body, context, at, Lease::default()).await
+    }
+
     async fn submit(
         &self,
         format: Format,
@@ -164,6 +169,7 @@ impl Scraping {
         body: Bytes,
         context: &Arc<Context>,
         received_at: UnixNanos,
+        lease: Lease,
     ) -> Result<Receipt, String> {
         let submission = Submission {
             receiver: RECEIVER,
@@ -173,6 +179,7 @@ impl Scraping {
             body,
             received_at,
             context: Some(Arc::clone(context)),
+            lease,
         };
         self.shared.intake.take(submission).await.map_err(|refusal| refusal.message)
     }
@@ -193,7 +200,12 @@ impl Scraping {
         let format = format(&headers)?;
         let encoding = gzip_or_none(&headers).map_err(|error| error.to_string())?;
         let mut body: reqwest::Body = http::Response::from(response).into_body();
-        match body::read(&mut body, &self.shared.room).await {
+        let read = async {
+            let sender = Sender { name: self.peer.as_str().into(), connection: 0 };
+            let lease = self.shared.intake.admit(sender, 0).map_err(RequestError::NotNow)?;
+            body::read(&mut body, &self.shared.bounds, lease).await
+        };
+        match read.await {
             Ok(held) => Ok(Fetched { format, encoding, held }),
             Err(error) => {
                 self.shared.intake.refused(RECEIVER, &self.peer, Some(Signal::Metrics), error.reason());

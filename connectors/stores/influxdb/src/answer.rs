@@ -38,6 +38,12 @@ impl Refusal {
         }
     }
 
+    /// The reason of a word; one that a later version wrote is another one.
+    pub(crate) fn parse(word: &str) -> Refusal {
+        let all = [Refusal::FieldType, Refusal::Retention, Refusal::Parse, Refusal::TooLarge, Refusal::Limit];
+        all.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Refusal::Other)
+    }
+
     /// The reason behind a server's sentence.
     fn of(sentence: &str) -> Refusal {
         let sentence = sentence.to_ascii_lowercase();

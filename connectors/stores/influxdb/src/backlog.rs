@@ -12,7 +12,7 @@ use flyball_model::ports::Record;
 
 use crate::batch::{Batch, OpenBatch};
 use crate::options::MEMORY_BATCHES;
-use crate::spool::Spool;
+use crate::spool::{Position, Spool};
 
 /// The queue. Its methods touch the disk: they are called where blocking is allowed.
 #[derive(Debug)]
@@ -78,10 +78,10 @@ impl Backlog {
         }
     }
 
-    /// Forgets a batch, if it was not dropped meanwhile.
-    pub(crate) fn done(&mut self, number: u64) {
+    /// Forgets a batch. Returns whether it still waited: it may have been dropped meanwhile.
+    pub(crate) fn done(&mut self, number: u64) -> bool {
         match self.memory.front() {
-            Some((front, _)) if *front == number => drop(self.memory.pop_front()),
+            Some((front, _)) if *front == number => self.memory.pop_front().is_some(),
             _ => self.spool.pop(number),
         }
     }
@@ -101,10 +101,17 @@ impl Backlog {
         }
         self.spill_memory(&mut lost);
         lost.records += self.memory.drain(..).map(|(_, batch)| batch.records).sum::<u64>();
-        if let Err(error) = self.spool.sync() {
-            lost.error = Some(format!("the spool cannot be synced: {error}"));
-        }
         lost
+    }
+
+    /// Where the spool's oldest batch stands.
+    pub(crate) fn position(&self) -> Position {
+        self.spool.position()
+    }
+
+    /// Changes whenever what is in the spool does.
+    pub(crate) fn mark(&self) -> (Position, u64) {
+        (self.spool.position(), self.spool.len())
     }
 
     /// Bytes on disk.
@@ -130,12 +137,18 @@ impl Backlog {
 
     /// Moves batches from memory to the spool, oldest first, until one fails; those that stay are bounded.
     fn spill_memory(&mut self, lost: &mut Lost) {
+        if self.memory.is_empty() {
+            return;
+        }
         while let Some((number, batch)) = self.memory.front() {
             if let Err(error) = self.spool.push(*number, batch, &mut lost.records) {
                 lost.error = Some(format!("the spool cannot be written: {error}"));
                 break;
             }
             self.memory.pop_front();
+        }
+        if let Err(error) = self.spool.sync() {
+            lost.error = Some(format!("the spool cannot be synced: {error}"));
         }
         while self.memory.len() > MEMORY_BATCHES {
             lost.records += self.memory.pop_front().map_or(0, |(_, batch)| batch.records);

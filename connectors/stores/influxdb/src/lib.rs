@@ -14,12 +14,14 @@
 //! | `answer` | what a status and a body mean: delivered, partly, refused, later |
 //! | `retry` | backoff with jitter, `Retry-After` |
 //! | `account` | the counters behind the sink's status |
+//! | `book` | the same on disk, with how far the spool was delivered |
 //! | `worker` | the one task that owns the queue |
 
 mod account;
 mod answer;
 mod backlog;
 mod batch;
+mod book;
 mod error;
 mod line;
 mod options;

@@ -18,8 +18,8 @@ pub(crate) const MEMORY_BATCHES: usize = 8;
 /// Calls of `enqueue` that wait for the worker, which empties the inbox as a whole each time it looks.
 pub(crate) const INBOX: usize = 64;
 
-/// Records that wait for the worker. One call more is taken when nothing waits, so that a single large one fits.
-pub(crate) const INBOX_RECORDS_MAX: u64 = 500_000;
+/// Bytes of records that wait for the worker. One call more is taken when nothing waits, so that a single large one fits.
+pub(crate) const INBOX_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Bytes of an answer that are read; the rest tells nothing more.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flyball_model::Clock;
-use flyball_model::ports::{Record, RecordKind, Sink, SinkStatus};
+use flyball_model::ports::{FieldValue, Record, RecordKind, Sink, SinkStatus};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,18 +11,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::backlog::Backlog;
+use crate::book::Book;
 use crate::error::InfluxError;
-use crate::options::{INBOX, INBOX_RECORDS_MAX, InfluxOptions, Pace};
+use crate::options::{INBOX, INBOX_BYTES_MAX, InfluxOptions, Pace};
 use crate::spool::Spool;
 use crate::target::Target;
 use crate::worker::Worker;
+
+/// Records of one call on their way to the worker.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) records: Arc<[Record]>,
+    /// About how much memory they take.
+    pub(crate) bytes: u64,
+}
 
 /// A store that speaks line protocol. Taking records over never waits; one task delivers them.
 #[derive(Debug)]
 pub struct InfluxSink {
     name: String,
     write: Vec<RecordKind>,
-    inbox: mpsc::Sender<Arc<[Record]>>,
+    inbox: mpsc::Sender<Parcel>,
     account: Arc<Account>,
 }
 
@@ -52,9 +61,12 @@ impl InfluxSink {
         cancel: CancellationToken,
     ) -> Result<(Arc<InfluxSink>, JoinHandle<()>), InfluxError> {
         let target = Target::new(&options, &pace)?;
-        let spool = Spool::open(&options.spool_dir, options.spool_bytes_max)?;
+        let book = Book::new(&options.spool_dir);
+        let failed = |source| InfluxError::Spool { path: options.spool_dir.clone(), source };
+        let saved = book.load().map_err(failed)?;
+        let spool = Spool::open(&options.spool_dir, options.spool_bytes_max, saved.head)?;
         let account = Arc::new(Account::default());
-        account.found(spool.records());
+        account.take_up(&saved, spool.records());
         let backlog = Backlog::new(spool);
         account.look(&backlog);
         let (sender, inbox) = mpsc::channel(INBOX);
@@ -67,6 +79,7 @@ impl InfluxSink {
             inbox,
             backlog: Arc::new(Mutex::new(backlog)),
             account: Arc::clone(&account),
+            book: Arc::new(book),
         };
         let task = tokio::spawn(worker.run());
         Ok((Arc::new(InfluxSink { name: options.name, write: options.write, inbox: sender, account }), task))
@@ -86,17 +99,26 @@ impl Sink for InfluxSink {
         if records.is_empty() || !self.wants(kind) {
             return;
         }
-        let count = records.len() as u64;
-        if !self.account.arrive(count, INBOX_RECORDS_MAX) {
-            self.account.never_in(count);
-        } else if self.inbox.try_send(records).is_err() {
-            self.account.turned_away(count);
+        let (count, bytes) = (records.len() as u64, records.iter().map(bytes_of).sum());
+        if self.account.arrive(count, bytes, INBOX_BYTES_MAX) && self.inbox.try_send(Parcel { records, bytes }).is_err()
+        {
+            self.account.turned_away(count, bytes);
         }
     }
 
     fn status(&self) -> SinkStatus {
         self.account.status()
     }
+}
+
+/// About how much memory a record takes.
+fn bytes_of(record: &Record) -> u64 {
+    let text = |text: &String| size_of::<String>() + text.len();
+    let tags: usize = record.tags.iter().map(|(name, value)| text(name) + text(value)).sum();
+    let value = |value: &FieldValue| if let FieldValue::Text(text) = value { text.len() } else { 0 };
+    let fields: usize =
+        record.fields.iter().map(|(name, field)| text(name) + size_of::<FieldValue>() + value(field)).sum();
+    (size_of::<Record>() + record.measurement.len() + tags + fields) as u64
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flyball_model::Clock;
-use flyball_model::ports::Record;
 use parking_lot::Mutex;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response};
@@ -16,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::account::Account;
-use crate::answer::{Verdict, judge};
+use crate::answer::{Refusal, Verdict, judge};
 use crate::backlog::{Backlog, Lost};
 use crate::batch::Batch;
+use crate::book::Book;
 use crate::options::{ANSWER_BYTES_MAX, Pace};
 use crate::retry::{backoff, jitter, retry_after};
+use crate::sink::Parcel;
 use crate::target::Target;
 
 /// Everything that the task owns.
@@ -30,10 +31,11 @@ pub(crate) struct Worker {
     pub(crate) pace: Pace,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) cancel: CancellationToken,
-    pub(crate) inbox: mpsc::Receiver<Arc<[Record]>>,
+    pub(crate) inbox: mpsc::Receiver<Parcel>,
     /// Behind a lock only so that it can visit a thread where the disk may be waited for; nobody contends for it.
     pub(crate) backlog: Arc<Mutex<Backlog>>,
     pub(crate) account: Arc<Account>,
+    pub(crate) book: Arc<Book>,
 }
 
 type Posting = Pin<Box<dyn Future<Output = (u64, u64, Verdict)> + Send>>;
@@ -56,24 +58,24 @@ impl Worker {
                     pause = self.settle(number, records, verdict, &mut failures).await.map(|pause| Box::pin(sleep(pause)));
                 }
                 () = wait(pause.as_mut()) => pause = None,
-                Some(records) = self.inbox.recv() => self.take_in(records).await,
+                Some(parcel) = self.inbox.recv() => self.take_in(parcel).await,
             }
         }
         self.drain(posting, failures).await;
     }
 
     /// Takes in what is in the inbox, all of it at once.
-    async fn take_in(&mut self, first: Arc<[Record]>) {
+    async fn take_in(&mut self, first: Parcel) {
         let mut all = vec![first];
         while let Ok(more) = self.inbox.try_recv() {
             all.push(more);
         }
-        self.account.taken(all.iter().map(|records| records.len() as u64).sum());
+        self.account.taken(all.iter().map(|parcel| parcel.bytes).sum());
         let now = self.clock.now();
         self.with_backlog(move |backlog| {
             let mut lost = Lost::default();
-            for records in all {
-                let more = backlog.add(&records, now);
+            for parcel in all {
+                let more = backlog.add(&parcel.records, now);
                 lost.records += more.records;
                 lost.error = more.error.or(lost.error);
             }
@@ -97,16 +99,14 @@ impl Worker {
                     info!(sink = self.name, failures, "the store takes records again");
                 }
                 *failures = 0;
-                self.account.answered(records, &[], None);
-                self.done(number).await;
+                self.answered(number, records, Vec::new(), None).await;
                 return None;
             }
             Verdict::Refused { lines, error } => {
                 *failures = 0;
                 let refused: u64 = lines.iter().map(|(_, lines)| lines).sum();
                 warn!(sink = self.name, refused, of = records, error, "the store refused records for good");
-                self.account.answered(records, &lines, Some(error));
-                self.done(number).await;
+                self.answered(number, records, lines, Some(error)).await;
                 return None;
             }
             Verdict::Later { after, error } => {
@@ -131,15 +131,23 @@ impl Worker {
         Some(pause)
     }
 
-    async fn done(&mut self, number: u64) {
-        self.with_backlog(move |backlog| (backlog.done(number), Lost::default())).await;
+    /// A batch got its final answer.
+    async fn answered(&self, number: u64, records: u64, refused: Vec<(Refusal, u64)>, error: Option<String>) {
+        let account = Arc::clone(&self.account);
+        self.with_backlog(move |backlog| {
+            // It may have had to make room meanwhile.
+            let waited = backlog.done(number);
+            account.answered(records, waited, &refused, error);
+            ((), Lost::default())
+        })
+        .await;
     }
 
     /// The end: takes in what was enqueued, delivers a little longer if the store is well, and writes the rest down.
     async fn drain(mut self, mut posting: Option<Posting>, mut failures: u32) {
         self.inbox.close();
-        while let Ok(records) = self.inbox.try_recv() {
-            self.take_in(records).await;
+        while let Ok(parcel) = self.inbox.try_recv() {
+            self.take_in(parcel).await;
         }
         let mut deadline = Box::pin(sleep(self.pace.drain));
         while failures == 0 {
@@ -154,7 +162,13 @@ impl Worker {
             posting = None;
             self.settle(number, records, verdict, &mut failures).await;
         }
+        let (account, book) = (Arc::clone(&self.account), Arc::clone(&self.book));
         self.with_backlog(|backlog| ((), backlog.close())).await;
+        self.with_backlog(move |backlog| {
+            book.save(&account.saved(backlog), true);
+            ((), Lost::default())
+        })
+        .await;
         let status = self.account.status();
         if status.queued > 0 {
             info!(
@@ -166,20 +180,25 @@ impl Worker {
         }
     }
 
-    /// Works on the backlog where the disk may be waited for.
+    /// Works on the backlog where the disk may be waited for, and writes the account down when it changed for good.
     async fn with_backlog<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Backlog) -> (T, Lost) + Send + 'static,
     ) -> T {
-        let (name, backlog, account) = (self.name.clone(), Arc::clone(&self.backlog), Arc::clone(&self.account));
+        let (name, backlog) = (self.name.clone(), Arc::clone(&self.backlog));
+        let (account, book) = (Arc::clone(&self.account), Arc::clone(&self.book));
         let worked = tokio::task::spawn_blocking(move || {
             let mut backlog = backlog.lock();
+            let before = (backlog.mark(), account.settled());
             let (result, lost) = work(&mut backlog);
             if let Some(error) = &lost.error {
                 warn!(sink = name, error, lost = lost.records, "the spool fails");
             }
             account.lost(lost);
             account.look(&backlog);
+            if before != (backlog.mark(), account.settled()) {
+                book.save(&account.saved(&backlog), false);
+            }
             result
         });
         match worked.await {

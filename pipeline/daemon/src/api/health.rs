@@ -18,14 +18,17 @@ pub(crate) async fn alive() -> &'static str {
 
 pub(crate) async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
     if shared.draining.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+    } else if let Some(trouble) = shared.runtime.log_trouble() {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: nothing can be made durable: {trouble}\n"))
     } else {
-        (StatusCode::OK, "ready; points are acknowledged from memory and durable once they are in the history\n")
+        let durability = shared.runtime.durability();
+        (StatusCode::OK, format!("ready; durability is {}: {}\n", durability.as_str(), durability.promise()))
     }
 }
 
 pub(crate) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], shared.runtime.metrics())
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], shared.runtime.metrics() + &shared.entrance.render())
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> ApiError {

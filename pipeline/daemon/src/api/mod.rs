@@ -2,9 +2,11 @@
 
 mod error;
 mod health;
+pub(crate) mod ledger;
 mod page;
 mod rules;
 mod sql;
+pub(crate) mod starting;
 mod state;
 mod twin;
 
@@ -20,7 +22,9 @@ use flyball_rules::QueryResult;
 use flyball_runtime::Runtime;
 use tokio::sync::Semaphore;
 
-use self::error::ApiError;
+pub(crate) use self::error::ApiError;
+pub(crate) use self::page::PAGE;
+use crate::listen::Entrance;
 use crate::reload::Reloader;
 
 /// How long a query waits for its turn.
@@ -37,6 +41,8 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     /// Set when the drain begins; `/readyz` answers 503 from then on.
     draining: Arc<AtomicBool>,
+    /// The ports, for `/metrics`.
+    entrance: Arc<Entrance>,
     queries: Arc<Semaphore>,
 }
 
@@ -46,12 +52,14 @@ impl Shared {
         reloader: &Arc<Reloader>,
         clock: &Arc<dyn Clock>,
         draining: &Arc<AtomicBool>,
+        entrance: Arc<Entrance>,
     ) -> Self {
         Self {
             runtime: Arc::clone(runtime),
             reloader: Arc::clone(reloader),
             clock: Arc::clone(clock),
             draining: Arc::clone(draining),
+            entrance,
             queries: Arc::new(Semaphore::new(QUERIES_AT_ONCE)),
         }
     }
@@ -70,6 +78,11 @@ impl Shared {
 
 /// Everything on the main port but the receivers.
 pub(crate) fn router(shared: Shared) -> Router {
+    routes().with_state(shared)
+}
+
+/// The paths. Each needs its row in `access/table.rs`.
+pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(page::page))
         .route("/openapi.json", get(page::openapi))
@@ -84,9 +97,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/api/v1/rules/check", post(rules::check))
         .route("/api/v1/violations", get(state::violations))
         .route("/api/v1/remediations", get(state::remediations))
-        .route("/api/v1/ledger", get(state::ledger))
+        .route("/api/v1/ledger", get(ledger::ledger))
         .route("/api/v1/reload", post(rules::reload))
         .fallback(health::nothing_here)
         .method_not_allowed_fallback(health::wrong_method)
-        .with_state(shared)
 }

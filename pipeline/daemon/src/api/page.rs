@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse};
 
 /// One page without a build step: it asks the same API that everybody else asks.
-const PAGE: &str = include_str!("page.html");
+pub(crate) const PAGE: &str = include_str!("page.html");
 
 const OPENAPI: &str = include_str!("openapi.json");
 

@@ -1,13 +1,10 @@
-//! Violations, remediations and the ledger as JSON.
-
-use std::collections::BTreeMap;
+//! Violations and remediations as JSON.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use flyball_model::ledger::Outcome;
 use flyball_rules::query::output;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -57,34 +54,4 @@ fn objects(result: &Value) -> Vec<Value> {
         list(&result["columns"]).iter().map(|column| column["name"].as_str().unwrap_or_default().to_owned()).collect();
     let row = |row: &Value| Value::Object(names.iter().cloned().zip(list(row)).collect());
     list(&result["rows"]).iter().map(row).collect()
-}
-
-/// The account of one source and signal. Reasons about whole requests count requests.
-#[derive(Debug, Default, Serialize)]
-struct Account {
-    source: String,
-    signal: &'static str,
-    received: u64,
-    stored: u64,
-    rejected: BTreeMap<&'static str, u64>,
-    dropped: BTreeMap<&'static str, u64>,
-}
-
-pub(crate) async fn ledger(State(shared): State<Shared>) -> Json<Value> {
-    let mut accounts: Vec<Account> = Vec::new();
-    // The rows of one source and signal stand together.
-    for row in shared.runtime.tables.ledger.rows() {
-        let signal = row.signal.as_str();
-        if accounts.last().is_none_or(|account| account.source != row.source || account.signal != signal) {
-            accounts.push(Account { source: row.source, signal, ..Account::default() });
-        }
-        let Some(account) = accounts.last_mut() else { continue };
-        account.received += row.points;
-        match row.outcome {
-            Outcome::Stored => account.stored += row.points,
-            Outcome::Rejected => *account.rejected.entry(row.reason.as_str()).or_default() += row.points,
-            Outcome::Dropped => *account.dropped.entry(row.reason.as_str()).or_default() += row.points,
-        }
-    }
-    Json(json!({"sources": accounts}))
 }

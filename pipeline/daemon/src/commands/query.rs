@@ -21,7 +21,7 @@ pub(crate) async fn run(args: Query) -> Result<(), Failure> {
         QueryFormat::Json => "json",
     };
     let url = client::at(&args.url, "/api/v1/sql");
-    let request = reqwest::Client::new().post(url).json(&json!({"sql": args.sql, "format": format}));
+    let request = args.credentials.client()?.post(url).json(&json!({"sql": args.sql, "format": format}));
     let clock = WallClock::default();
     let body = client::ask(request, &args.url).await?;
     let elapsed = clock.monotonic();

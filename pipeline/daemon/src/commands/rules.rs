@@ -9,15 +9,16 @@ use flyball_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 
 use crate::cli::RulesCommand;
+use crate::client::Credentials;
 use crate::rule_paths::RulePaths;
 use crate::{Failure, client, wiring};
 
 pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
-    let RulesCommand::Check { paths, url } = command;
+    let RulesCommand::Check { paths, url, credentials } = command;
     let paths = RulePaths::parse(&paths).map_err(|error| Failure::Failed(anyhow::anyhow!(error)))?;
     let (rules, mut problems) = paths.load();
     match url {
-        Some(url) => problems.extend(ask(&rules, &url).await?),
+        Some(url) => problems.extend(ask(&rules, &url, &credentials).await?),
         None => problems.extend(offline(&rules).await?),
     }
     problems.sort_by(|a, b| a.place.cmp(&b.place));
@@ -52,10 +53,10 @@ async fn offline(rules: &RuleSet) -> anyhow::Result<Vec<Problem>> {
 }
 
 /// Asks a server, which knows the metrics and labels it has seen, and its backends.
-async fn ask(rules: &RuleSet, url: &str) -> anyhow::Result<Vec<Problem>> {
+async fn ask(rules: &RuleSet, url: &str, credentials: &Credentials) -> anyhow::Result<Vec<Problem>> {
     let files: Vec<Value> =
         rules.files.iter().map(|file| json!({"name": file.name, "text": file.source.text()})).collect();
-    let request = reqwest::Client::new().post(client::at(url, "/api/v1/rules/check")).json(&json!({"files": files}));
+    let request = credentials.client()?.post(client::at(url, "/api/v1/rules/check")).json(&json!({"files": files}));
     let answer: Value =
         serde_json::from_slice(&client::ask(request, url).await?).context("the server's answer is not JSON")?;
     serde_json::from_value(answer["problems"].clone()).context("the server's answer has no list of problems")

@@ -19,7 +19,7 @@ pub(crate) async fn run(args: TwinArgs) -> Result<(), Failure> {
     let mut url = reqwest::Url::parse(&client::at(&args.url, "/api/v1/twin"))
         .with_context(|| format!("--url: '{}' is not a URL", args.url))?;
     url.query_pairs_mut().extend_pairs(query);
-    let body = client::ask(reqwest::Client::new().get(url), &args.url).await?;
+    let body = client::ask(args.credentials.client()?.get(url), &args.url).await?;
     let document: Value = serde_json::from_slice(&body).context("the server's answer is not JSON")?;
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, &document).context("stdout is closed")?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use flyball_log::Durability;
 use flyball_model::Limits;
 
 use super::{Actions, Config, Http, Receivers, TwinConfig};
@@ -16,7 +17,7 @@ impl Default for Config {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
             data_dir: "./flyball-data".into(),
-            http: Http { listen: loopback(8480), insecure: false },
+            http: Http { listen: loopback(8480), insecure: false, tls: None, tokens: Vec::new(), oidc: None },
             receivers: Receivers {
                 otlp_grpc: loopback(4317),
                 otlp_http: loopback(4318),
@@ -28,6 +29,7 @@ impl Default for Config {
                 host_every: Duration::from_secs(5),
             },
             limits: Limits::default(),
+            durability: Durability::Fsync,
             influxdb: Vec::new(),
             twin: TwinConfig { mapping: Vec::new(), snapshot_every: Duration::from_secs(10) },
             rules: None,

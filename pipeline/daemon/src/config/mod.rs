@@ -1,5 +1,6 @@
 //! The configuration: nested types with defaults, read from YAML so that every problem is reported at once with its place.
 
+mod access;
 mod default;
 mod parse;
 mod read;
@@ -10,13 +11,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flyball_log::Durability;
 use flyball_model::Limits;
 use flyball_model::event::EventKind;
 use flyball_model::ports::RecordKind;
+use flyball_receivers::net::TlsFiles;
 use flyball_receivers::scrape::JobOptions;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::Problem;
 
+pub(crate) use access::{Oidc, Token, TokenSecret};
 pub(crate) use default::DEFAULT_YAML;
 pub(crate) use parse::address;
 
@@ -27,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     pub(crate) receivers: Receivers,
     pub(crate) limits: Limits,
+    /// `log.durability`: what an acknowledgement promises.
+    pub(crate) durability: Durability,
     pub(crate) influxdb: Vec<Influx>,
     pub(crate) twin: TwinConfig,
     /// `None` when not said: then the whole library, unless the command line names rules.
@@ -40,6 +46,10 @@ pub(crate) struct Config {
 pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
     pub(crate) insecure: bool,
+    /// Of all three ports.
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) oidc: Option<Oidc>,
 }
 
 /// `receivers:`
@@ -80,9 +90,9 @@ impl Influx {
 }
 
 impl std::fmt::Debug for Influx {
-    /// Without the secrets.
+    /// Without the secrets; the URL may hold one.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Influx").field("url", &self.url).field("bucket", &self.bucket).finish_non_exhaustive()
+        f.debug_struct("Influx").field("version", &self.version).field("bucket", &self.bucket).finish_non_exhaustive()
     }
 }
 
@@ -100,12 +110,13 @@ pub(crate) struct Webhook {
     pub(crate) secret: Option<String>,
     pub(crate) events: Option<Vec<EventKind>>,
     pub(crate) timeout: Duration,
+    pub(crate) allow_link_local: bool,
 }
 
 impl std::fmt::Debug for Webhook {
-    /// Without the secret.
+    /// Without the secret, and without the URL, into which many services put a token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhook").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Webhook").field("events", &self.events).finish_non_exhaustive()
     }
 }
 
@@ -117,8 +128,17 @@ pub(crate) struct Actions {
 }
 
 impl Config {
-    /// A line for each address beyond loopback, unless that is meant: without tokens everybody who reaches it may write and read.
+    /// Whether everybody who reaches a port may come in: there are no tokens, no issuer of them, and no certificate is asked for.
+    pub(crate) fn is_open(&self) -> bool {
+        let mutual = self.http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        self.http.tokens.is_empty() && self.http.oidc.is_none() && !mutual
+    }
+
+    /// A line for each address beyond loopback, unless that is meant or something has to be shown there.
     pub(crate) fn open_addresses(&self) -> Vec<String> {
+        if !self.is_open() {
+            return Vec::new();
+        }
         let addresses = [
             ("http.listen", self.http.listen),
             ("receivers.otlp.grpc", self.receivers.otlp_grpc),
@@ -128,7 +148,7 @@ impl Config {
         open.map(|(key, address)| {
             format!(
                 "{key}: {address} goes beyond loopback and is open to everyone who reaches it; \
-                 listen on 127.0.0.1, or set http.insecure: true if that is meant"
+                 set http.tokens, http.oidc or http.tls.client_ca, listen on 127.0.0.1, or set http.insecure: true if that is meant"
             )
         })
         .collect()

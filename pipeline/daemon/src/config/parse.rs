@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use flyball_log::Durability;
 use flyball_yaml::parse_duration;
 
 /// A duration above zero.
@@ -37,6 +38,16 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&count| count > 0).ok_or_else(|| format!("'{text}' is not a whole number above zero"))
 }
 
+/// What an acknowledgement promises.
+pub(crate) fn durability(text: &str) -> Result<Durability, String> {
+    let known = [Durability::Fsync, Durability::Flush, Durability::Memory];
+    known.into_iter().find(|level| level.as_str() == text).ok_or_else(|| {
+        format!(
+            "'{text}' is not fsync (survives a power cut), flush (survives the death of flyball) or memory (survives nothing)"
+        )
+    })
+}
+
 /// `true` or `false`.
 pub(crate) fn truth(text: &str) -> Result<bool, String> {
     // YAML has True and TRUE too.
@@ -55,10 +66,22 @@ pub(crate) fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// The name of an HTTP header, in lower case.
+pub(crate) fn header_name(text: &str) -> Result<String, String> {
+    match http::HeaderName::from_bytes(text.as_bytes()) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(_) => Err(format!("'{text}' is not the name of an HTTP header; write X-Scope-OrgID")),
+    }
+}
+
 /// An `http` or `https` URL.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        // A user's password or a service's token may stand in one that is nearly right.
+        _ if text.contains(['@', '?', '%']) => {
+            Err("this is not a URL; write http://host:port/path or https://…".to_owned())
+        }
         _ => Err(format!("'{text}' is not a URL; write http://host:port/path or https://…")),
     }
 }
@@ -75,6 +98,14 @@ mod tests {
         assert_eq!(bytes("1GB"), Ok(1_000_000_000));
         assert!(bytes("much").is_err() && bytes("0").is_err() && bytes("18446744073709551615GiB").is_err());
         assert_eq!(truth("True"), Ok(true));
-        assert!(truth("yes").is_err() && count("0").is_err() && url("host:80").is_err() && address("host").is_err());
+        assert_eq!(header_name("X-Scope-OrgID"), Ok("x-scope-orgid".to_owned()));
+        assert!(header_name("not a header").is_err() && header_name("").is_err());
+        assert!(
+            truth("yes").is_err()
+                && count("0").is_err()
+                && url("host:80").is_err()
+                && !url("u:secret@h").unwrap_err().contains("secret")
+                && address("host").is_err()
+        );
     }
 }

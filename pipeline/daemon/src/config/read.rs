@@ -9,7 +9,7 @@ use flyball_model::ports::RecordKind;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::{Fields, Node, Reader, Source, Value, Variables, parse_duration};
 
-use super::{Config, Influx, Loaded, Webhook, kubernetes_server, parse, scrape};
+use super::{Config, Influx, Loaded, Webhook, access, kubernetes_server, parse, scrape};
 
 /// Bytes of spool for each InfluxDB unless configured otherwise: about a day of twin snapshots of a thousand nodes.
 const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
@@ -17,7 +17,7 @@ const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
 const ROOT_KEYS: [&str; 10] =
     ["data_dir", "http", "receivers", "limits", "log", "store", "twin", "rules", "backends", "limits_of_action"];
 const INFLUX_KEYS: [&str; 9] = ["url", "version", "org", "bucket", "token", "username", "password", "write", "spool"];
-const WEBHOOK_KEYS: [&str; 5] = ["kind", "url", "secret", "timeout", "events"];
+const WEBHOOK_KEYS: [&str; 6] = ["kind", "url", "secret", "timeout", "events", "allow_link_local"];
 
 /// Reads a document, with `${NAME}` replaced from `environment`. The configuration is usable when no problem is more than a
 /// warning.
@@ -42,19 +42,19 @@ pub(crate) fn read(name: &str, text: &str, environment: Variables) -> Loaded {
 
 fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
     reader.set(root, "data_dir", &mut config.data_dir, |text| parse::text(text).map(PathBuf::from));
-    if let Some(http) = section(reader, root, "http", "http", &["listen", "insecure", "tls", "tokens"]) {
+    if let Some(http) = section(reader, root, "http", "http", &["listen", "insecure", "tls", "tokens", "oidc"]) {
         read_http(reader, http, config);
     }
     let keys = ["otlp", "remote_write", "host", "influx", "pushgateway", "scrape", "mqtt"];
     if let Some(receivers) = section(reader, root, "receivers", "receivers", &keys) {
         read_receivers(reader, receivers, config);
     }
-    let keys = ["memory", "series", "labels", "label_bytes", "late", "future"];
+    let keys = ["memory", "series", "idle", "labels", "label_bytes", "late", "future", "tenant_header", "per_source"];
     if let Some(limits) = section(reader, root, "limits", "limits", &keys) {
         read_limits(reader, limits, config);
     }
-    if let Some(log) = root.get("log") {
-        reader.warning(log, "log has no effect yet: this version has no write-ahead log; points are durable once they are in the history");
+    if let Some(log) = section(reader, root, "log", "log", &["durability"]) {
+        reader.set(log, "durability", &mut config.durability, parse::durability);
     }
     if let Some(store) = section(reader, root, "store", "store", &["embedded", "influxdb"]) {
         read_store(reader, store, config);
@@ -86,12 +86,7 @@ fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
 fn read_http(reader: &mut Reader, http: Fields<'_>, config: &mut Config) {
     reader.set(http, "listen", &mut config.http.listen, parse::address);
     reader.set(http, "insecure", &mut config.http.insecure, parse::truth);
-    for key in ["tls", "tokens"] {
-        if let Some(node) = http.get(key) {
-            let message = format!("http.{key} is not there yet in this version");
-            reader.error_with_hint(node, message, "listen on loopback behind a proxy that has it");
-        }
-    }
+    access::read(reader, http, &mut config.http);
 }
 
 fn read_receivers(reader: &mut Reader, receivers: Fields<'_>, config: &mut Config) {
@@ -138,6 +133,19 @@ fn read_limits(reader: &mut Reader, limits: Fields<'_>, config: &mut Config) {
     });
     reader.set(limits, "late", &mut into.late, parse_duration);
     reader.set(limits, "future", &mut into.future, parse_duration);
+    reader.set(limits, "idle", &mut into.idle, parse::positive_duration);
+    reader.set(limits, "tenant_header", &mut into.tenant_header, |text| parse::header_name(text).map(Some));
+    let keys = ["points_per_second", "bytes_per_second", "series"];
+    if let Some(fields) = section(reader, limits, "per_source", "limits.per_source", &keys) {
+        let number = |number: usize| Some(number as u64);
+        reader.set(fields, "points_per_second", &mut into.per_source.points_per_second, |text| {
+            parse::count(text).map(number)
+        });
+        reader.set(fields, "bytes_per_second", &mut into.per_source.bytes_per_second, |text| {
+            parse::bytes(text).map(number)
+        });
+        reader.set(fields, "series", &mut into.per_source.series, |text| parse::count(text).map(number));
+    }
 }
 
 fn read_store(reader: &mut Reader, store: Fields<'_>, config: &mut Config) {
@@ -236,7 +244,9 @@ fn read_webhook(reader: &mut Reader, node: &Node, what: &str) -> Option<Webhook>
                 .ok_or_else(|| format!("'{word}' is not one of {}", EventKind::ALL.map(EventKind::as_str).join(", ")))
         })
     });
-    Some(Webhook { url: url?, secret, events, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT) })
+    let mut allow_link_local = false;
+    reader.set(fields, "allow_link_local", &mut allow_link_local, parse::truth);
+    Some(Webhook { url: url?, secret, events, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT), allow_link_local })
 }
 
 /// A key that is a mapping of known keys itself; one with nothing behind it is an empty one.

@@ -70,6 +70,8 @@ impl Totals {
         let both = |a: Option<f64>, b: Option<f64>, join: fn(f64, f64) -> f64| Some(join(a?, b?));
         // Nothing has no least and no greatest, and its sum is zero.
         let sum = |totals: &Totals| totals.sum.or((totals.count == 0.0).then_some(0.0));
+        // A NaN says that some observations are in no bucket; it stands, also where the other sum is not known.
+        let nan = [self.sum, other.sum].into_iter().flatten().find(|sum| sum.is_nan());
         let extreme = |a: Option<f64>, b: Option<f64>, join: fn(f64, f64) -> f64| match (self.count, other.count) {
             (_, 0.0) => a,
             (0.0, _) => b,
@@ -77,7 +79,7 @@ impl Totals {
         };
         Totals {
             count: self.count + other.count,
-            sum: both(sum(self), sum(other), |a, b| a + b),
+            sum: nan.or_else(|| both(sum(self), sum(other), |a, b| a + b)),
             min: extreme(self.min, other.min, f64::min),
             max: extreme(self.max, other.max, f64::max),
             start_time: self.start_time.zip(other.start_time).map(|(a, b)| a.min(b)),

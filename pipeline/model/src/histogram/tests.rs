@@ -65,6 +65,20 @@ fn observations_that_are_nan_are_counted_and_in_no_bucket() {
 }
 
 #[test]
+fn a_merge_remembers_that_some_observations_are_nan() {
+    let some_nan = Histogram::explicit(Totals { sum: Some(f64::NAN), ..totals(3.0) }, vec![1.0], vec![2.0, 0.0]);
+    let no_sum = Histogram::explicit(Totals { sum: None, ..totals(1.0) }, vec![1.0], vec![0.0, 1.0]);
+    let (some_nan, no_sum) = (some_nan.expect("one observation is NaN"), no_sum.expect("fits"));
+    for [one, other] in [[&some_nan, &no_sum], [&no_sum, &some_nan]] {
+        let mut merged = one.clone();
+        merged.merge(other);
+        let Buckets::Explicit(buckets) = merged.buckets().clone() else { panic!("explicit") };
+        let again = Histogram::explicit(*merged.totals(), buckets.bounds, buckets.counts).expect("it can be read back");
+        assert_eq!((again.count(), again.totals().sum.is_some_and(f64::is_nan)), (4.0, true));
+    }
+}
+
+#[test]
 fn quantiles_are_interpolated_as_prometheus_does() {
     let explicit = |bounds: &[f64], counts: &[f64]| {
         let totals = totals(counts.iter().sum());

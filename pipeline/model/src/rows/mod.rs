@@ -14,8 +14,8 @@ mod texts;
 
 use std::sync::Arc;
 
-use arrow::array::{MapFieldNames, RecordBatch};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::array::{AsArray, MapFieldNames, RecordBatch};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimestampNanosecondType};
 
 pub use exemplars::{Exemplar, ExemplarBuilder};
 pub use histograms::{
@@ -95,6 +95,11 @@ impl Rows {
     /// The columns.
     pub fn batch(&self) -> &RecordBatch {
         &self.batch
+    }
+
+    /// Event times of the records, in nanoseconds since the epoch.
+    pub fn times(&self) -> &[i64] {
+        self.batch.column(1).as_primitive::<TimestampNanosecondType>().values()
     }
 
     /// How many records.

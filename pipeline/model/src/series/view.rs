@@ -129,15 +129,22 @@ impl RegistryView<'_> {
         (start != i64::MIN).then_some(UnixNanos(start))
     }
 
-    /// Notes when the sums of these series began.
-    pub fn note_starts(&self, starts: &[(SeriesRef, UnixNanos)]) {
-        for (series, start) in starts {
+    /// Notes when the sums of these series began, and keeps those of them that are news.
+    pub fn note_starts(&self, starts: &mut Vec<(SeriesRef, UnixNanos)>) {
+        starts.retain(|(series, start)| {
             let known = &self.inner.series.start_at[series.0 as usize];
             // Senders say the same each time: what is only read stays in the caches of all cores.
-            if known.load(Ordering::Relaxed) != start.0 {
+            let is_news = known.load(Ordering::Relaxed) != start.0;
+            if is_news {
                 known.store(start.0, Ordering::Relaxed);
             }
-        }
+            is_news
+        });
+    }
+
+    /// When the sums of all series began of which that is known.
+    pub fn starts(&self) -> impl Iterator<Item = (SeriesRef, UnixNanos)> {
+        (0..self.series_count() as u32).map(SeriesRef).filter_map(|series| Some((series, self.start_at(series)?)))
     }
 
     /// Notes a point's time; an older one than the newest changes nothing.
@@ -148,5 +155,17 @@ impl RegistryView<'_> {
         if last.load(Ordering::Relaxed) < at {
             last.fetch_max(at, Ordering::Relaxed);
         }
+    }
+
+    /// Notes a point's time and returns the newest one before, `i64::MIN` if there was none since the process started. For a caller
+    /// who holds a lock that everyone holds who notes times of this series: then the answer is exact, and a plain store will do.
+    #[inline]
+    pub fn advance(&self, series: SeriesRef, at: i64) -> i64 {
+        let last = &self.inner.series.last_at[series.0 as usize];
+        let before = last.load(Ordering::Relaxed);
+        if before < at {
+            last.store(at, Ordering::Relaxed);
+        }
+        before
     }
 }

@@ -66,6 +66,7 @@ fn walk<'a, T: View<'a>, Read: FnOnce() -> Found<'a, Histogram>>(
     let mut taken = false;
     for point in points {
         let (point, read) = open(point?);
+        work.met(1);
         let (series, time, histogram) = match part(find(work, &point, read, &family, resource))? {
             Ok(found) => found,
             Err(fault) => {

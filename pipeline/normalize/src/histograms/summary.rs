@@ -36,6 +36,7 @@ pub(crate) fn walk<'a>(
     let mut numbers = Vec::new();
     for point in points {
         let point = point?;
+        work.met(1);
         match part(find(work, &point, &families, resource, &mut numbers))? {
             Ok(time) => {
                 work.push_parts(&numbers, time)?;

@@ -150,13 +150,14 @@ fn integers_beyond_2_to_the_53_are_stored_rounded_and_told() {
 }
 
 #[test]
-fn a_bad_line_counts_as_one_and_the_others_are_kept() {
+fn a_bad_line_counts_as_one_or_as_its_fields_and_the_others_are_kept() {
     let fed = Fed::new(Limits::default());
     let body = "m f=1\nbad\nm,a=1,,b=2 f=1,g=2\nm f=NaN,g=1\nm f=2\n";
     let normalized = fed.send(body.as_bytes(), Precision::Seconds, false, None);
     assert_eq!(fed.words(&normalized), ["m_f{} 1 @0", "m_f{} 2 @0"]);
     let [rejection] = &normalized.rejections[..] else { panic!("{:?}", normalized.rejections) };
-    assert_eq!((rejection.reason, rejection.points), (Reason::BadLine, 3));
+    assert_eq!((rejection.reason, rejection.points), (Reason::BadLine, 1 + 2 + 1));
+    assert_eq!(normalized.received, 6);
     assert!(rejection.detail.starts_with("unable to parse \"bad\": missing fields"), "{}", rejection.detail);
     let lines: Vec<_> = normalized.lines.iter().map(|fault| (fault.number, fault.line.as_str())).collect();
     assert_eq!(lines, [(2, "bad"), (3, "m,a=1,,b=2 f=1,g=2"), (4, "m f=NaN,g=1")]);

@@ -5,9 +5,11 @@ mod histograms;
 mod logs;
 mod otlp_json;
 mod otlp_metrics;
+mod received;
 mod remote_write;
 mod remote_write2;
 mod spans;
+mod totals;
 
 use std::collections::BTreeMap;
 

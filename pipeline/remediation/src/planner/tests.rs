@@ -60,7 +60,7 @@ fn lines(planned: &[Planned]) -> Vec<String> {
 
 fn check(state: State, steps: &[ActionStep], backends: &[BackendInfo], expected: &[&str]) {
     let mut planner = Planner::new(ActionLimits::default());
-    assert_eq!(lines(&planner.plan(&transition(state, steps), backends, NOW)), expected, "{state:?}");
+    assert_eq!(lines(&planner.plan(&transition(state, steps), backends, Reading::at(NOW))), expected, "{state:?}");
 }
 
 #[test]
@@ -152,11 +152,12 @@ fn what_no_backend_can_take_is_held_back_with_the_reason() {
 fn two_rules_share_the_cooldown_of_a_target_and_both_tell_of_their_violations() {
     let mut planner = Planner::new(ActionLimits::default());
     let steps = [step("ops", ActionKind::ScaleOut, "web")];
-    let first = planner.plan(&transition(State::Firing, &steps), &[backend("ops")], NOW);
+    let first = planner.plan(&transition(State::Firing, &steps), &[backend("ops")], Reading::at(NOW));
     assert!(first.iter().all(|planned| planned.suppressed.is_none()));
 
     let other = Transition { rule: "HighLoad".into(), violation: "f".repeat(32), ..transition(State::Firing, &steps) };
-    let later = NOW.plus(Duration::from_secs(20));
+    // The clock was set forwards by an hour meanwhile.
+    let later = Reading { now: NOW.plus(Duration::from_secs(3620)), steady: NOW.plus(Duration::from_secs(20)) };
     assert_eq!(
         lines(&planner.plan(&other, &[backend("ops")], later)),
         [
@@ -172,7 +173,7 @@ fn the_eleventh_request_within_a_minute_is_held_back_and_notifications_are_not()
     let planned: Vec<Planned> = (0..11)
         .flat_map(|i| {
             let steps = [step("ops", ActionKind::ScaleOut, &format!("web-{i}"))];
-            planner.plan(&transition(State::Firing, &steps), &[backend("ops")], NOW)
+            planner.plan(&transition(State::Firing, &steps), &[backend("ops")], Reading::at(NOW))
         })
         .collect();
     let held_back: Vec<usize> = (0..planned.len()).filter(|&i| planned[i].suppressed.is_some()).collect();
@@ -187,7 +188,7 @@ fn a_request_carries_the_step_as_the_rule_has_it_and_an_id_that_a_second_planner
         Planner::new(ActionLimits::default()).plan(
             &transition(State::Firing, &steps),
             &[backend("ops"), backend("k8s")],
-            NOW,
+            Reading::at(NOW),
         )
     };
     let planned = plan();
@@ -206,8 +207,11 @@ fn a_request_carries_the_step_as_the_rule_has_it_and_an_id_that_a_second_planner
 fn a_plan_gives_the_first_row_of_each_event() {
     let mut planner = Planner::new(ActionLimits { per_backend_per_minute: 0, ..ActionLimits::default() });
     let steps = [step("ops", ActionKind::ScaleOut, "web")];
-    let rows: Vec<RemediationRow> =
-        planner.plan(&transition(State::Firing, &steps), &[backend("ops")], NOW).iter().map(Planned::row).collect();
+    let rows: Vec<RemediationRow> = planner
+        .plan(&transition(State::Firing, &steps), &[backend("ops")], Reading::at(NOW))
+        .iter()
+        .map(Planned::row)
+        .collect();
     let [told, asked] = &rows[..] else { panic!("two rows, not {rows:?}") };
     assert_eq!(
         (told.state, told.action, told.step, told.attempt),

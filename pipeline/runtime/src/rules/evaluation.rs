@@ -4,11 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::Clock;
 use flyball_model::event::Transition;
+use flyball_model::{Clock, Reading, UnixNanos};
 use flyball_rules::definition::Rule;
 use flyball_rules::evaluate::{INSTANCES_MAX, Outcome, RuleEvaluator};
-use flyball_rules::lifecycle::RuleState;
+use flyball_rules::lifecycle::{Changes, RuleState};
 use flyball_rules::query::{Database, QueryLimits};
 use futures::FutureExt;
 
@@ -34,38 +34,68 @@ pub(super) struct Finished {
     pub(super) unit: Unit,
     pub(super) entry: Arc<RuleEntry>,
     pub(super) transitions: Vec<Transition>,
+    pub(super) changes: Changes,
+    pub(super) at: Reading,
     pub(super) woken_by: Option<Duration>,
     /// The whole of it, what is shown to queries included.
     pub(super) took: Duration,
     pub(super) reads: Reads,
 }
 
-/// Evaluates a rule and takes its state on.
+/// What an evaluation found.
+struct Found {
+    transitions: Vec<Transition>,
+    changes: Changes,
+    entry: Arc<RuleEntry>,
+    reads: Reads,
+}
+
+/// Evaluates a rule as of `at` and takes its state on.
 pub(super) async fn evaluate(
     mut unit: Unit,
     slot: usize,
     woken_by: Option<Duration>,
+    at: Reading,
     database: Database,
     clock: Arc<dyn Clock>,
 ) -> Finished {
     let started = clock.monotonic();
-    let at = clock.now();
+    // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
+    let looked = AssertUnwindSafe(look(&mut unit, at, &database, clock.as_ref(), started)).catch_unwind().await;
+    let Found { transitions, changes, entry, reads } = looked.unwrap_or_else(|_| {
+        unit.evaluator = RuleEvaluator::new(&unit.rule);
+        let outcome = Outcome::Error(
+            "the query or a template made the engine panic; please report it together with the rule".to_owned(),
+        );
+        take_on(&mut unit, &outcome, at, None, Reads::Any, clock.monotonic().saturating_sub(started))
+    });
+    let took = clock.monotonic().saturating_sub(started);
+    Finished { slot, unit, entry, transitions, changes, at, woken_by, took, reads }
+}
+
+async fn look(unit: &mut Unit, at: Reading, database: &Database, clock: &dyn Clock, started: Duration) -> Found {
     // Before the query runs, so that it is a sample that the query has seen.
     let newest_before = Reads::of(&unit.evaluator, database.store()).newest(database.store());
-    // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
-    let evaluated = AssertUnwindSafe(unit.evaluator.evaluate(&database, at, &LIMITS)).catch_unwind().await;
-    let outcome = evaluated.unwrap_or_else(|_| {
-        unit.evaluator = RuleEvaluator::new(&unit.rule);
-        Outcome::Error("the query made the engine panic; please report it together with the query".to_owned())
-    });
+    let outcome = unit.evaluator.evaluate(database, at.now, &LIMITS).await;
     if let Outcome::Error(error) = &outcome {
         tracing::debug!(rule = unit.rule.name, error, "rule can't be evaluated");
     }
     let reads = Reads::of(&unit.evaluator, database.store());
     let sample_at = newest_before.or_else(|| reads.newest(database.store()));
-    let transitions = unit.state.step(&unit.rule, &outcome, at, sample_at);
-    unit.state.took(clock.monotonic().saturating_sub(started));
+    take_on(unit, &outcome, at, sample_at, reads, clock.monotonic().saturating_sub(started))
+}
+
+fn take_on(
+    unit: &mut Unit,
+    outcome: &Outcome,
+    at: Reading,
+    sample_at: Option<UnixNanos>,
+    reads: Reads,
+    took: Duration,
+) -> Found {
+    let transitions = unit.state.step(&unit.rule, outcome, at, sample_at);
+    unit.state.took(took);
+    let changes = unit.state.take_changes(&unit.rule);
     let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state);
-    let took = clock.monotonic().saturating_sub(started);
-    Finished { slot, unit, entry, transitions, woken_by, took, reads }
+    Found { transitions, changes, entry, reads }
 }

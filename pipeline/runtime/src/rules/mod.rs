@@ -5,15 +5,20 @@
 
 mod evaluation;
 mod reads;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::Clock;
+use flyball_model::event::Transition;
 use flyball_model::stage::Stage;
-use flyball_rules::definition::RuleSet;
+use flyball_model::state::{Piece, Section, StateLog};
+use flyball_model::time::Jump;
+use flyball_model::{Clock, Reading, SteadyClock};
+use flyball_rules::definition::{Rule, RuleSet};
 use flyball_rules::evaluate::RuleEvaluator;
-use flyball_rules::lifecycle::RuleState;
+use flyball_rules::lifecycle::{Changes, Recovered, RuleState};
 use flyball_rules::query::Database;
 use hashbrown::HashMap;
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +29,7 @@ use self::evaluation::{Finished, Unit};
 use self::reads::Reads;
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
-use crate::history::ViolationHistory;
+use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
 
@@ -48,6 +53,13 @@ const EVALUATION_SHARED_MAX: Duration = Duration::from_millis(50);
 
 /// How far rules may run ahead of what is paid: evaluations of 300 ms together start at once when their data is there.
 const EVALUATION_CREDIT: Duration = Duration::from_secs(6);
+
+/// After a jump of the machine's clock rules rest for as long as it jumped, and at most this long: windows of queries are empty, or hold
+/// the wrong points, until senders have come again, and nothing may fire or resolve for that.
+const JUMP_REST_MAX: Duration = Duration::from_secs(60);
+
+/// How often both clocks are written down, so that the next process knows how long nobody looked.
+const CLOCK_WRITTEN_EVERY: Duration = Duration::from_secs(10);
 
 /// New rule sets that wait to be taken over. One: a reload waits for the one before.
 const RELOADS_WAITING: usize = 1;
@@ -108,8 +120,11 @@ pub(crate) struct RuleStage {
     pub(crate) wake: Arc<Wake>,
     pub(crate) stages: Arc<Stages>,
     pub(crate) board: Arc<RuleBoard>,
-    pub(crate) history: Arc<ViolationHistory>,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) steady: Arc<SteadyClock>,
+    pub(crate) state: Arc<dyn StateLog>,
+    /// What the process before left.
+    pub(crate) memory: RuleMemory,
 }
 
 /// The stage while it runs.
@@ -119,14 +134,17 @@ struct Running {
     evaluations: JoinSet<Finished>,
     /// When all evaluations so far are paid for, on the monotonic clock.
     paid_until: Duration,
+    /// Until then, on the monotonic clock, no evaluation starts, since the machine's clock has jumped.
+    rest_until: Duration,
+    /// When both clocks are to be written down next, on the monotonic clock.
+    clock_written_at: Duration,
 }
 
 impl RuleStage {
     /// Runs the rules that come through `reload`, until `cancel`. Evaluations under way then are given up: the next process makes
     /// them anew.
     pub(crate) async fn run(self, mut reload: mpsc::Receiver<Reload>, cancel: CancellationToken) {
-        let mut running =
-            Running { stage: self, slots: Vec::new(), evaluations: JoinSet::new(), paid_until: Duration::ZERO };
+        let mut running = Running::new(self);
         loop {
             let next_due = running.start_due();
             tokio::select! {
@@ -143,10 +161,22 @@ impl RuleStage {
         }
         running.evaluations.abort_all();
         running.join_evaluations().await;
+        running.write_clock(running.stage.steady.read());
     }
 }
 
 impl Running {
+    fn new(stage: RuleStage) -> Self {
+        Self {
+            stage,
+            slots: Vec::new(),
+            evaluations: JoinSet::new(),
+            paid_until: Duration::ZERO,
+            rest_until: Duration::ZERO,
+            clock_written_at: Duration::ZERO,
+        }
+    }
+
     fn take_wakes(&mut self) {
         let woken = self.stage.wake.take();
         for slot in &mut self.slots {
@@ -159,7 +189,11 @@ impl Running {
     /// Starts what is due, what has waited longest first, and says how long until the next rule is.
     fn start_due(&mut self) -> Duration {
         let now = self.stage.clock.monotonic();
+        let at = self.look_at_the_clocks(now);
         let mut next = Duration::from_secs(1);
+        if let Some(rest) = self.rest_until.checked_sub(now).filter(|rest| !rest.is_zero()) {
+            return next.min(rest);
+        }
         let mut due = Vec::new();
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.unit.is_some()) {
             match slot.due_at().checked_sub(now) {
@@ -174,22 +208,47 @@ impl Running {
         }
         let free = EVALUATIONS_AT_ONCE.saturating_sub(self.evaluations.len());
         for (_, index) in due.into_iter().take(free) {
-            self.start(index, now);
+            self.start(index, now, at);
         }
         next
     }
 
-    fn start(&mut self, index: usize, now: Duration) {
+    /// Both times for the evaluations that start now. A jump of the machine's clock lets the rules rest.
+    fn look_at_the_clocks(&mut self, now: Duration) -> Reading {
+        let (reading, jump) = self.stage.steady.look();
+        if let Some(jump) = jump {
+            let rest = jump.distance().min(JUMP_REST_MAX);
+            self.rest_until = now + rest;
+            let forwards = matches!(jump, Jump::Forwards(_));
+            tracing::warn!(
+                by = ?jump.distance(),
+                forwards,
+                ?rest,
+                "the machine's clock was set, or the machine was suspended; rules rest until senders have come again"
+            );
+        }
+        if jump.is_some() || now >= self.clock_written_at {
+            self.clock_written_at = now + CLOCK_WRITTEN_EVERY;
+            self.write_clock(reading);
+        }
+        reading
+    }
+
+    fn write_clock(&self, reading: Reading) {
+        self.stage.state.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &reading)]);
+    }
+
+    fn start(&mut self, index: usize, now: Duration, at: Reading) {
         let slot = &mut self.slots[index];
         let Some(unit) = slot.unit.take() else { return };
         slot.tick_at = now + unit.every;
         let woken_by = slot.woken_by.take();
         let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
-        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, database, clock));
+        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, at, database, clock));
     }
 
     fn finish(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
-        let Finished { slot, unit, entry, transitions, woken_by, took, reads } = match finished {
+        let Finished { slot, unit, entry, transitions, changes, at, woken_by, took, reads } = match finished {
             Ok(finished) => finished,
             Err(error) => {
                 // The query itself can't bring this about: its panics are errors of the rule.
@@ -204,8 +263,8 @@ impl Running {
         if let Some(received) = woken_by {
             self.stage.stages.record(Stage::ReceiveToDecision, now.saturating_sub(received));
         }
-        self.stage.dispatcher.dispatch(&transitions);
-        self.stage.history.keep_pending(&unit.rule.name, &entry.active);
+        let active = entry.active.iter().map(|transition| transition.violation.as_str());
+        self.stage.dispatcher.dispatch(&unit.rule.name, &transitions, changes, active, at);
         self.stage.board.publish(entry);
         let slot = &mut self.slots[slot];
         slot.unit = Some(unit);
@@ -224,6 +283,7 @@ impl Running {
         self.join_evaluations().await;
         let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);
         let mut known: HashMap<String, Unit> = at_rest.map(|unit| (unit.rule.name.clone(), unit)).collect();
+        let mut remembered = std::mem::take(&mut self.stage.memory.states);
         let now = self.stage.clock.monotonic();
         let mut entries = Vec::new();
         for (group, rule) in rules.rules() {
@@ -232,7 +292,7 @@ impl Running {
                 Some(unit) if unit.state.fits(&rule) => unit.state,
                 changed => {
                     self.retire(changed);
-                    RuleState::new(&rule)
+                    self.resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule))
                 }
             };
             let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
@@ -247,14 +307,36 @@ impl Running {
         }
         self.stage.board.replace(entries);
         known.into_values().for_each(|gone| self.retire(Some(gone)));
+        remembered.into_iter().for_each(|gone| self.retire_remembered(gone));
         tracing::info!(rules = self.slots.len(), "rules in force");
+    }
+
+    /// The state that the process before left of this rule.
+    fn resume(&self, rule: &Rule, remembered: &mut Vec<Recovered>) -> Option<RuleState> {
+        let place = remembered.iter().position(|state| state.fits(rule))?;
+        let mut state = remembered.swap_remove(place).resume(rule).ok()?;
+        state.hold(self.stage.steady.read().steady.plus(self.stage.memory.hold));
+        Some(state)
     }
 
     /// A rule that is gone or means something else now: what it fired is resolved, for nobody would ever say so otherwise.
     fn retire(&self, unit: Option<Unit>) {
         if let Some(Unit { rule, state, .. }) = unit {
-            self.stage.dispatcher.dispatch(&state.retire(&rule, self.stage.clock.now()));
-            self.stage.history.keep_pending(&rule.name, &[]);
+            let at = self.stage.steady.read();
+            let transitions = state.retire(&rule, at.now);
+            self.end(&rule.name, &transitions, state.forget(), at);
         }
+    }
+
+    /// The same of a rule that went while no process was there.
+    fn retire_remembered(&self, gone: Recovered) {
+        let at = self.stage.steady.read();
+        let rule = gone.rule().to_owned();
+        let (transitions, changes) = gone.retire(at.now);
+        self.end(&rule, &transitions, changes, at);
+    }
+
+    fn end(&self, rule: &str, transitions: &[Transition], changes: Changes, at: Reading) {
+        self.stage.dispatcher.dispatch(rule, transitions, changes, [], at);
     }
 }

@@ -1,22 +1,27 @@
 //! One history file: its name, its index, its end.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::UNIX_EPOCH;
 
+use flyball_log::Storage;
 use flyball_model::{MetricRef, RowKind};
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::error::StoreError;
+use crate::ordinals::Ordinals;
 use crate::range::TimeRange;
 
 /// The key of the index among the Parquet metadata.
 const INDEX_KEY: &str = "flyball.index";
 const VERSION_KEY: &str = "flyball.version";
-const VERSION: u32 = 1;
+/// 1: no ordinals. 2: ordinals.
+const VERSION: u32 = 2;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +66,10 @@ impl From<MetricRows> for (u32, u32, i64, i64) {
     }
 }
 
+/// Ordinals that a file holds: the metric's number (0 in a file of records, whose ordinals are those of the kind), the first, and the one
+/// after the last.
+pub(crate) type HeldRange = (u32, u64, u64);
+
 /// What a file says of itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Index {
@@ -71,9 +80,31 @@ pub(crate) struct Index {
     pub(crate) series_end: u32,
     /// Sorted by metric; empty in a file that is not sorted by metric.
     pub(crate) metrics: Vec<MetricRows>,
+    /// Which ordinals are in the file; rising. A file of version 1 has none: there was no log then whose replay could ask.
+    #[serde(default)]
+    pub(crate) ordinals: Vec<HeldRange>,
 }
 
 impl Index {
+    /// Of a file with nothing in it.
+    pub(crate) const EMPTY: Index =
+        Index { from: i64::MAX, to: i64::MIN, rows: 0, series_end: 0, metrics: Vec::new(), ordinals: Vec::new() };
+
+    /// Notes which ordinals of a metric are in the file, or of the kind; metrics come rising.
+    pub(crate) fn note_ordinals(&mut self, metric: MetricRef, ordinals: &Ordinals) {
+        self.ordinals.extend(ordinals.ranges().map(|range| (metric.0, range.from, range.to)));
+    }
+
+    /// Whether the ordinals can be what this process would have written.
+    fn has_good_ordinals(&self, kind: Kind) -> bool {
+        let is_of_the_file = |metric: u32| match kind {
+            Kind::Points => self.metrics.binary_search_by_key(&MetricRef(metric), |rows| rows.metric).is_ok(),
+            Kind::Rows(_) => metric == 0,
+        };
+        self.ordinals.iter().all(|range| range.1 < range.2 && is_of_the_file(range.0))
+            && self.ordinals.is_sorted_by(|a, b| a.0 < b.0 || (a.0 == b.0 && a.2 < b.1))
+    }
+
     /// The index as Parquet metadata.
     pub(crate) fn to_metadata(&self) -> Vec<KeyValue> {
         let index = serde_json::to_string(self).expect("numbers always have a JSON form");
@@ -91,12 +122,18 @@ pub(crate) struct HistoryFile {
     pub(crate) bytes: u64,
     pub(crate) series_end: u32,
     pub(crate) metrics: Box<[MetricRows]>,
+    /// When it was written by the clock of the file system, in nanoseconds since the epoch; far in the future where that is not known.
+    pub(crate) written: i64,
+    storage: Arc<dyn Storage>,
     doomed: AtomicBool,
 }
 
 impl HistoryFile {
-    pub(crate) fn new(path: PathBuf, number: u64, bytes: u64, index: Index) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, path: PathBuf, number: u64, bytes: u64, index: Index) -> Self {
+        let written = fs::metadata(&path).ok().and_then(|metadata| written(&metadata)).unwrap_or(i64::MAX);
         Self {
+            written,
+            storage,
             path,
             number,
             times: TimeRange { from: index.from, to: index.to },
@@ -108,8 +145,13 @@ impl HistoryFile {
         }
     }
 
-    /// Reads a file's index.
-    pub(crate) fn load(path: PathBuf, kind: Kind, number: u64) -> Result<Self, StoreError> {
+    /// Reads a file's index; tells also which ordinals are in the file (see [`Index::ordinals`]).
+    pub(crate) fn load(
+        storage: Arc<dyn Storage>,
+        path: PathBuf,
+        kind: Kind,
+        number: u64,
+    ) -> Result<(Self, Vec<HeldRange>), StoreError> {
         let file = File::open(&path).map_err(StoreError::io("open", &path))?;
         let bytes = file.metadata().map_err(StoreError::io("read", &path))?.len();
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(StoreError::parquet(&path))?;
@@ -126,15 +168,17 @@ impl HistoryFile {
             return Err(StoreError::NewerFormat { path, found, known: VERSION });
         }
         let index = value(INDEX_KEY).and_then(|index| serde_json::from_str::<Index>(index).ok());
-        let index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
+        let mut index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
         let rows_of_metrics = index.metrics.last().map_or(0, |last| u64::from(last.end));
         let fits = index.rows == u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default()
             && (!kind.is_by_metric() || rows_of_metrics == index.rows)
-            && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end);
+            && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end)
+            && index.has_good_ordinals(kind);
         if !fits {
             return Err(corrupt("its index does not fit its rows"));
         }
-        Ok(Self::new(path, number, bytes, index))
+        let ordinals = std::mem::take(&mut index.ordinals);
+        Ok((Self::new(storage, path, number, bytes, index), ordinals))
     }
 
     /// The rows that may be of these metrics (sorted) and times.
@@ -171,12 +215,17 @@ impl HistoryFile {
 impl Drop for HistoryFile {
     fn drop(&mut self) {
         if *self.doomed.get_mut()
-            && let Err(error) = fs::remove_file(&self.path)
+            && let Err(error) = self.storage.remove(&self.path)
         {
             // It is found again, and expired again, when the folder is next opened.
             warn!(path = %self.path.display(), %error, "expired history file not removed");
         }
     }
+}
+
+fn written(metadata: &Metadata) -> Option<i64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_nanos()).ok()
 }
 
 /// `points-N.parquet`, `logs-N.parquet`, …

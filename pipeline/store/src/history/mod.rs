@@ -9,40 +9,52 @@ pub(crate) mod file;
 mod order;
 pub(crate) mod read;
 pub(crate) mod rows;
+mod sink;
 pub(crate) mod write;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use file::{HistoryFile, Kind};
-use flyball_model::RowKind;
+use flyball_model::{MetricRef, RowKind, UnixNanos};
+use hashbrown::HashMap;
 
 use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::options::RETRIES_WITHIN;
+use crate::ordinals::{OrdinalRange, Ordinals};
+use crate::range::TimeRange;
 
 /// All files of the history, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) points: Vec<Arc<HistoryFile>>,
     rows: [Vec<Arc<HistoryFile>>; RowKind::ALL.len()],
+    /// Points files with this number or a higher one are young, see [`RETRIES_WITHIN`].
+    young_from: u64,
 }
 
 impl History {
-    /// Reads the index of every file in the folder.
+    /// Reads the index of every file in the folder; tells also which ordinals they hold together.
     ///
     /// # Errors
     /// When a file can't be read, or is of a newer format.
-    pub(crate) fn load(dir: &Path) -> Result<Self, StoreError> {
-        let mut history = Self::default();
-        for entry in std::fs::read_dir(dir).map_err(StoreError::io("read", dir))? {
-            let path = entry.map_err(StoreError::io("read", dir))?.path();
+    pub(crate) fn load(folder: &Folder) -> Result<(Self, Held), StoreError> {
+        let (mut history, mut held) = (Self::default(), Held::default());
+        for path in folder.list()? {
             let Some((kind, number)) = file::parse_name(&path) else { continue };
-            let file = Arc::new(HistoryFile::load(path, kind, number)?);
-            history.of_mut(kind).push(file);
+            let (file, ordinals) = HistoryFile::load(Arc::clone(&folder.storage), path, kind, number)?;
+            for (metric, from, to) in ordinals {
+                held.of_mut(kind, MetricRef(metric)).add(OrdinalRange { from, to });
+            }
+            history.of_mut(kind).push(Arc::new(file));
         }
         for files in history.all_mut() {
             files.sort_by_key(|file| file.number);
         }
-        Ok(history)
+        // The present is not known here, but it is not before the newest file.
+        let newest = history.points.iter().map(|file| file.written).filter(|&written| written < i64::MAX).max();
+        history.age(UnixNanos(newest.unwrap_or(i64::MIN)));
+        Ok((history, held))
     }
 
     pub(crate) fn of_mut(&mut self, kind: Kind) -> &mut Vec<Arc<HistoryFile>> {
@@ -65,15 +77,60 @@ impl History {
         std::iter::once(&mut self.points).chain(&mut self.rows)
     }
 
-    /// Takes out the files whose newest point is older than `oldest`; each is deleted when its last reader is done.
-    pub(crate) fn expire(&mut self, oldest: i64) -> usize {
-        let mut expired = 0;
+    /// Takes out the files whose newest point is older than `oldest`; each is removed when its last reader, the caller among them,
+    /// is done.
+    pub(crate) fn expire(&mut self, oldest: i64) -> Vec<Arc<HistoryFile>> {
+        let mut expired = Vec::new();
         for files in self.all_mut() {
-            for file in files.extract_if(.., |file| file.times.to < oldest) {
-                file.doom();
-                expired += 1;
-            }
+            expired.extend(files.extract_if(.., |file| file.times.to < oldest));
         }
+        expired.iter().for_each(|file| file.doom());
         expired
+    }
+
+    /// Finds out which files are not young any more.
+    pub(crate) fn age(&mut self, now: UnixNanos) {
+        let oldest = now.minus(RETRIES_WITHIN).0;
+        while let Some(file) = self.young_since(0).first()
+            && file.written < oldest
+        {
+            self.young_from = file.number + 1;
+        }
+    }
+
+    /// Whether files with a number below this one are all old.
+    pub(crate) fn is_old_before(&self, number: u64) -> bool {
+        self.young_since(0).first().is_none_or(|file| file.number >= number)
+    }
+
+    /// The points files that are young and have this number or a higher one.
+    pub(crate) fn young_since(&self, number: u64) -> &[Arc<HistoryFile>] {
+        let from = number.max(self.young_from);
+        &self.points[self.points.partition_point(|file| file.number < from)..]
+    }
+
+    /// Whether a young file has points of a metric and times.
+    pub(crate) fn may_have(&self, metric: MetricRef, times: TimeRange) -> bool {
+        let has = |file: &Arc<HistoryFile>| {
+            file.times.overlaps(times) && file.times_of(metric).is_some_and(|of_metric| of_metric.overlaps(times))
+        };
+        self.young_since(0).iter().any(has)
+    }
+}
+
+/// Which ordinals the history holds, or a replay has taken back.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) points: HashMap<MetricRef, Ordinals>,
+    pub(crate) rows: [Ordinals; RowKind::ALL.len()],
+}
+
+impl Held {
+    /// Those of a metric's points, or of a kind of records.
+    pub(crate) fn of_mut(&mut self, kind: Kind, metric: MetricRef) -> &mut Ordinals {
+        match kind {
+            Kind::Points => self.points.entry(metric).or_default(),
+            Kind::Rows(kind) => &mut self.rows[kind as usize],
+        }
     }
 }

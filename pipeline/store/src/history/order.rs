@@ -92,6 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hot::arrival::Arrival;
 
     fn check(chunks: &[Vec<(u32, i64)>]) {
         let mut number = 0.0;
@@ -104,7 +105,7 @@ mod tests {
                 expected.push((series, time, number));
                 number += 1.0;
             }
-            made.push(columns.seal());
+            made.push(columns.seal(Arrival::default()));
         }
         expected.sort_by_key(|row| (row.0, row.1));
         let sorted = sorted(made.iter().map(|chunk| &**chunk));

@@ -1,6 +1,5 @@
 //! Writing a points file.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,8 +16,10 @@ use parquet::schema::types::ColumnPath;
 
 use super::file::{HistoryFile, Index, Kind, MetricRows, name};
 use super::order;
+use super::sink::FileSink;
 use crate::error::StoreError;
-use crate::folder;
+use crate::folder::Folder;
+use crate::hot::arrival::Arrival;
 use crate::hot::chunk::{Chunk, Points};
 use crate::range::TimeRange;
 
@@ -34,9 +35,9 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// The file has its name, and is synced, when this returns.
 ///
 /// # Errors
-/// When the disk says no; then no file of that name exists.
+/// When the disk says no; a file of that name may be there then.
 pub(crate) fn write_points(
-    dir: &Path,
+    folder: &Folder,
     number: u64,
     chunks: &[(MetricRef, Arc<Chunk>)],
 ) -> Result<HistoryFile, StoreError> {
@@ -52,8 +53,8 @@ pub(crate) fn write_points(
         .set_column_encoding(column("series"), Encoding::DELTA_BINARY_PACKED)
         .set_column_encoding(column("time"), Encoding::DELTA_BINARY_PACKED)
         .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT);
-    write_file(dir, Kind::Points, number, &schema, properties, |writer, path| {
-        let mut index = Index { from: i64::MAX, to: i64::MIN, rows: 0, series_end: 0, metrics: Vec::new() };
+    write_file(folder, Kind::Points, number, &schema, properties, |writer, path| {
+        let mut index = Index::EMPTY;
         for of_metric in chunks.chunk_by(|a, b| a.0 == b.0) {
             let metric = of_metric[0].0;
             let times = of_metric.iter().fold(TimeRange::EMPTY, |times, (_, chunk)| times.hull(chunk.times));
@@ -66,6 +67,9 @@ pub(crate) fn write_points(
             }
             let end = u32::try_from(index.rows).expect("a memory budget's worth of points is below 2^32");
             index.metrics.push(MetricRows { metric, end, times });
+            let mut arrival = Arrival::default();
+            of_metric.iter().for_each(|(_, chunk)| arrival.add_all(&chunk.arrival));
+            index.note_ordinals(metric, &arrival.ordinals);
             index.from = index.from.min(times.from);
             index.to = index.to.max(times.to);
         }
@@ -117,30 +121,33 @@ pub(super) fn properties() -> WriterPropertiesBuilder {
 }
 
 /// Writes under a temporary name, syncs, and only then gives the file its name.
+///
+/// # Errors
+/// When the disk says no; a file of either name may be there then.
 pub(super) fn write_file(
-    dir: &Path,
+    folder: &Folder,
     kind: Kind,
     number: u64,
     schema: &SchemaRef,
     properties: WriterPropertiesBuilder,
-    fill: impl FnOnce(&mut ArrowWriter<File>, &Path) -> Result<Index, StoreError>,
+    fill: impl FnOnce(&mut ArrowWriter<FileSink>, &Path) -> Result<Index, StoreError>,
 ) -> Result<HistoryFile, StoreError> {
-    let path = dir.join(name(kind, number));
+    let path = folder.path.join(name(kind, number));
     let temporary = path.with_extension("tmp");
+    let file = folder.storage.create(&temporary).map_err(StoreError::io("create", &temporary))?;
+    let (sink, refusal) = FileSink::new(file);
     let write = || {
-        let file = File::create(&temporary).map_err(StoreError::io("create", &temporary))?;
-        let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties.build()))
+        let mut writer = ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties.build()))
             .map_err(StoreError::parquet(&temporary))?;
         let index = fill(&mut writer, &temporary)?;
         index.to_metadata().into_iter().for_each(|entry| writer.append_key_value_metadata(entry));
-        let file = writer.into_inner().map_err(StoreError::parquet(&temporary))?;
-        file.sync_all().map_err(StoreError::io("sync", &temporary))?;
-        let bytes = file.metadata().map_err(StoreError::io("read", &temporary))?.len();
-        folder::rename(&temporary, &path)?;
-        Ok(HistoryFile::new(path, number, bytes, index))
+        Ok((writer.into_inner().map_err(StoreError::parquet(&temporary))?, index))
     };
-    write().inspect_err(|_| {
-        // The error that is returned matters; a file that stays behind is removed at the next start.
-        let _ = std::fs::remove_file(&temporary);
-    })
+    let (mut sink, index) = write().map_err(|error| match refusal.take() {
+        Some(refused) => StoreError::io("write", &temporary)(refused),
+        None => error,
+    })?;
+    let bytes = sink.sync().map_err(StoreError::io("sync", &temporary))?;
+    folder.rename(&temporary, &path)?;
+    Ok(HistoryFile::new(Arc::clone(&folder.storage), path, number, bytes, index))
 }

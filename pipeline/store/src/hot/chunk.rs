@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::buffer::ScalarBuffer;
 
+use super::arrival::Arrival;
 use crate::options::{CHUNK_POINTS_MAX, HEAD_POINTS_MIN};
 use crate::range::{SeriesFilter, TimeRange};
 
@@ -32,11 +33,12 @@ impl Points {
     }
 }
 
-/// Sealed points and the range of their times.
+/// Sealed points, the range of their times, and what of the log they are.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) points: Points,
     pub(crate) times: TimeRange,
+    pub(crate) arrival: Arrival,
 }
 
 impl Chunk {
@@ -99,11 +101,11 @@ impl Columns {
     }
 
     /// The sealed form, without spare room.
-    pub(crate) fn seal(mut self) -> Arc<Chunk> {
+    pub(crate) fn seal(mut self, arrival: Arrival) -> Arc<Chunk> {
         self.series.shrink_to_fit();
         self.time.shrink_to_fit();
         self.value.shrink_to_fit();
-        Arc::new(Chunk { times: TimeRange::of(&self.time), points: self.into_points() })
+        Arc::new(Chunk { times: TimeRange::of(&self.time), points: self.into_points(), arrival })
     }
 }
 

@@ -6,12 +6,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flyball_model::series::RegistryView;
-use flyball_model::{MetricRef, PointBatch, SeriesRef, UnixNanos};
+use flyball_log::Position;
+use flyball_model::{MetricRef, UnixNanos};
 use parking_lot::{Mutex, RwLock};
 
+use super::append::Group;
+use super::arrival::Arrival;
 use super::chunk::{Chunk, Columns, select};
+use super::duplicates::Candidates;
+use crate::appended::UNLOGGED;
 use crate::options::CHUNK_POINTS_MAX;
+use crate::ordinals::OrdinalRange;
 use crate::range::{SeriesFilter, TimeRange};
 
 /// The points of all metrics that are not in the history yet.
@@ -21,9 +26,11 @@ pub(crate) struct HotPoints {
     bytes: AtomicUsize,
 }
 
+/// The points of one metric.
 #[derive(Debug)]
-struct MetricPoints {
+pub(crate) struct MetricPoints {
     head: Columns,
+    head_arrival: Arrival,
     /// When maintenance first saw the head with points in it. Not a point's time: old points may arrive now.
     head_seen: Option<UnixNanos>,
     /// In the order of arrival.
@@ -31,42 +38,74 @@ struct MetricPoints {
     chunks_bytes: usize,
     /// The newest time ever, in memory or in the history.
     newest: i64,
+    /// The ordinal of the next point.
+    pub(super) next: u64,
+    /// What is not newer than this may be in a young history file that this process has not written; `i64::MIN` if there is none.
+    pub(super) floor: i64,
 }
 
 impl Default for MetricPoints {
     fn default() -> Self {
-        Self { head: Columns::default(), head_seen: None, chunks: Vec::new(), chunks_bytes: 0, newest: i64::MIN }
+        Self {
+            head: Columns::default(),
+            head_arrival: Arrival::default(),
+            head_seen: None,
+            chunks: Vec::new(),
+            chunks_bytes: 0,
+            newest: i64::MIN,
+            next: 0,
+            floor: i64::MIN,
+        }
     }
 }
 
+/// Series, times and values of some points.
+pub(crate) type Restored<'p> = (&'p [u32], &'p [i64], &'p [f64]);
+
 impl HotPoints {
-    /// Appends a batch and returns the metrics it touched, each once.
-    pub(crate) fn append(&self, view: &RegistryView<'_>, batch: &PointBatch) -> Vec<MetricRef> {
-        let (series, times, values) = (batch.series(), batch.times(), batch.values());
-        for (&series, &time) in series.iter().zip(times) {
-            view.touch(SeriesRef(series), time);
-        }
-        let runs = runs_by_metric(view, series);
-        if let Some(last) = runs.last() {
-            self.make_room(last.metric);
-        }
+    /// Does some work on the metrics of some groups (rising), under the lock of each.
+    pub(super) fn each(&self, groups: Vec<Group>, mut work: impl FnMut(Group, &mut MetricPoints)) {
+        let Some(last) = groups.last() else { return };
+        self.make_room(last.metric);
         let metrics = self.metrics.read();
-        let mut touched = Vec::new();
         let (mut before, mut after) = (0, 0);
-        for of_metric in runs.chunk_by(|a, b| a.metric == b.metric) {
-            let metric = of_metric[0].metric;
-            let mut points = metrics[metric.0 as usize].lock();
+        for group in groups {
+            let mut points = metrics[group.metric.0 as usize].lock();
             before += points.bytes();
-            for run in of_metric {
-                let run = run.start as usize..run.end as usize;
-                points.extend(&series[run.clone()], &times[run.clone()], &values[run]);
-            }
+            work(group, &mut points);
             after += points.bytes();
-            touched.push(metric);
         }
         drop(metrics);
         self.account(before, after);
-        touched
+    }
+
+    /// Takes points of a log record back, with their ordinals.
+    pub(crate) fn restore(&self, metric: MetricRef, columns: Restored<'_>, ordinal: u64, needs: Position) {
+        let (series, times, values) = columns;
+        self.with(metric, |points| points.extend_at(series, times, values, ordinal, needs));
+    }
+
+    /// The same, unless the metric's points before them are missing.
+    pub(crate) fn restore_next(&self, metric: MetricRef, columns: Restored<'_>, ordinal: u64, needs: Position) -> bool {
+        let (series, times, values) = columns;
+        self.with(metric, |points| {
+            let is_next = ordinal <= points.next;
+            if is_next {
+                points.extend_at(series, times, values, ordinal, needs);
+            }
+            is_next
+        })
+    }
+
+    /// The ordinal that the metric's next point gets.
+    pub(crate) fn next_ordinal(&self, metric: MetricRef) -> u64 {
+        self.metrics.read().get(metric.0 as usize).map_or(0, |points| points.lock().next)
+    }
+
+    /// The lowest position of the log that any point needs.
+    pub(crate) fn needed_from(&self) -> Position {
+        let metrics = self.metrics.read();
+        metrics.iter().map(|metric| metric.lock().needed_from()).min().unwrap_or(UNLOGGED)
     }
 
     /// Bytes held, unused room included.
@@ -85,9 +124,24 @@ impl HotPoints {
         (newest != i64::MIN).then_some(UnixNanos(newest))
     }
 
-    /// Notes what the history holds.
-    pub(crate) fn note_newest(&self, metric: MetricRef, newest: i64) {
-        self.with(metric, |points| points.newest = points.newest.max(newest));
+    /// Notes what the history holds, and whether in a young file.
+    pub(crate) fn note_newest(&self, metric: MetricRef, newest: i64, young: bool) {
+        self.with(metric, |points| {
+            points.newest = points.newest.max(newest);
+            if young {
+                points.floor = points.floor.max(newest);
+            }
+        });
+    }
+
+    /// Notes which ordinals the history holds.
+    pub(crate) fn note_ordinals(&self, metric: MetricRef, end: u64) {
+        self.with(metric, |points| points.next = points.next.max(end));
+    }
+
+    /// Notes that no history file is young but those that this process has written.
+    pub(crate) fn forget_floors(&self) {
+        self.metrics.read().iter().for_each(|metric| metric.lock().floor = i64::MIN);
     }
 
     /// What a query wants of one metric, in the order of arrival. Chunks are shared, the head's part is a copy.
@@ -104,7 +158,7 @@ impl HotPoints {
         let head = select(&points.head.series, &points.head.time, &points.head.value, wanted, range);
         drop(points);
         if head.len() > 0 {
-            into.push(head.seal());
+            into.push(head.seal(Arrival::default()));
         }
     }
 
@@ -123,8 +177,7 @@ impl HotPoints {
     pub(crate) fn seal(&self, which: Seal) {
         let metrics = self.metrics.read().len();
         for metric in 0..metrics {
-            let (before, after) = self.with(MetricRef(metric as u32), |points| points.seal_if(which));
-            self.account(before, after);
+            self.with(MetricRef(metric as u32), |points| points.seal_if(which));
         }
     }
 
@@ -140,21 +193,24 @@ impl HotPoints {
 
     /// Drops the first `count` chunks of a metric, which are in the history now.
     pub(crate) fn remove_oldest(&self, metric: MetricRef, count: usize) {
-        let (before, after) = self.with(metric, |points| {
+        self.with(metric, |points| {
             let removed: usize = points.chunks.drain(..count).map(|chunk| chunk.bytes()).sum();
             points.chunks_bytes -= removed;
         });
-        self.account(before, after);
     }
 
-    /// Works on one metric under its lock; returns its bytes before and after.
-    fn with(&self, metric: MetricRef, work: impl FnOnce(&mut MetricPoints)) -> (usize, usize) {
+    /// Works on one metric under its lock.
+    fn with<R>(&self, metric: MetricRef, work: impl FnOnce(&mut MetricPoints) -> R) -> R {
         self.make_room(metric);
-        let points = Arc::clone(&self.metrics.read()[metric.0 as usize]);
-        let mut points = points.lock();
+        let metrics = self.metrics.read();
+        let mut points = metrics[metric.0 as usize].lock();
         let before = points.bytes();
-        work(&mut points);
-        (before, points.bytes())
+        let done = work(&mut points);
+        let after = points.bytes();
+        drop(points);
+        drop(metrics);
+        self.account(before, after);
+        done
     }
 
     /// Makes the metrics up to this one.
@@ -176,31 +232,6 @@ impl HotPoints {
     }
 }
 
-/// Successive points of a batch that belong to one metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Run {
-    metric: MetricRef,
-    start: u32,
-    end: u32,
-}
-
-/// A batch as runs, sorted by metric and within a metric by place. Senders list a metric's series together, so that there
-/// are far fewer runs than points.
-fn runs_by_metric(view: &RegistryView<'_>, series: &[u32]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (place, &series) in (0..).zip(series) {
-        let metric = view.metric_of(SeriesRef(series));
-        match runs.last_mut() {
-            Some(run) if run.metric == metric => run.end = place + 1,
-            _ => runs.push(Run { metric, start: place, end: place + 1 }),
-        }
-    }
-    if !runs.is_sorted() {
-        runs.sort_unstable();
-    }
-    runs
-}
-
 /// Which heads to close.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Seal {
@@ -213,18 +244,54 @@ pub(crate) enum Seal {
         /// The time of this maintenance.
         now: UnixNanos,
     },
+    /// Heads that need the log from before a position.
+    Needing(Position),
 }
 
 impl MetricPoints {
-    fn extend(&mut self, mut series: &[u32], mut times: &[i64], mut values: &[f64]) {
+    /// Adds points with the next ordinals.
+    pub(super) fn extend(&mut self, series: &[u32], times: &[i64], values: &[f64], needs: Position) {
+        self.extend_at(series, times, values, self.next, needs);
+    }
+
+    /// Adds points with these ordinals.
+    fn extend_at(
+        &mut self,
+        mut series: &[u32],
+        mut times: &[i64],
+        mut values: &[f64],
+        mut ordinal: u64,
+        needs: Position,
+    ) {
         self.newest = times.iter().fold(self.newest, |newest, &time| newest.max(time));
         while !series.is_empty() {
             let fits = series.len().min(CHUNK_POINTS_MAX - self.head.len());
             self.head.grow(fits);
             self.head.extend(&series[..fits], &times[..fits], &values[..fits]);
+            let end = ordinal + fits as u64;
+            self.head_arrival.add(OrdinalRange { from: ordinal, to: end }, needs);
+            ordinal = end;
             (series, times, values) = (&series[fits..], &times[fits..], &values[fits..]);
             self.seal_full();
         }
+        self.next = self.next.max(ordinal);
+    }
+
+    /// Looks for candidates, the newest chunk first: what is sent twice was mostly sent a moment ago.
+    pub(super) fn look_for(&self, candidates: &mut Candidates<'_>) {
+        candidates.look_among(&self.head.series, &self.head.time, &self.head.value);
+        for chunk in self.chunks.iter().rev() {
+            if candidates.is_empty() {
+                return;
+            }
+            if chunk.times.overlaps(candidates.times()) {
+                candidates.look_among_points(&chunk.points);
+            }
+        }
+    }
+
+    fn needed_from(&self) -> Position {
+        self.chunks.iter().fold(self.head_arrival.needs, |needs, chunk| needs.min(chunk.arrival.needs))
     }
 
     fn seal_full(&mut self) {
@@ -236,7 +303,8 @@ impl MetricPoints {
     fn seal(&mut self) {
         self.head_seen = None;
         if self.head.len() > 0 {
-            let chunk = std::mem::take(&mut self.head).seal();
+            let arrival = std::mem::take(&mut self.head_arrival);
+            let chunk = std::mem::take(&mut self.head).seal(arrival);
             self.chunks_bytes += chunk.bytes();
             self.chunks.push(chunk);
         }
@@ -245,6 +313,8 @@ impl MetricPoints {
     fn seal_if(&mut self, which: Seal) {
         match which {
             Seal::All => self.seal(),
+            Seal::Needing(position) if self.head_arrival.needs < position => self.seal(),
+            Seal::Needing(_) => {}
             Seal::SeenBefore { seen, now } => match self.head_seen {
                 Some(first) if first <= seen => self.seal(),
                 None if self.head.len() > 0 => self.head_seen = Some(now),

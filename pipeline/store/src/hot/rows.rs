@@ -1,7 +1,8 @@
 //! Recent records that are more than a number: log records, spans, histograms, exemplars, texts.
 //!
 //! Senders bring records in batches of any size. A large batch is a chunk as it came, without a copy; small ones, each of
-//! which holds kilobytes of unused room, wait until they make a chunk worth keeping and are joined then.
+//! which holds kilobytes of unused room, wait until they make a chunk worth keeping, or until a large one comes, and are joined
+//! then: chunks stand in the order of arrival.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +11,16 @@ use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use arrow::error::ArrowError;
+use flyball_log::Position;
 use flyball_model::series::RegistryView;
 use flyball_model::{MetricRef, RowKind, Rows, SeriesRef, UnixNanos};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use super::arrival::Arrival;
+use crate::appended::{AppendedRows, UNLOGGED};
 use crate::options::{ROW_CHUNK_BYTES, ROW_CHUNK_ROWS, ROW_PENDING_BATCHES_MAX, ROW_PENDING_BYTES, ROW_PENDING_ROWS};
+use crate::ordinals::OrdinalRange;
 use crate::range::TimeRange;
 
 /// The stored column with the number of a record's series.
@@ -32,12 +37,13 @@ pub(crate) struct RowChunk {
     /// The metrics whose series are in it, sorted.
     metrics: Box<[MetricRef]>,
     bytes: usize,
+    pub(crate) arrival: Arrival,
 }
 
 impl RowChunk {
-    fn new(kind: RowKind, batch: RecordBatch, metrics: impl Into<Box<[MetricRef]>>) -> Arc<Self> {
+    fn new(kind: RowKind, batch: RecordBatch, metrics: impl Into<Box<[MetricRef]>>, arrival: Arrival) -> Self {
         let (times, bytes) = (TimeRange::of(times(&batch)), batch.get_array_memory_size());
-        Arc::new(Self { kind, times, metrics: metrics.into(), bytes, batch })
+        Self { kind, times, metrics: metrics.into(), bytes, batch, arrival }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -69,13 +75,24 @@ struct OfKind {
     pending_rows: usize,
     pending_bytes: usize,
     chunks: Vec<Arc<RowChunk>>,
+    /// The ordinal of the next record.
+    next: u64,
 }
 
 impl HotRows {
-    /// Appends a batch and returns the metrics whose series are in it, each once, sorted.
-    pub(crate) fn append(&self, view: &RegistryView<'_>, rows: Rows) -> Vec<MetricRef> {
+    /// Appends a batch with the next ordinals.
+    pub(crate) fn append(&self, view: &RegistryView<'_>, rows: Rows, needs: Position) -> AppendedRows {
+        self.put(view, rows, None, needs)
+    }
+
+    /// Takes records of a log record back, with their ordinals.
+    pub(crate) fn restore(&self, view: &RegistryView<'_>, rows: Rows, ordinal: u64, needs: Position) {
+        self.put(view, rows, Some(ordinal), needs);
+    }
+
+    fn put(&self, view: &RegistryView<'_>, rows: Rows, ordinal: Option<u64>, needs: Position) -> AppendedRows {
         if rows.is_empty() {
-            return Vec::new();
+            return AppendedRows::default();
         }
         let (kind, batch) = (rows.kind(), rows.batch());
         // An exemplar's time is no point's.
@@ -90,24 +107,50 @@ impl HotRows {
             }
         }
         newest.dedup_by_key(|(metric, _)| *metric);
-        let metrics: Vec<_> = newest.into_iter().map(|(metric, _)| metric).collect();
-        let chunk = RowChunk::new(kind, batch.clone(), metrics.as_slice());
+        let touched: Vec<_> = newest.into_iter().map(|(metric, _)| metric).collect();
+        let chunk = RowChunk::new(kind, batch.clone(), touched.as_slice(), Arrival::default());
         let mut of_kind = self.kinds[kind as usize].lock();
+        let ordinal = ordinal.unwrap_or(of_kind.next);
+        self.place(&mut of_kind, chunk, ordinal, needs);
+        AppendedRows { touched, ordinal }
+    }
+
+    fn place(&self, of_kind: &mut OfKind, mut chunk: RowChunk, ordinal: u64, needs: Position) {
+        let end = ordinal + chunk.rows() as u64;
+        chunk.arrival.add(OrdinalRange { from: ordinal, to: end }, needs);
+        of_kind.next = of_kind.next.max(end);
         self.bytes.fetch_add(chunk.bytes, Ordering::Relaxed);
         if chunk.rows() >= ROW_CHUNK_ROWS || chunk.bytes >= ROW_CHUNK_BYTES {
-            of_kind.chunks.push(chunk);
-            return metrics;
+            self.join_pending(of_kind);
+            of_kind.chunks.push(Arc::new(chunk));
+            return;
         }
         of_kind.pending_rows += chunk.rows();
         of_kind.pending_bytes += chunk.bytes;
-        of_kind.pending.push(chunk);
+        of_kind.pending.push(Arc::new(chunk));
         if of_kind.pending_rows >= ROW_PENDING_ROWS
             || of_kind.pending_bytes >= ROW_PENDING_BYTES
             || of_kind.pending.len() >= ROW_PENDING_BATCHES_MAX
         {
-            self.join_pending(&mut of_kind);
+            self.join_pending(of_kind);
         }
-        metrics
+    }
+
+    /// The ordinal that the kind's next record gets.
+    pub(crate) fn next_ordinal(&self, kind: RowKind) -> u64 {
+        self.kinds[kind as usize].lock().next
+    }
+
+    /// Notes which ordinals the history holds.
+    pub(crate) fn note_ordinals(&self, kind: RowKind, end: u64) {
+        let mut of_kind = self.kinds[kind as usize].lock();
+        of_kind.next = of_kind.next.max(end);
+    }
+
+    /// The lowest position of the log that any record needs.
+    pub(crate) fn needed_from(&self) -> Position {
+        let of_kind = |of_kind: &Mutex<OfKind>| of_kind.lock().all().map(|chunk| chunk.arrival.needs).min();
+        self.kinds.iter().filter_map(of_kind).min().unwrap_or(UNLOGGED)
     }
 
     /// Bytes held, unused room included.
@@ -160,10 +203,12 @@ impl HotRows {
         let mut metrics: Vec<_> = of_kind.pending.iter().flat_map(|chunk| chunk.metrics.iter().copied()).collect();
         metrics.sort_unstable();
         metrics.dedup();
-        let chunk = RowChunk::new(kind, joined, metrics);
+        let mut arrival = Arrival::default();
+        of_kind.pending.iter().for_each(|chunk| arrival.add_all(&chunk.arrival));
+        let chunk = RowChunk::new(kind, joined, metrics, arrival);
         self.bytes.fetch_add(chunk.bytes, Ordering::Relaxed);
         self.bytes.fetch_sub(of_kind.pending_bytes, Ordering::Relaxed);
-        of_kind.chunks.push(chunk);
+        of_kind.chunks.push(Arc::new(chunk));
         of_kind.pending.clear();
         (of_kind.pending_rows, of_kind.pending_bytes) = (0, 0);
     }

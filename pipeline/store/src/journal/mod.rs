@@ -1,7 +1,8 @@
 //! The series journal: which number is which metric and which label set.
 //!
 //! History files hold series as numbers, so the numbers must outlive the process. The journal is one append-only file,
-//! `series.journal`, synced before any history file that uses a new number gets its name.
+//! `series.journal`, synced before any history file that uses a new number gets its name, and before any log record that
+//! does is.
 //!
 //! ```text
 //! file    := magic "flybser\n" · version u32 · frame*

@@ -1,9 +1,9 @@
 //! Rebuilding the registry from the journal.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use flyball_log::StoredFile;
 use flyball_model::series::is_stream_table;
 use flyball_model::{MetricInfo, MetricRef, SeriesRegistry, Shape};
 
@@ -22,7 +22,7 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// When the file can't be read, is of a newer format, or is damaged elsewhere than at its torn tail.
-pub(crate) fn load(file: &mut File, path: &Path, cap: usize) -> Result<Loaded, StoreError> {
+pub(crate) fn load(file: &dyn StoredFile, path: &Path, cap: usize) -> Result<Loaded, StoreError> {
     check_header(file, path)?;
     let mut series = 0;
     let end = each_frame(file, path, |body| {
@@ -85,10 +85,9 @@ fn shape(name: &str, info: &MetricInfo) -> Shape {
     info.shape.unwrap_or(unsaid)
 }
 
-fn check_header(file: &mut File, path: &Path) -> Result<(), StoreError> {
+fn check_header(file: &dyn StoredFile, path: &Path) -> Result<(), StoreError> {
     let mut header = [0; FILE_HEADER_BYTES];
-    file.rewind().map_err(StoreError::io("read", path))?;
-    file.read_exact(&mut header).map_err(StoreError::io("read", path))?;
+    ReadFrom { file, offset: 0 }.read_exact(&mut header).map_err(StoreError::io("read", path))?;
     let (magic, version) = header.split_at(MAGIC.len());
     if magic != MAGIC {
         return Err(StoreError::Corrupt {
@@ -104,20 +103,32 @@ fn check_header(file: &mut File, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A file from a place on.
+struct ReadFrom<'f> {
+    file: &'f dyn StoredFile,
+    offset: u64,
+}
+
+impl Read for ReadFrom<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
 /// Calls `each` with the body of every good frame; returns where the last one ends.
 fn each_frame(
-    file: &mut File,
+    file: &dyn StoredFile,
     path: &Path,
     mut each: impl FnMut(&[u8]) -> Result<(), String>,
 ) -> Result<u64, StoreError> {
-    let length = file.metadata().map_err(StoreError::io("read", path))?.len();
+    let length = file.len().map_err(StoreError::io("read", path))?;
     let mut offset = FILE_HEADER_BYTES as u64;
-    file.seek(SeekFrom::Start(offset)).map_err(StoreError::io("read", path))?;
-    let mut reader = BufReader::new(&mut *file);
+    let mut reader = BufReader::new(ReadFrom { file, offset });
     let mut body = Vec::new();
     while offset < length {
         if !read_frame(&mut reader, length - offset, &mut body).map_err(StoreError::io("read", path))? {
-            drop(reader);
             check_torn(file, path, offset, length)?;
             return Ok(offset);
         }
@@ -132,7 +143,7 @@ fn each_frame(
 }
 
 /// Reads a frame's body; false when the frame is damaged or cut off.
-fn read_frame(reader: &mut impl Read, left: u64, body: &mut Vec<u8>) -> std::io::Result<bool> {
+fn read_frame(reader: &mut impl Read, left: u64, body: &mut Vec<u8>) -> io::Result<bool> {
     let mut header = [0; FRAME_HEADER_BYTES];
     if left < FRAME_HEADER_BYTES as u64 {
         return Ok(false);
@@ -148,7 +159,7 @@ fn read_frame(reader: &mut impl Read, left: u64, body: &mut Vec<u8>) -> std::io:
 }
 
 /// A frame at `bad` is damaged: fine at the end of the file, an error before it.
-fn check_torn(file: &mut File, path: &Path, bad: u64, length: u64) -> Result<(), StoreError> {
+fn check_torn(file: &dyn StoredFile, path: &Path, bad: u64, length: u64) -> Result<(), StoreError> {
     let corrupt = |detail: &str| StoreError::Corrupt {
         path: path.to_owned(),
         offset: bad,
@@ -159,8 +170,7 @@ fn check_torn(file: &mut File, path: &Path, bad: u64, length: u64) -> Result<(),
         return Err(corrupt("a bad checksum, and much data behind it"));
     }
     let mut tail = Vec::new();
-    file.seek(SeekFrom::Start(bad)).map_err(StoreError::io("read", path))?;
-    file.read_to_end(&mut tail).map_err(StoreError::io("read", path))?;
+    ReadFrom { file, offset: bad }.read_to_end(&mut tail).map_err(StoreError::io("read", path))?;
     for start in 1..tail.len() {
         let frame = &tail[start..];
         if let Some((header, rest)) = frame.split_first_chunk()

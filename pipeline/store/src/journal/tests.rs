@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use flyball_log::Disk;
 use flyball_model::series::LOGS;
 use flyball_model::{Kind, MetricInfo, SeriesRegistry, Shape, Temporality, UnixNanos};
 use proptest::prelude::*;
@@ -10,6 +12,7 @@ use proptest::prelude::*;
 use super::writer::Journal;
 use super::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES};
 use crate::StoreError;
+use crate::folder::Folder;
 use crate::testing::folder;
 
 fn fill(registry: &SeriesRegistry, numbers: std::ops::Range<usize>) {
@@ -22,7 +25,11 @@ fn fill(registry: &SeriesRegistry, numbers: std::ops::Range<usize>) {
 }
 
 fn open(dir: &Path) -> Result<(Journal, SeriesRegistry), StoreError> {
-    Journal::open(dir, 1000)
+    open_with(dir, 1000)
+}
+
+fn open_with(dir: &Path, cap: usize) -> Result<(Journal, SeriesRegistry), StoreError> {
+    Journal::open(&Folder { path: dir.to_owned(), storage: Arc::new(Disk) }, cap)
 }
 
 /// A journal of two frames, with 3 and 2 series; returns the length after each.
@@ -163,14 +170,14 @@ fn a_newer_format_is_refused_with_its_number() {
 fn what_was_written_is_taken_back_even_when_the_cap_is_lower_now() {
     let dir = folder();
     two_frames(dir.path());
-    let (_, registry) = Journal::open(dir.path(), 2).expect("a good journal");
+    let (_, registry) = open_with(dir.path(), 2).expect("a good journal");
     assert_eq!((registry.len(), registry.cap()), (5, 5));
 }
 
 #[test]
 fn many_series_are_written_in_frames_of_bounded_size() {
     let dir = folder();
-    let (mut journal, registry) = Journal::open(dir.path(), 100_000).expect("an empty folder");
+    let (mut journal, registry) = open_with(dir.path(), 100_000).expect("an empty folder");
     let long = "x".repeat(1000);
     for number in 0..3000 {
         registry

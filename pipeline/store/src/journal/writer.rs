@@ -1,17 +1,19 @@
 //! Keeping the journal up with the registry.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 
-use flyball_model::{SeriesRef, SeriesRegistry};
+use flyball_log::StoredFile;
+use flyball_model::series::RegistryView;
+use flyball_model::{MetricRef, SeriesRef, SeriesRegistry};
+use hashbrown::HashMap;
 use tracing::warn;
 
 use super::reader::{Loaded, load};
 use super::record::{encode_metric, encode_series};
 use super::{FRAME_BYTES_TARGET, FRAME_HEADER_BYTES, MAGIC, VERSION};
 use crate::error::StoreError;
-use crate::folder;
+use crate::folder::Folder;
 
 /// Series looked at under one hold of the registry's lock.
 const SERIES_AT_ONCE: usize = 4096;
@@ -19,13 +21,37 @@ const SERIES_AT_ONCE: usize = 4096;
 /// The open journal, and how much of the registry stands in it.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    file: File,
+    file: Box<dyn StoredFile>,
     path: PathBuf,
     /// Where the next frame goes; everything before it is synced.
     end: u64,
-    series: usize,
+    extent: Extent,
     /// The version of each metric's information that was written.
     infos: Vec<u64>,
+}
+
+/// How much of a registry there is: with the same extent there is nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Extent {
+    pub(crate) series: u64,
+    /// Of the names and descriptions of metrics. The shape, which a metric gets with its first series, is not in it.
+    pub(crate) names: u64,
+}
+
+impl Extent {
+    pub(crate) fn of(view: &RegistryView<'_>) -> Self {
+        Self { series: view.series_count() as u64, names: view.names_version() }
+    }
+}
+
+/// What a frame adds.
+#[derive(Debug, Default)]
+struct Addition {
+    body: Vec<u8>,
+    records: u64,
+    /// Metrics and the versions of their information.
+    infos: HashMap<usize, u64>,
+    extent: Extent,
 }
 
 impl Journal {
@@ -33,24 +59,30 @@ impl Journal {
     ///
     /// # Errors
     /// When it can't be read or made, is of a newer format, or is damaged elsewhere than at its torn tail.
-    pub(crate) fn open(dir: &Path, cap: usize) -> Result<(Self, SeriesRegistry), StoreError> {
-        let path = dir.join("series.journal");
-        if !path.exists() {
-            create(dir, &path)?;
-        }
-        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(StoreError::io("open", &path))?;
-        let Loaded { registry, end } = load(&mut file, &path, cap)?;
-        let length = file.metadata().map_err(StoreError::io("read", &path))?.len();
+    pub(crate) fn open(folder: &Folder, cap: usize) -> Result<(Self, SeriesRegistry), StoreError> {
+        let path = folder.path.join("series.journal");
+        let opened = match folder.storage.open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let header = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
+                folder.write(&path.with_extension("journal.tmp"), &path, &header)?;
+                folder.storage.open(&path)
+            }
+            opened => opened,
+        };
+        let mut file = opened.map_err(StoreError::io("open", &path))?;
+        let Loaded { registry, end } = load(&*file, &path, cap)?;
+        let length = file.len().map_err(StoreError::io("read", &path))?;
         if length > end {
             warn!(path = %path.display(), offset = end, bytes = length - end, "torn tail of the series journal cut");
             file.set_len(end).map_err(StoreError::io("cut", &path))?;
-            file.sync_all().map_err(StoreError::io("sync", &path))?;
         }
+        // What was read may be in the page cache only, when the last process died between a write and its sync.
+        file.sync().map_err(StoreError::io("sync", &path))?;
         let view = registry.read();
         let infos = view.metrics().map(|metric| view.info_version(metric)).collect();
-        let series = view.series_count();
+        let extent = Extent::of(&view);
         drop(view);
-        Ok((Self { file, path, end, series, infos }, registry))
+        Ok((Self { file, path, end, extent, infos }, registry))
     }
 
     /// Writes and syncs what the registry has and the journal does not; returns how many records that was.
@@ -60,34 +92,52 @@ impl Journal {
     pub(crate) fn catch_up(&mut self, registry: &SeriesRegistry) -> Result<u64, StoreError> {
         let mut written = 0;
         loop {
-            let mut body = Vec::new();
-            let (mut series, mut infos, mut records) = (self.series, self.infos.clone(), 0);
-            let view = registry.read();
-            let full = |body: &[u8]| body.len() >= FRAME_BYTES_TARGET;
-            for metric in view.metrics() {
-                let version = view.info_version(metric);
-                let number = metric.0 as usize;
-                if !full(&body) && infos.get(number).is_none_or(|written| *written != version) {
-                    encode_metric(&view, metric, &mut body);
-                    infos.resize(infos.len().max(number + 1), version);
-                    infos[number] = version;
-                    records += 1;
-                }
+            let addition = self.addition(&registry.read());
+            if !addition.body.is_empty() {
+                self.append(&addition.body).map_err(StoreError::io("write", &self.path))?;
             }
-            let batch_end = view.series_count().min(series + SERIES_AT_ONCE);
-            while series < batch_end && !full(&body) {
-                encode_series(&view, SeriesRef(series as u32), &mut body);
-                series += 1;
-                records += 1;
+            self.extent = addition.extent;
+            for (metric, version) in addition.infos {
+                self.infos.resize(self.infos.len().max(metric + 1), 0);
+                self.infos[metric] = version;
             }
-            drop(view);
-            if body.is_empty() {
+            written += addition.records;
+            if addition.body.is_empty() {
                 return Ok(written);
             }
-            self.append(&body)?;
-            (self.series, self.infos) = (series, infos);
-            written += records;
         }
+    }
+
+    /// As much as a frame takes of what is new.
+    fn addition(&self, view: &RegistryView<'_>) -> Addition {
+        let mut addition = Addition { extent: self.extent, ..Addition::default() };
+        if view.names_version() != self.extent.names {
+            for metric in view.metrics() {
+                if addition.is_full() {
+                    return addition;
+                }
+                addition.describe(view, metric, &self.infos);
+            }
+            addition.extent.names = view.names_version();
+        }
+        let batch_end = view.series_count().min(self.extent.series as usize + SERIES_AT_ONCE);
+        for series in self.extent.series as usize..batch_end {
+            if addition.is_full() {
+                break;
+            }
+            let series = SeriesRef(series as u32);
+            // It may be the metric's first, which says of what shape it is.
+            addition.describe(view, view.metric_of(series), &self.infos);
+            encode_series(view, series, &mut addition.body);
+            addition.extent.series += 1;
+            addition.records += 1;
+        }
+        addition
+    }
+
+    /// How much of the registry stands in it.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// Bytes of the file.
@@ -95,31 +145,34 @@ impl Journal {
         self.end
     }
 
-    fn append(&mut self, body: &[u8]) -> Result<(), StoreError> {
+    fn append(&mut self, body: &[u8]) -> io::Result<()> {
         let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + body.len());
         let length = u32::try_from(body.len()).expect("a frame is far below 4 GiB");
         frame.extend(length.to_le_bytes());
         frame.extend(crc32fast::hash(body).to_le_bytes());
         frame.extend(crc32fast::hash(&frame).to_le_bytes());
         frame.extend(body);
-        // Always from the known good end: a write that failed half-way is overwritten, not followed.
-        let write = |file: &mut File| {
-            file.seek(SeekFrom::Start(self.end))?;
-            file.write_all(&frame)?;
-            file.set_len(self.end + frame.len() as u64)?;
-            file.sync_data()
-        };
-        write(&mut self.file).map_err(StoreError::io("write", &self.path))?;
+        // Always from the known good end: a write that failed half-way is overwritten, not followed, and what a failed sync may have
+        // taken out of the page cache is written again.
+        self.file.write_at(&frame, self.end)?;
+        self.file.set_len(self.end + frame.len() as u64)?;
+        self.file.sync()?;
         self.end += frame.len() as u64;
         Ok(())
     }
 }
 
-fn create(dir: &Path, path: &Path) -> Result<(), StoreError> {
-    let temporary = dir.join("series.journal.tmp");
-    let mut file = File::create(&temporary).map_err(StoreError::io("create", &temporary))?;
-    let header = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
-    file.write_all(&header).map_err(StoreError::io("write", &temporary))?;
-    file.sync_all().map_err(StoreError::io("sync", &temporary))?;
-    folder::rename(&temporary, path)
+impl Addition {
+    fn is_full(&self) -> bool {
+        self.body.len() >= FRAME_BYTES_TARGET
+    }
+
+    /// Adds what is known of a metric, if that is not written yet.
+    fn describe(&mut self, view: &RegistryView<'_>, metric: MetricRef, written: &[u64]) {
+        let (number, version) = (metric.0 as usize, view.info_version(metric));
+        if written.get(number) != Some(&version) && self.infos.insert(number, version) != Some(version) {
+            encode_metric(view, metric, &mut self.body);
+            self.records += 1;
+        }
+    }
 }

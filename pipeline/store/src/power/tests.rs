@@ -26,7 +26,7 @@ fn scrape(store: &Arc<Store>, text: &str, instance: &str, at: i64, add: f64) {
         let value: f64 = value.parse().expect("a number");
         batch.push(series(store, name, &pairs), UnixNanos::from_secs(at), value + add);
     }
-    store.append(&batch);
+    store.append_unlogged(batch);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use flyball_model::{MetricInfo, PointBatch, UnixNanos};
 use crate::range::{SeriesFilter, TimeRange};
 use crate::snapshot::PointQuery;
 use crate::testing::{folder, histograms, log, metric, open, open_with, put, series, sql};
-use crate::{Store, StoreError, StoreOptions};
+use crate::{LogPressure, Store, StoreError, StoreOptions};
 
 const HOUR: i64 = 3600;
 
@@ -77,12 +77,12 @@ fn a_folder_in_use_is_refused_in_one_line() {
 fn old_points_leave_memory_and_young_ones_stay() {
     let dir = folder();
     let store = open(&dir);
-    store.maintain(at(0)).expect("a writable folder");
+    store.maintain(at(0), LogPressure::default()).expect("a writable folder");
     for minute in 0..180 {
         put(&store, "m", &[], minute * 60, minute as f64);
-        store.maintain(at(minute * 60)).expect("a writable folder");
+        store.maintain(at(minute * 60), LogPressure::default()).expect("a writable folder");
     }
-    let done = store.maintain(at(3 * HOUR)).expect("a writable folder");
+    let done = store.maintain(at(3 * HOUR), LogPressure::default()).expect("a writable folder");
     let stats = store.stats();
     assert_eq!(stats.hot_points + stats.history_points, 180);
     assert!((40..=60).contains(&stats.history_points), "{stats:?} {done:?}");
@@ -95,10 +95,10 @@ fn old_points_that_trickle_in_do_not_make_a_file_each() {
     let store = open(&dir);
     for tick in 0..100 {
         put(&store, "m", &[], tick, 0.0);
-        store.maintain(at(100 * HOUR + tick)).expect("a writable folder");
+        store.maintain(at(100 * HOUR + tick), LogPressure::default()).expect("a writable folder");
     }
     assert_eq!(store.stats().history_files, 0);
-    store.maintain(at(101 * HOUR)).expect("a writable folder");
+    store.maintain(at(101 * HOUR), LogPressure::default()).expect("a writable folder");
     assert_eq!(store.stats().history_files, 1);
 }
 
@@ -115,9 +115,9 @@ fn what_is_over_the_budget_leaves_oldest_first() {
         }
         batch.push(b, at(second), 2.0);
     }
-    store.append(&batch);
+    store.append_unlogged(batch);
     assert!(store.needs_maintenance() && store.over_budget());
-    let done = store.maintain(at(20_000)).expect("a writable folder");
+    let done = store.maintain(at(20_000), LogPressure::default()).expect("a writable folder");
     assert!(!store.needs_maintenance() && !store.over_budget());
     assert_eq!((done.files_written, done.points_evicted), (1, 3000));
     assert!(store.stats().hot_bytes <= budget as u64);
@@ -136,9 +136,9 @@ fn expired_files_are_deleted_whole_and_a_reader_may_finish() {
     put(&store, "m", &[], 200, 3.0);
     store.flush().expect("a writable folder");
     let files = || std::fs::read_dir(dir.path().join("history")).expect("the history").count();
-    assert_eq!((store.maintain(at(150)).expect("ok").files_deleted, files()), (0, 2));
+    assert_eq!((store.maintain(at(150), LogPressure::default()).expect("ok").files_deleted, files()), (0, 2));
     let reader = store.history.read().points[0].clone();
-    assert_eq!(store.maintain(at(151)).expect("ok").files_deleted, 1);
+    assert_eq!(store.maintain(at(151), LogPressure::default()).expect("ok").files_deleted, 1);
     assert_eq!((values(&store, "m"), files()), (vec![3.0], 2));
     drop(reader);
     assert_eq!(files(), 1);
@@ -230,7 +230,7 @@ fn readers_beside_appends_and_evictions_see_each_point_once() {
                 let mut batch = PointBatch::default();
                 batch.push(series, at(round as i64), 0.0);
                 begun.store(round + 1, Ordering::SeqCst);
-                store.append(&batch);
+                store.append_unlogged(batch);
                 done.store(round + 1, Ordering::SeqCst);
                 store.flush().expect("a writable folder");
             }

@@ -1,6 +1,12 @@
 //! Tests of the whole store through its public face.
 
+mod crash;
+mod duplicates;
+mod faults;
 mod life;
+mod log;
 mod model;
 mod query;
+mod restore;
 mod rows;
+mod versions;

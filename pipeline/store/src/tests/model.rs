@@ -7,7 +7,7 @@ use flyball_model::{PointBatch, SeriesRef, UnixNanos};
 use proptest::prelude::*;
 
 use crate::testing::{folder, histograms, log, open_with, series};
-use crate::{Store, StoreOptions};
+use crate::{LogPressure, Store, StoreOptions};
 
 const METRICS: [&str; 3] = ["a", "b", "c"];
 const HOSTS: [&str; 4] = ["w", "x", "y", "z"];
@@ -84,7 +84,7 @@ proptest! {
                         model.push((series, format!("{}/{}", METRICS[metric], HOSTS[host]), secs, value));
                         batch.push(series, UnixNanos::from_secs(secs), value as f64);
                     }
-                    store.append(&batch);
+                    store.append_unlogged(batch);
                 }
                 Step::Logs(records) => {
                     for (host, secs) in records {
@@ -102,7 +102,7 @@ proptest! {
                 }
                 Step::Maintain => {
                     clock = clock.plus(Duration::from_secs(30));
-                    store.maintain(clock).expect("a writable folder");
+                    store.maintain(clock, LogPressure::default()).expect("a writable folder");
                     prop_assert!(!store.needs_maintenance());
                 }
                 Step::Flush => {

@@ -19,11 +19,12 @@ fn filled(dir: &tempfile::TempDir) -> Arc<Store> {
                 let labels = labels.each_ref().map(|(name, value)| (*name, value.as_str()));
                 let series = series(&store, "temp", &labels);
                 batch.push(series, UnixNanos::from_secs(step * 10), f64::from(host));
+                // Ten values at a time, no two of them equal.
                 let other = self::series(&store, "other", &[("host", "h0")]);
-                batch.push(other, UnixNanos::from_secs(step * 10), 0.0);
+                batch.push(other, UnixNanos::from_secs(step * 10), f64::from(host));
             }
         }
-        store.append(&batch);
+        store.append_unlogged(batch);
         if part < 2 {
             store.flush().expect("a writable folder");
         }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::testing::{
     context, exemplar, folder, histograms, log, metric, open, open_with, plan, put, series, span, sql, text,
 };
-use crate::{Store, StoreOptions};
+use crate::{LogPressure, Store, StoreOptions};
 
 /// Runs the queries in memory, in the history and after a restart.
 async fn check(dir: &TempDir, store: Arc<Store>, kind: RowKind, queries: &[(&str, &[&str])]) -> Arc<Store> {
@@ -200,8 +200,8 @@ fn an_append_tells_the_metrics_it_touched_once() {
         let stream = store.registry().resolve(LOGS, Shape::Streams, &[("host", host)], UnixNanos(0));
         builder.push(LogRecord::new(stream.expect("below the cap"), UnixNanos(5)), []);
     }
-    assert_eq!(store.append_rows(builder.finish()), [metric(&store, LOGS)]);
-    assert_eq!(store.append_rows(LogBuilder::default().finish()), []);
+    assert_eq!(store.append_rows_unlogged(builder.finish()), [metric(&store, LOGS)]);
+    assert_eq!(store.append_rows_unlogged(LogBuilder::default().finish()), []);
     // That no record came says nothing, so streams have no newest point.
     assert_eq!(store.newest(metric(&store, LOGS)), None);
 }
@@ -226,7 +226,7 @@ async fn a_plan_of_streams_that_runs_again_sees_new_ones() {
 }
 
 #[tokio::test]
-async fn large_batches_are_kept_as_they_came_and_small_ones_joined() {
+async fn large_batches_are_kept_as_they_came_and_small_ones_before_them_joined() {
     let dir = folder();
     let store = open(&dir);
     let stream = store.registry().resolve(LOGS, Shape::Streams, &[], UnixNanos(0)).expect("below the cap");
@@ -237,7 +237,7 @@ async fn large_batches_are_kept_as_they_came_and_small_ones_joined() {
             builder.push(LogRecord::new(stream, UnixNanos::from_secs(total + record)), []);
         }
         total += records;
-        store.append_rows(builder.finish());
+        store.append_rows_unlogged(builder.finish());
     }
     for _ in 0..100 {
         log(&store, &[], total, "small");
@@ -245,7 +245,7 @@ async fn large_batches_are_kept_as_they_came_and_small_ones_joined() {
     }
     let chunks = store.rows.sealed();
     let sizes: Vec<_> = chunks.iter().map(|chunk| chunk.rows()).collect();
-    assert_eq!(sizes, [2000, 5000, 66, 39]);
+    assert_eq!(sizes, [1, 2000, 3, 5000, 64, 37]);
     assert_eq!(store.rows.bytes(), chunks.iter().map(|chunk| chunk.bytes()).sum::<usize>());
     let query = "SELECT count(*), count(DISTINCT time) FROM logs";
     assert_eq!(sql(&store, query).await, [format!("{total}|{total}")]);
@@ -259,15 +259,18 @@ fn records_leave_memory_by_age_and_expire_with_their_file() {
     let dir = folder();
     let options = StoreOptions { retention: Duration::from_secs(100_000), ..StoreOptions::default() };
     let store = open_with(&dir, options);
-    store.maintain(UnixNanos::from_secs(0)).expect("a writable folder");
+    store.maintain(UnixNanos::from_secs(0), LogPressure::default()).expect("a writable folder");
     log(&store, &[], 10, "old");
     span(&store, &[], 10, "old", 1);
-    store.maintain(UnixNanos::from_secs(10_000)).expect("a writable folder");
+    store.maintain(UnixNanos::from_secs(10_000), LogPressure::default()).expect("a writable folder");
     let stats = store.stats();
     for kind in [RowKind::Logs, RowKind::Spans] {
         assert_eq!((stats.hot_rows.get(kind), stats.history_rows.get(kind)), (0, 1), "{kind:?}");
     }
-    assert_eq!(store.maintain(UnixNanos::from_secs(100_011)).expect("a writable folder").files_deleted, 2);
+    assert_eq!(
+        store.maintain(UnixNanos::from_secs(100_011), LogPressure::default()).expect("a writable folder").files_deleted,
+        2
+    );
     assert_eq!(store.stats().history_files, 0);
 }
 
@@ -278,10 +281,10 @@ fn a_trickle_beside_many_points_makes_no_file_of_its_own() {
     let points = series(&store, "m", &[]);
     for round in 0..10 {
         let mut batch = flyball_model::PointBatch::default();
-        (0..60_000).for_each(|at| batch.push(points, UnixNanos::from_secs(1000 + at), 0.0));
-        store.append(&batch);
+        (0..60_000).for_each(|at| batch.push(points, UnixNanos::from_secs(1000 + round * 60_000 + at), 0.0));
+        store.append_unlogged(batch);
         text(&store, "state", &[], round, "ok");
-        store.maintain(UnixNanos::from_secs(1000)).expect("a writable folder");
+        store.maintain(UnixNanos::from_secs(1000), LogPressure::default()).expect("a writable folder");
         assert!(!store.needs_maintenance());
     }
     let stats = store.stats();

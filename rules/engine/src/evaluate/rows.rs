@@ -12,6 +12,12 @@ use flyball_model::time::UnixNanos;
 /// The most instances of one rule: a query that forgot its aggregate ends in an error, not in ten thousand webhooks and more.
 pub const INSTANCES_MAX: usize = 10_000;
 
+/// The most text in all rows of a result together: identities are kept as long as an instance lives, and go into events and into the log.
+const IDENTITY_BYTES_MAX: usize = 16 << 20;
+
+/// The longest text in a row. Labels are shorter; what a query strings together may not be.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
 /// The column whose timestamp tells when the row's newest sample was taken.
 const TIME_COLUMN: &str = "time";
 
@@ -99,6 +105,7 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
         ));
     }
     let mut rows = Vec::with_capacity(count);
+    let mut room = Room { bytes: IDENTITY_BYTES_MAX };
     for batch in batches {
         let first = rows.len();
         rows.resize(first + batch.num_rows(), Row::default());
@@ -107,7 +114,7 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
                 let kind = ColumnKind::of(field.data_type());
                 if maps == (kind == ColumnKind::IdentityMap) {
-                    fill(&mut rows[first..], field.name(), kind, column)?;
+                    fill(&mut rows[first..], field.name(), kind, column, &mut room)?;
                 }
             }
         }
@@ -130,12 +137,37 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
     Ok(rows)
 }
 
+/// What texts may still take. Asked before each copy: a dictionary is small, and its texts in every row are not.
+struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match self.bytes.checked_sub(name.len() + text.len()) {
+            Some(left) => self.bytes = left,
+            None => {
+                return Err(format!(
+                    "the rows have more than {IDENTITY_BYTES_MAX} bytes of text together; select fewer text columns, or narrow WHERE"
+                ));
+            }
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(format!(
+                "the column '{name}' has a text of {} bytes, and {TEXT_BYTES_MAX} are the most; select a part of it",
+                text.len()
+            ));
+        }
+        Ok(())
+    }
+}
+
 fn braced(identity: &Identity) -> String {
     format!("{{{}}}", identity_text(identity))
 }
 
 /// Puts one column into the rows.
-fn fill(rows: &mut [Row], name: &str, kind: ColumnKind, column: &ArrayRef) -> Result<(), String> {
+fn fill(rows: &mut [Row], name: &str, kind: ColumnKind, column: &ArrayRef, room: &mut Room) -> Result<(), String> {
     let convert =
         |to: &DataType| cast(column, to).map_err(|error| format!("the column '{name}' can't be read: {error}"));
     match kind {
@@ -143,11 +175,12 @@ fn fill(rows: &mut [Row], name: &str, kind: ColumnKind, column: &ArrayRef) -> Re
             let texts = convert(&DataType::Utf8)?;
             for (row, text) in rows.iter_mut().zip(texts.as_string::<i32>()) {
                 if let Some(text) = text {
+                    room.take(name, text)?;
                     row.identity.insert(name.to_owned(), text.to_owned());
                 }
             }
         }
-        ColumnKind::IdentityMap => fill_map(rows, column, &convert)?,
+        ColumnKind::IdentityMap => fill_map(rows, column, &convert, room)?,
         ColumnKind::Value => {
             let (column, unit) = match column.data_type() {
                 DataType::Duration(_) => {
@@ -181,6 +214,7 @@ fn fill_map(
     rows: &mut [Row],
     column: &ArrayRef,
     convert: &impl Fn(&DataType) -> Result<ArrayRef, String>,
+    room: &mut Room,
 ) -> Result<(), String> {
     let column = match column.data_type() {
         DataType::Dictionary(_, map) => convert(map)?,
@@ -196,7 +230,9 @@ fn fill_map(
         }
         let range = maps.value_offsets()[index] as usize..maps.value_offsets()[index + 1] as usize;
         for entry in range.filter(|&entry| !texts.is_null(entry)) {
-            row.identity.insert(names.value(entry).to_owned(), texts.value(entry).to_owned());
+            let (name, text) = (names.value(entry), texts.value(entry));
+            room.take(name, text)?;
+            row.identity.insert(name.to_owned(), text.to_owned());
         }
     }
     Ok(())
@@ -229,6 +265,21 @@ mod tests {
     fn show(row: &Row) -> String {
         let time = row.time.map(|time| format!(" at {}", time.as_millis())).unwrap_or_default();
         format!("{} {:?}{time}", braced(&row.identity), row.values)
+    }
+
+    #[test]
+    fn texts_that_would_fill_the_memory_are_an_error() {
+        let long = "x".repeat(TEXT_BYTES_MAX + 1);
+        check(
+            vec![("a", Arc::new(StringArray::from(vec![long.as_str()])))],
+            "the column 'a' has a text of 65537 bytes, and 65536 are the most; select a part of it",
+        );
+        let keys = (0..10_000).map(|_| Some("y".repeat(2000))).collect::<Vec<_>>();
+        let dictionary: DictionaryArray<Int32Type> = keys.iter().map(|key| key.as_deref()).collect();
+        check(
+            vec![("a", Arc::new(dictionary))],
+            "the rows have more than 16777216 bytes of text together; select fewer text columns, or narrow WHERE",
+        );
     }
 
     #[test]

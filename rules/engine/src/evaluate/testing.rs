@@ -28,6 +28,6 @@ impl Estate {
             store.registry().resolve(metric, flyball_model::Shape::Numbers, labels, at).expect("room for a series");
         let mut points = PointBatch::default();
         points.push(series, at, value);
-        store.append(&points);
+        store.append_unlogged(points);
     }
 }

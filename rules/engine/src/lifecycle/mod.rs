@@ -1,7 +1,11 @@
 //! The life of a violation: inactive → pending (`for`) → firing → (`keep_firing_for`) → resolved.
 //!
 //! A pure function of (state, rule, outcome, time): it reads no clock and touches nothing else, so that live, test and
-//! backtest give the same. The state can be written down and read back.
+//! backtest give the same. Time is a [`Reading`](flyball_model::Reading): whatever waits (`for`, `keep_firing_for`,
+//! `no_data_after`) waits on its steady part, whatever is shown is the machine's time.
+//!
+//! After each evaluation [`RuleState::take_changes`] gives what has to be written down so that the next process can go on:
+//! a piece for each instance that changed, keyed by its violation's id. [`recover`] reads the pieces back.
 //!
 //! | seen | pending instance | firing instance | the rule |
 //! |---|---|---|---|
@@ -14,9 +18,11 @@
 
 mod id;
 mod instance;
+mod recover;
 mod state;
 mod status;
 mod transition;
+mod written;
 
 #[cfg(test)]
 mod model_tests;
@@ -25,5 +31,7 @@ mod tests;
 
 pub use id::violation_id;
 pub use instance::Instance;
+pub use recover::{Recovered, recover};
 pub use state::RuleState;
 pub use status::{Health, RuleStatus};
+pub use written::{Changes, WrittenPiece};

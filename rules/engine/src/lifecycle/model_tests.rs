@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use flyball_model::UnixNanos;
 use flyball_model::event::State;
+use flyball_model::{Reading, UnixNanos};
 use proptest::prelude::*;
 
 use super::RuleState;
-use super::tests::{letter, row, rule};
+use super::tests::{letter, put, read, row, rule};
 use crate::definition::format_duration;
 use crate::evaluate::Outcome;
 
@@ -75,11 +75,11 @@ proptest! {
             format_duration(Duration::from_millis(keep)),
         );
         let rule = rule(&lines);
-        let mut state = RuleState::new(&rule);
         let mut now = 1_000_000;
         let mut pasts: BTreeMap<&str, Vec<(u64, bool)>> = HOSTS.iter().map(|host| (*host, Vec::new())).collect();
         let mut told: BTreeMap<String, String> = BTreeMap::new();
         let mut failing = false;
+        let mut pieces = BTreeMap::new();
         for (gap, seen) in evaluations {
             now += gap;
             let before: BTreeMap<&str, Option<(char, u64)>> =
@@ -98,9 +98,12 @@ proptest! {
             let is_error = matches!(outcome, Outcome::Error(_));
 
             // What is written down and read back goes on as if nothing had been.
-            let written = serde_json::to_string(&state).expect("a state can be written");
-            state = serde_json::from_str(&written).expect("and read");
-            let transitions = state.step(&rule, &outcome, UnixNanos::from_millis(now as i64), None);
+            let mut state = match read(&pieces).pop() {
+                Some(recovered) => recovered.resume(&rule).expect("the same rule"),
+                None => RuleState::new(&rule),
+            };
+            let transitions = state.step(&rule, &outcome, Reading::at(UnixNanos::from_millis(now as i64)), None);
+            put(&mut pieces, state.take_changes(&rule));
 
             for host in HOSTS {
                 let after = model(&pasts[host], for_, keep);

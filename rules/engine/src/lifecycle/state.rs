@@ -1,34 +1,37 @@
-//! All that is remembered of a rule between two evaluations.
+//! All that is known of a rule between two evaluations.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use flyball_model::UnixNanos;
 use flyball_model::event::{Identity, State, Transition};
-use serde::{Deserialize, Serialize};
+use flyball_model::{Reading, UnixNanos};
 
-use super::instance::Instance;
+use super::instance::{Instance, Tables};
 use super::transition::{Moment, error_transition, instance_transition};
+use super::written::Written;
 use crate::definition::Rule;
 use crate::evaluate::{INSTANCES_MAX, Outcome, Row};
 
 /// The state of one rule: its instances, its error, its counters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RuleState {
-    rule: String,
-    version: String,
-    #[serde(with = "as_list")]
-    instances: BTreeMap<Identity, Instance>,
+    pub(super) rule: String,
+    pub(super) version: String,
+    pub(super) instances: BTreeMap<Identity, Instance>,
+    pub(super) tables: Tables,
     pub(super) error: Option<Failing>,
+    /// Until then, in steady time, a row that is gone ends nothing.
+    pub(super) held_until: UnixNanos,
     pub(super) waiting_for: Option<String>,
     pub(super) evaluations: u64,
     pub(super) errors: u64,
     pub(super) last_duration: Duration,
     pub(super) evaluated_at: Option<UnixNanos>,
+    pub(super) written: Written,
 }
 
 /// The rule can't be evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failing {
     /// The first evaluation that failed.
     pub(super) active_at: UnixNanos,
@@ -39,16 +42,23 @@ pub(super) struct Failing {
 impl RuleState {
     /// A rule that was never evaluated.
     pub fn new(rule: &Rule) -> Self {
+        Self::named(&rule.name, &rule.version)
+    }
+
+    pub(super) fn named(rule: &str, version: &str) -> Self {
         Self {
-            rule: rule.name.clone(),
-            version: rule.version.clone(),
+            rule: rule.to_owned(),
+            version: version.to_owned(),
             instances: BTreeMap::new(),
+            tables: Tables::default(),
             error: None,
+            held_until: UnixNanos::MIN,
             waiting_for: None,
             evaluations: 0,
             errors: 0,
             last_duration: Duration::ZERO,
             evaluated_at: None,
+            written: Written::default(),
         }
     }
 
@@ -59,24 +69,26 @@ impl RuleState {
 
     /// Takes in one evaluation and says what changed, in this order: what ended, what began or fired, the rule's own error.
     ///
-    /// `rule` must fit this state; `now` is the evaluation's time, not before the last one's; `sample_at` is the newest point of
-    /// the tables that the rule reads, `None` where that means nothing (tables without time).
+    /// `rule` must fit this state; `at` is the evaluation's time, whose steady part is not before the last one's; `sample_at` is the newest
+    /// point of the tables that the rule reads, `None` where that means nothing (tables without time).
     pub fn step(
         &mut self,
         rule: &Rule,
         outcome: &Outcome,
-        now: UnixNanos,
+        at: Reading,
         sample_at: Option<UnixNanos>,
     ) -> Vec<Transition> {
         debug_assert!(self.fits(rule), "the state of {} {} was given {}", self.rule, self.version, rule.name);
         self.evaluations += 1;
-        self.evaluated_at = Some(now);
+        self.evaluated_at = Some(at.now);
         self.waiting_for = None;
+        self.tables.see(sample_at, at);
         let mut transitions = Vec::new();
         let failure = match outcome {
             Outcome::Rows(rows) => {
-                self.end_the_absent(rule, rows, now, sample_at, &mut transitions);
-                let refused = self.take_the_present(rule, rows, now, sample_at, &mut transitions);
+                self.tables.newest = sample_at;
+                self.end_the_absent(rule, rows, at, &mut transitions);
+                let refused = self.take_the_present(rule, rows, at, &mut transitions);
                 (refused > 0).then(|| {
                     format!(
                         "the rule has {INSTANCES_MAX} instances, and {refused} more rows were left out; aggregate, narrow WHERE, or shorten keep_firing_for"
@@ -89,52 +101,50 @@ impl RuleState {
             }
             Outcome::Error(message) => Some(message.clone()),
         };
-        transitions.extend(self.note_failure(rule, failure, Moment { now, sample_at }));
+        transitions.extend(self.note_failure(rule, failure, Moment { now: at.now, sample_at }));
         transitions
     }
 
-    fn end_the_absent(
-        &mut self,
-        rule: &Rule,
-        rows: &[Row],
-        now: UnixNanos,
-        sample_at: Option<UnixNanos>,
-        transitions: &mut Vec<Transition>,
-    ) {
+    fn end_the_absent(&mut self, rule: &Rule, rows: &[Row], at: Reading, transitions: &mut Vec<Transition>) {
         let present: HashSet<&Identity> = rows.iter().map(|row| &row.identity).collect();
+        let held = at.steady < self.held_until;
         self.instances.retain(|identity, instance| {
-            if present.contains(identity) || !instance.absent(rule, now, sample_at) {
+            if present.contains(identity) {
                 return true;
             }
-            if instance.fired_at.is_some() {
-                let moment = Moment { now, sample_at };
-                transitions.push(instance_transition(rule, identity, instance, State::Resolved, moment));
+            let seen = if held { instance.missed() } else { instance.absent(rule, at, &self.tables) };
+            if seen.turned {
+                self.written.ended(&instance.id);
+                if instance.fired_at.is_some() {
+                    let moment = Moment { now: at.now, sample_at: self.tables.newest };
+                    transitions.push(instance_transition(rule, identity, instance, State::Resolved, moment));
+                }
+            } else if seen.changed {
+                self.written.changed(identity);
             }
-            false
+            !seen.turned
         });
     }
 
     /// Returns how many new rows found no room.
-    fn take_the_present(
-        &mut self,
-        rule: &Rule,
-        rows: &[Row],
-        now: UnixNanos,
-        sample_at: Option<UnixNanos>,
-        transitions: &mut Vec<Transition>,
-    ) -> usize {
+    fn take_the_present(&mut self, rule: &Rule, rows: &[Row], at: Reading, transitions: &mut Vec<Transition>) -> usize {
         let mut refused = 0;
         for row in rows {
-            let moment = Moment { now, sample_at: row.time.or(sample_at) };
+            let moment = Moment { now: at.now, sample_at: row.time.or(self.tables.newest) };
             if let Some(instance) = self.instances.get_mut(&row.identity) {
-                if instance.present(rule, row, now, sample_at) {
+                let seen = instance.present(rule, row, at, &self.tables);
+                if seen.changed {
+                    self.written.changed(&row.identity);
+                }
+                if seen.turned {
                     transitions.push(instance_transition(rule, &row.identity, instance, State::Firing, moment));
                 }
             } else if self.instances.len() < INSTANCES_MAX {
-                let mut instance = Instance::new(rule, &row.identity, now);
-                instance.present(rule, row, now, sample_at);
+                let mut instance = Instance::new(rule, &row.identity, at);
+                instance.present(rule, row, at, &self.tables);
                 transitions.push(instance_transition(rule, &row.identity, &instance, instance.state(), moment));
                 self.instances.insert(row.identity.clone(), instance);
+                self.written.changed(&row.identity);
             } else {
                 refused += 1;
             }
@@ -157,8 +167,13 @@ impl RuleState {
         }
     }
 
+    /// Until `until`, in steady time, a row that is gone ends nothing: nobody was looking for a while, and senders need time to come back.
+    pub fn hold(&mut self, until: UnixNanos) {
+        self.held_until = self.held_until.max(until);
+    }
+
     /// Ends the state because its rule is gone or means something else now: what fired, and an error, resolve.
-    pub fn retire(self, rule: &Rule, now: UnixNanos) -> Vec<Transition> {
+    pub fn retire(&self, rule: &Rule, now: UnixNanos) -> Vec<Transition> {
         let moment = Moment { now, sample_at: None };
         let fired = self.instances.iter().filter(|(_, instance)| instance.fired_at.is_some());
         fired
@@ -189,28 +204,5 @@ impl RuleState {
         instances
             .chain(error.map(|failing| error_transition(rule, failing, State::Error, Moment { now, sample_at: None })))
             .collect()
-    }
-}
-
-/// JSON has no keys but texts, so the instances are written as a list of pairs.
-mod as_list {
-    use std::collections::BTreeMap;
-
-    use flyball_model::event::Identity;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::Instance;
-
-    pub(super) fn serialize<S: Serializer>(
-        instances: &BTreeMap<Identity, Instance>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(instances)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<Identity, Instance>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }

@@ -58,7 +58,9 @@ pub(super) fn instance_transition(
         summary,
         active_at: instance.active_at,
         fired_at: instance.fired_at,
-        resolved_at: (state == State::Resolved).then_some(moment.now),
+        // The clock may have been set back since; nothing ends before it began.
+        resolved_at: (state == State::Resolved)
+            .then(|| moment.now.max(instance.fired_at.unwrap_or(instance.active_at))),
         evaluated_at: moment.now,
         sample_at: moment.sample_at,
         steps,
@@ -80,7 +82,7 @@ pub(super) fn error_transition(rule: &Rule, failing: &Failing, state: State, mom
         summary: if resolved { format!("works again after: {}", failing.message) } else { failing.message.clone() },
         active_at: failing.active_at,
         fired_at: None,
-        resolved_at: resolved.then_some(moment.now),
+        resolved_at: resolved.then(|| moment.now.max(failing.active_at)),
         evaluated_at: moment.now,
         sample_at: moment.sample_at,
         // An error is told to everybody whom the rule names, and nothing is done about it.
@@ -89,7 +91,11 @@ pub(super) fn error_transition(rule: &Rule, failing: &Failing, state: State, mom
 }
 
 fn plain_summary(rule: &Rule, identity: &Identity) -> String {
-    if identity.is_empty() { rule.name.clone() } else { format!("{}: {}", rule.name, identity_text(identity)) }
+    plain_summary_of(&rule.name, identity)
+}
+
+pub(super) fn plain_summary_of(rule: &str, identity: &Identity) -> String {
+    if identity.is_empty() { rule.to_owned() } else { format!("{rule}: {}", identity_text(identity)) }
 }
 
 fn render_step(step: &Step, context: Context<'_>) -> Result<ActionStep, String> {
@@ -113,7 +119,7 @@ fn render_step(step: &Step, context: Context<'_>) -> Result<ActionStep, String> 
 }
 
 /// The step as one that only tells; it keeps its place, because a step's number is part of a remediation's id.
-fn tell(step: &Step) -> ActionStep {
+pub(super) fn tell(step: &Step) -> ActionStep {
     ActionStep {
         backend: step.backend.as_str().to_owned(),
         action: ActionKind::Notify,

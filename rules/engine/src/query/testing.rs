@@ -38,7 +38,7 @@ impl Fixture {
         let series = store.registry().resolve(metric, Shape::Numbers, labels, UnixNanos(0)).expect("below the cap");
         let mut batch = PointBatch::default();
         points.iter().for_each(|&(at, value)| batch.push(series, UnixNanos::from_secs(at), value));
-        store.append(&batch);
+        store.append_unlogged(batch);
         self
     }
 
@@ -62,7 +62,7 @@ impl Fixture {
         let mut builder = SpanBuilder::default();
         let span = Span::new(stream, UnixNanos::from_secs(at));
         builder.push(Span { name, duration_nanos: millis * 1_000_000, ..span }, []);
-        store.append_rows(builder.finish());
+        store.append_rows_unlogged(builder.finish());
         self
     }
 

@@ -90,6 +90,7 @@ fn options(port: u16) -> WebhookOptions {
         secret: Some(SECRET.into()),
         events: None,
         timeout: Duration::from_secs(10),
+        allow_link_local: false,
         source: "/flyball/edge-1".into(),
     }
 }
@@ -262,7 +263,8 @@ async fn cancelling_ends_the_pause_between_two_tries() {
         consumer.first_request().await;
         cancel.cancel();
     });
-    assert_eq!(delivery, failed("flyball is stopping; before that: 503 Service Unavailable"));
+    let reason = "flyball is stopping; before that: 503 Service Unavailable".to_owned();
+    assert_eq!(delivery, Delivery::Interrupted { reason });
     assert_eq!(consumer.requests(), 1);
 
     assert_eq!(backend.deliver(&event).await, Delivery::Accepted { attempts: 1 }, "one try while stopping");
@@ -309,6 +311,18 @@ async fn expires_with(port: u16, outcome: RequestOutcome) {
     assert!(!reason.contains("geheim"), "the URL may hold a token: {reason}");
 }
 
+#[tokio::test]
+async fn a_name_is_looked_up_by_the_guard_unless_that_is_not_wanted() {
+    let consumer = Consumer::start([]).await;
+    for allow_link_local in [false, true] {
+        let url = format!("http://localhost:{}/hook", consumer.port);
+        let backend = make(WebhookOptions { url, allow_link_local, ..options(consumer.port) }).expect("good options");
+        assert_eq!(backend.deliver(&fixture::request()).await, Delivery::Accepted { attempts: 1 });
+    }
+    let literal = WebhookOptions { url: "http://[fe80::1]/".into(), allow_link_local: true, ..options(1) };
+    assert!(make(literal).is_ok());
+}
+
 #[test]
 fn events_narrows_what_is_told_and_never_what_is_asked() {
     let firing = EventKind::Violation(State::Firing);
@@ -330,6 +344,7 @@ fn options_that_cannot_work_are_refused_with_the_fix_and_without_their_secrets()
     for (options, expected) in [
         (WebhookOptions { url: "ops.example/hook".into(), ..good() }, "backend 'ops': url is not a URL"),
         (WebhookOptions { url: "ftp://ops.example".into(), ..good() }, "has the scheme 'ftp'"),
+        (WebhookOptions { url: "http://169.254.169.254/geheim".into(), ..good() }, "url leads to 169.254.169.254"),
         (WebhookOptions { secret: Some(String::new()), ..good() }, "secret is empty"),
         (WebhookOptions { secret: Some("whsec_geheim!".into()), ..good() }, "is not base64"),
         (WebhookOptions { timeout: Duration::ZERO, ..good() }, "timeout is zero"),

@@ -67,7 +67,8 @@ async fn a_refusal_is_a_status_in_json() {
         (Malformed, 400, 3, None, ""),
         (TooLarge, 413, 8, None, ""),
         (Unsupported, 415, 12, None, ""),
-        (Unavailable, 503, 14, Some(retry), "2"),
+        (Unavailable, 503, 14, Some(retry.clone()), "2"),
+        (Throttled, 429, 8, Some(retry), "2"),
     ];
     for (kind, status, code, details, retry_after) in table {
         intake.answers(refusal(kind));

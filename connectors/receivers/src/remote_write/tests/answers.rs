@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flyball_model::intake::RefusalKind::{self, Malformed, TooLarge, Unavailable, Unsupported};
+use flyball_model::intake::RefusalKind::{self, Malformed, Throttled, TooLarge, Unavailable, Unsupported};
 use flyball_model::intake::{Rejection, Written};
 use flyball_model::ledger::Reason;
 
@@ -19,7 +19,7 @@ fn receipt(rejections: &[(Reason, u64)], warnings: &[(Reason, u64)]) -> Result<R
 }
 
 fn refused(kind: RefusalKind) -> Result<Receipt, Refusal> {
-    let retry_after = (kind == Unavailable).then_some(Duration::from_millis(1500));
+    let retry_after = kind.is_retryable().then_some(Duration::from_millis(1500));
     Err(Refusal { kind, message: "the reason".to_owned(), retry_after })
 }
 
@@ -38,6 +38,7 @@ async fn every_outcome_has_its_status_text_and_counts() {
         ("1.0 knows no exemplars: their loss is no failure", PROTOBUF, lossy(), 204, "", MISSING),
         ("1.0 Retries & Backoff: 4xx when it can't succeed", PROTOBUF, refused(Malformed), 400, "the reason", MISSING),
         ("1.0 Retries & Backoff: 5xx to be retried", PROTOBUF, refused(Unavailable), 503, "the reason", MISSING),
+        ("1.0 Retries & Backoff: 429 may be dropped", PROTOBUF, refused(Throttled), 503, "the reason", MISSING),
         ("2.0 Response: 204 and no body", VERSION_2, receipt(&[], &[]), 204, "", COUNTS),
         ("2.0 Response: written is written, whatever is remarked", VERSION_2, rounded(), 204, "", COUNTS),
         ("2.0 Partial Write, Invalid Samples: 400 and the counts", VERSION_2, some(), 400, SOME, COUNTS),
@@ -52,6 +53,7 @@ async fn every_outcome_has_its_status_text_and_counts() {
         ("2.0 Required Written Headers: also on failure", VERSION_2, refused(Malformed), 400, "the reason", NOTHING),
         ("2.0 Required Written Headers: also on failure", VERSION_2, refused(TooLarge), 413, "the reason", NOTHING),
         ("2.0 Retries & Backoff: 5xx is always retried", VERSION_2, refused(Unavailable), 503, "the reason", NOTHING),
+        ("2.0 Retries & Backoff: 429 may be dropped", VERSION_2, refused(Throttled), 503, "the reason", NOTHING),
         ("2.0 Required Written Headers: once negotiated", VERSION_2, refused(Unsupported), 415, "the reason", MISSING),
     ];
     for (rule, version, outcome, status, text, counts) in table {

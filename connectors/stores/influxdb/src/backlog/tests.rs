@@ -11,7 +11,7 @@ fn records(count: u64, text_bytes: usize) -> Vec<Record> {
 }
 
 fn backlog(dir: &tempfile::TempDir, bytes_max: u64) -> Backlog {
-    Backlog::new(Spool::open(dir.path(), bytes_max).expect("a spool in a fresh folder"))
+    Backlog::new(Spool::open(dir.path(), bytes_max, Position::default()).expect("a spool in a fresh folder"))
 }
 
 /// Takes everything out; records by batch.

@@ -145,7 +145,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 
 /// Whether the worker has looked at everything that was enqueued.
 fn taken_in(sink: &InfluxSink) -> bool {
-    sink.account.arrive(0, 0)
+    sink.account.arrive(0, 0, 0)
 }
 
 /// Records whose times run from `from` to below `to`.
@@ -185,7 +185,7 @@ async fn each_version_is_written_to_in_its_own_way() {
             (&seen.headers["authorization"], &seen.headers["content-encoding"]),
             (&authorization.parse().expect("a header"), &"gzip".parse().expect("a header"))
         );
-        assert_eq!(sink.status(), SinkStatus { delivered: 2, ..SinkStatus::default() });
+        assert_eq!(sink.status(), SinkStatus { received: 2, delivered: 2, ..SinkStatus::default() });
     }
 }
 
@@ -197,7 +197,7 @@ async fn overload_and_faults_are_retried_until_the_store_takes_it() {
     sink.enqueue(RecordKind::Twin, records(0, 3));
     until(|| sink.status().delivered == 3).await;
     assert_eq!(times(&bench.seen()), [0, 1, 2].repeat(4));
-    assert_eq!(sink.status(), SinkStatus { delivered: 3, ..SinkStatus::default() });
+    assert_eq!(sink.status(), SinkStatus { received: 3, delivered: 3, ..SinkStatus::default() });
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn a_wrong_token_is_visible_and_loses_nothing() {
     assert!(status.last_error.as_ref().is_some_and(|error| error.contains("check token")), "{status:?}");
     assert!(status.queued == 2 && status.spool_bytes > 0 && status.oldest_at.is_some(), "{status:?}");
     bench.answer_from_now_on(GOOD);
-    until(|| sink.status() == SinkStatus { delivered: 2, ..SinkStatus::default() }).await;
+    until(|| sink.status() == SinkStatus { received: 2, delivered: 2, ..SinkStatus::default() }).await;
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_store_that_was_down_is_caught_up_in_order_even_after_a_restart() {
     let down = bench.seen().len();
     let (sink, _task, _cancel) = bench.start();
     sink.enqueue(RecordKind::Twin, records(20_000, 20_003));
-    until(|| sink.status() == SinkStatus { delivered: 20_003, ..SinkStatus::default() }).await;
+    until(|| sink.status() == SinkStatus { received: 20_003, delivered: 20_003, ..SinkStatus::default() }).await;
     assert_eq!(times(&bench.seen()[down..]), (0..20_003).collect::<Vec<_>>());
 }
 
@@ -285,7 +285,7 @@ async fn a_server_that_is_not_there_delays_nobody_and_memory_stays_bounded() {
     assert!(begun.monotonic() < Duration::from_secs(5), "taking over does not wait: {:?}", begun.monotonic());
     until(|| taken_in(&sink) && sink.status().spool_bytes > 0 && sink.status().last_error.is_some()).await;
     let status = sink.status();
-    assert_eq!(status.queued + status.dropped, 1_000_000);
+    assert_eq!((status.received, status.queued + status.dropped), (1_000_000, 1_000_000));
     assert!(status.dropped > 0 && status.spool_bytes <= 60_000, "{status:?}");
     task.abort();
 }
@@ -297,7 +297,7 @@ async fn the_end_delivers_what_a_well_store_still_takes() {
     sink.enqueue(RecordKind::Twin, records(0, 7_000));
     cancel.cancel();
     task.await.expect("ends well");
-    assert_eq!(sink.status(), SinkStatus { delivered: 7_000, ..SinkStatus::default() });
+    assert_eq!(sink.status(), SinkStatus { received: 7_000, delivered: 7_000, ..SinkStatus::default() });
     sink.enqueue(RecordKind::Twin, records(0, 5));
     assert_eq!(sink.status().dropped, 5, "after the end nothing is taken over");
 }
@@ -312,6 +312,64 @@ async fn the_end_does_not_wait_for_a_slow_store() {
     cancel.cancel();
     tokio::time::timeout(Duration::from_secs(3), task).await.expect("within a bound").expect("ends well");
     assert_eq!((sink.status().queued, sink.status().delivered), (20, 0));
-    let spooled = Spool::open(&bench.options.spool_dir, 1_000_000).expect("a spool");
+    let spooled = Spool::open(&bench.options.spool_dir, 1_000_000, crate::spool::Position::default()).expect("a spool");
     assert_eq!(spooled.records(), 20);
+}
+
+#[tokio::test]
+async fn the_account_goes_on_after_a_restart_and_what_was_delivered_is_not_sent_again() {
+    let partial = r#"{"error":"partial write: unable to parse 'x' dropped=1"}"#;
+    let down = (503, "", None);
+    let bench = Bench::new(InfluxVersion::V1, &[GOOD, (400, partial, None), down]).await;
+    let (sink, task, cancel) = bench.start();
+    sink.enqueue(RecordKind::Twin, records(0, 10));
+    until(|| sink.status().delivered == 10).await;
+    sink.enqueue(RecordKind::Twin, records(10, 20));
+    until(|| sink.status().delivered == 19).await;
+    for call in 0..3 {
+        sink.enqueue(RecordKind::Twin, records(100 + call * 10, 110 + call * 10));
+        until(|| taken_in(&sink)).await;
+    }
+    bench.requests(4).await;
+    cancel.cancel();
+    task.await.expect("ends well");
+    let before = sink.status();
+    assert!(before.is_even() && (before.received, before.queued) == (50, 30), "{before:?}");
+
+    // The store takes one batch and is down again; the next process delivers the rest, and only that.
+    *bench.fake.answers.lock() = VecDeque::from([GOOD, down]);
+    let (sink, task, cancel) = bench.start();
+    assert_eq!(SinkStatus { last_error: None, ..before.clone() }, sink.status());
+    until(|| sink.status().delivered > 19).await;
+    cancel.cancel();
+    task.await.expect("ends well");
+    let between = sink.status();
+    let seen = bench.seen().len();
+    bench.answer_from_now_on(GOOD);
+    let (sink, _task, _cancel) = bench.start();
+    until(|| sink.status().queued == 0).await;
+    let status = sink.status();
+    assert!(status.is_even() && (status.received, status.delivered, status.dropped) == (50, 49, 0), "{status:?}");
+    let again: Vec<_> = times(&bench.seen()[seen..]);
+    assert_eq!(again.len() as u64, between.queued, "what was delivered is not sent again: {again:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_leaves_its_spool_and_an_account_that_is_even() {
+    let bench = Bench::new(InfluxVersion::V2, &[(503, "", None)]).await;
+    let (sink, task, _cancel) = bench.start();
+    sink.enqueue(RecordKind::Twin, records(0, 12_000));
+    until(|| sink.status().spool_bytes > 0).await;
+    bench.requests(3).await;
+    let spooled = Spool::open(&bench.options.spool_dir, 1_000_000, crate::spool::Position::default());
+    let spooled = spooled.expect("readable while it is written").records();
+    // No drain: as after kill -9.
+    task.abort();
+    assert!(task.await.expect_err("ended").is_cancelled());
+    bench.answer_from_now_on(GOOD);
+    let (sink, _task, _cancel) = bench.start();
+    let status = sink.status();
+    assert!(status.is_even() && status.queued >= spooled && spooled > 0, "{status:?}");
+    until(|| sink.status().queued == 0).await;
+    assert_eq!(sink.status().delivered, status.queued);
 }

@@ -1,14 +1,16 @@
 //! Batches on disk: a bounded queue of segment files that a restart finds again.
 //!
-//! A segment is deleted when all its batches are delivered. Where a restart comes before that, its first batches are sent
-//! once more, which changes nothing: a line with known measurement, tags and time replaces itself. That is why no
-//! position is kept. Batches are not synced one by one: they outlive the process, and most of them a power cut; the
-//! drain at the end syncs.
+//! A segment is deleted when all its batches are delivered. How far the first one is delivered stands in the account beside it (`book`); where
+//! that is older than the truth, some batches are sent once more, which changes nothing: a line with known measurement, tags and time replaces
+//! itself. Segments are never numbered again, so that the place means the same file for ever.
+//!
+//! What is written outlives the process at once, and a power cut once it is synced: after each run of batches that went to the spool together.
 
 mod segment;
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,21 +39,34 @@ pub(crate) struct Spool {
     next_segment: u64,
 }
 
+/// A place in the spool: what stands before is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Position {
+    /// The number of a segment, which may not be there yet.
+    pub(crate) segment: u64,
+    /// Batches of it that are delivered.
+    pub(crate) batches: u64,
+}
+
 /// A segment with the batches that wait in it.
 #[derive(Debug)]
 struct Queued {
+    number: u64,
     segment: Segment,
+    /// Batches in the file.
+    batches: u64,
     waiting: VecDeque<(u64, Entry)>,
     /// Whether more may be appended: only to what this process made.
     open: bool,
+    synced: bool,
 }
 
 impl Spool {
-    /// Opens the folder, made if missing. Batches that wait there are numbered from 0.
+    /// Opens the folder, made if missing. Batches that wait there, from `head` on, are numbered from 0.
     ///
     /// # Errors
     /// When the folder cannot be used, or holds files that are not of this format.
-    pub(crate) fn open(dir: &Path, bytes_max: u64) -> Result<Spool, InfluxError> {
+    pub(crate) fn open(dir: &Path, bytes_max: u64, head: Position) -> Result<Spool, InfluxError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |source| InfluxError::Spool { path, source }
@@ -72,7 +87,7 @@ impl Spool {
             bytes_max,
             bytes: 0,
             segments: VecDeque::new(),
-            next_segment: numbers.last().map_or(0, |last: &u64| last.saturating_add(1)),
+            next_segment: numbers.last().map_or(0, |last: &u64| last.saturating_add(1)).max(head.segment),
         };
         let mut next = 0;
         for number in numbers {
@@ -82,10 +97,16 @@ impl Spool {
                 let Cut { at, bytes } = cut;
                 warn!(path = %path.display(), at, bytes, "the end of a spool file was not written whole; cut off");
             }
-            let waiting = (next..).zip(entries).collect::<VecDeque<_>>();
+            let delivered = match number.cmp(&head.segment) {
+                Ordering::Less => entries.len(),
+                Ordering::Equal => usize::try_from(head.batches).unwrap_or(usize::MAX).min(entries.len()),
+                Ordering::Greater => 0,
+            };
+            let batches = entries.len() as u64;
+            let waiting = (next..).zip(entries.into_iter().skip(delivered)).collect::<VecDeque<_>>();
             next += waiting.len() as u64;
             spool.bytes += segment.bytes;
-            spool.segments.push_back(Queued { segment, waiting, open: false });
+            spool.segments.push_back(Queued { number, segment, batches, waiting, open: false, synced: true });
         }
         spool.remove_delivered();
         Ok(spool)
@@ -144,15 +165,19 @@ impl Spool {
         let segment_bytes = (self.bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX);
         let fits = self.segments.back().is_some_and(|last| last.open && last.segment.bytes + size <= segment_bytes);
         if !fits {
-            let segment = Segment::create(self.path(self.next_segment))?;
+            let number = self.next_segment;
+            let segment = self.create(number)?;
             self.next_segment += 1;
             self.bytes += segment.bytes;
-            self.segments.push_back(Queued { segment, waiting: VecDeque::new(), open: true });
+            let waiting = VecDeque::new();
+            self.segments.push_back(Queued { number, segment, batches: 0, waiting, open: true, synced: false });
         }
         let last = self.segments.back_mut().expect("one was pushed if there was none");
         match last.segment.append(batch) {
             Ok(entry) => {
                 last.waiting.push_back((number, entry));
+                last.batches += 1;
+                last.synced = false;
                 self.bytes += size;
                 Ok(())
             }
@@ -181,22 +206,48 @@ impl Spool {
         })
     }
 
-    /// Forgets the batch of this number if it is still the oldest.
-    pub(crate) fn pop(&mut self, number: u64) {
-        for queued in &mut self.segments {
-            if let Some(&(head, _)) = queued.waiting.front() {
-                if head == number {
-                    queued.waiting.pop_front();
-                }
-                break;
-            }
-        }
+    /// Forgets the batch of this number if it is still the oldest. Returns whether it was.
+    pub(crate) fn pop(&mut self, number: u64) -> bool {
+        let head = self.segments.iter_mut().find_map(|queued| {
+            let (head, _) = queued.waiting.front()?;
+            Some((*head, queued))
+        });
+        let is_head = match head {
+            Some((head, queued)) if head == number => queued.waiting.pop_front().is_some(),
+            _ => false,
+        };
         self.remove_delivered();
+        is_head
+    }
+
+    /// Where the oldest batch that waits stands.
+    pub(crate) fn position(&self) -> Position {
+        match self.segments.iter().find(|queued| !queued.waiting.is_empty()) {
+            Some(queued) => Position { segment: queued.number, batches: queued.batches - queued.waiting.len() as u64 },
+            None => Position { segment: self.next_segment, batches: 0 },
+        }
     }
 
     /// Makes what was written outlive a power cut.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.segments.iter().filter(|queued| queued.open).try_for_each(|queued| queued.segment.sync())
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let mut made = false;
+        for queued in self.segments.iter_mut().filter(|queued| !queued.synced) {
+            queued.segment.sync()?;
+            queued.synced = true;
+            made = true;
+        }
+        if made { File::open(&self.dir)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Makes a segment, and the folder if somebody took it away.
+    fn create(&self, number: u64) -> io::Result<Segment> {
+        match Segment::create(self.path(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.dir)?;
+                Segment::create(self.path(number))
+            }
+            created => created,
+        }
     }
 
     fn remove_delivered(&mut self) {

@@ -13,7 +13,7 @@ fn batch(number: usize, size: usize) -> Batch {
 }
 
 fn open(dir: &Path, bytes_max: u64) -> Spool {
-    Spool::open(dir, bytes_max).expect("a spool in a fresh folder")
+    Spool::open(dir, bytes_max, Position::default()).expect("a spool in a fresh folder")
 }
 
 fn push(spool: &mut Spool, number: u64, batch: &Batch) -> u64 {
@@ -85,11 +85,11 @@ fn a_torn_or_damaged_end_is_cut_and_what_stands_before_is_kept() {
 fn a_file_that_is_none_of_ours_is_refused_and_others_are_left_alone() {
     let dir = tempfile::tempdir().expect("a folder");
     File::create(dir.path().join("notes.txt")).and_then(|mut file| file.write_all(b"keep")).expect("written");
-    assert!(Spool::open(dir.path(), 1_000).is_ok());
+    assert!(Spool::open(dir.path(), 1_000, Position::default()).is_ok());
     File::create(dir.path().join("00000000000000000007.spool"))
         .and_then(|mut file| file.write_all(b"FBSPOOL9 ..."))
         .expect("written");
-    let error = Spool::open(dir.path(), 1_000).expect_err("refused").to_string();
+    let error = Spool::open(dir.path(), 1_000, Position::default()).expect_err("refused").to_string();
     assert!(
         error.contains("00000000000000000007.spool") && error.contains("not a spool file of this version"),
         "{error}"
@@ -118,6 +118,98 @@ fn a_batch_larger_than_the_spool_is_refused_and_costs_nothing_else() {
     let mut dropped = 0;
     assert!(spool.push(1, &batch(1, 1_000), &mut dropped).is_err());
     assert_eq!((dropped, drain(&mut spool)), (0, vec![batch(0, 10)]));
+}
+
+#[test]
+fn a_restart_goes_on_at_the_head() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut spool = open(dir.path(), 16_000);
+    for number in 0..20 {
+        push(&mut spool, number, &batch(number as usize, 100));
+    }
+    for number in 0..13 {
+        spool.pop(number);
+    }
+    let head = spool.position();
+    assert!(head.segment > 0 && head.batches > 0, "{head:?}");
+    drop(spool);
+    let mut spool = Spool::open(dir.path(), 16_000, head).expect("a spool");
+    assert_eq!(spool.position(), head);
+    assert_eq!(drain(&mut spool), (13..20).map(|number| batch(number, 100)).collect::<Vec<_>>());
+    // Numbers go on where they were, so that an older place never names a newer file.
+    let end = spool.position();
+    drop(spool);
+    let mut spool = Spool::open(dir.path(), 16_000, end).expect("a spool");
+    push(&mut spool, 0, &batch(0, 10));
+    assert_eq!(spool.position(), end);
+    drop(spool);
+    assert_eq!(
+        Spool::open(dir.path(), 16_000, head).expect("a spool").len(),
+        1,
+        "an older place sends more, never less"
+    );
+}
+
+#[test]
+fn a_folder_that_was_taken_away_is_made_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let inner = dir.path().join("spool");
+    let mut spool = open(&inner, 500);
+    push(&mut spool, 0, &batch(0, 10));
+    fs::remove_dir_all(&inner).expect("taken away");
+    for number in 1..10 {
+        let mut dropped = 0;
+        // Into the file that has no name any more, then into new ones.
+        spool.push(number, &batch(number as usize, 10), &mut dropped).expect("written");
+    }
+    assert!(spool.sync().is_ok() && !files(&inner).is_empty());
+}
+
+/// A small file system of its own; `None` where nobody may mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(kibibytes: u32) -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options = format!("size={kibibytes}k");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path());
+        mount.output().is_ok_and(|output| output.status.success()).then_some(SmallDisk(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_a_batch_and_keeps_the_others() {
+    // Where it can't be mounted, the bound of the spool itself and a folder that is gone are all that is tested.
+    let Some(disk) = SmallDisk::mount(64) else { return };
+    let mut spool = open(disk.0.path(), 1_000_000);
+    let random: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let batch = |number| Batch { records: 1, made_at: UnixNanos(number), body: Bytes::from(random.clone()) };
+    let (mut kept, mut full) = (Vec::new(), 0);
+    for number in 0..6 {
+        let mut dropped = 0;
+        match spool.push(number, &batch(number as i64), &mut dropped) {
+            Ok(()) => kept.push(batch(number as i64)),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
+                full += 1;
+            }
+        }
+        assert_eq!(dropped, 0);
+    }
+    assert!(full > 0 && kept.len() >= 2, "{full} of 6");
+    // What stands there is good for a later process, and there is room again once some of it is delivered.
+    drop(spool);
+    let mut spool = open(disk.0.path(), 1_000_000);
+    assert_eq!(drain(&mut spool), kept);
+    push(&mut spool, 100, &batch(7));
+    assert_eq!(drain(&mut spool), [batch(7)]);
 }
 
 #[derive(Debug, Clone)]
@@ -157,11 +249,11 @@ proptest! {
                     pushed.push(batch);
                 }
                 Step::Pop if oldest < pushed.len() => {
-                    spool.pop(base + oldest as u64);
+                    assert!(spool.pop(base + oldest as u64));
                     oldest += 1;
                 }
                 Step::Pop => {}
-                Step::PopOld => spool.pop((base + oldest as u64).wrapping_sub(1)),
+                Step::PopOld => assert!(!spool.pop((base + oldest as u64).wrapping_sub(1))),
                 Step::Reopen => {
                     let waited = pushed.len() - oldest;
                     drop(spool);

@@ -16,14 +16,14 @@ use crate::cli::ImportCommand;
 use crate::{Failure, client};
 
 pub(crate) async fn run(command: ImportCommand) -> Result<(), Failure> {
-    let ImportCommand::Scaphandre { file, url, host } = command;
+    let ImportCommand::Scaphandre { file, url, credentials, host } = command;
     let (name, mut input, bytes) = open(&file)?;
     let mut target = reqwest::Url::parse(&client::at(&url, "/api/v1/import/scaphandre"))
         .with_context(|| format!("--url: '{url}' is not a URL"))?;
     if let Some(host) = host {
         target.query_pairs_mut().append_pair("host", &host);
     }
-    let mut import = Import { name, bytes, url, target, client: reqwest::Client::new(), account: Account::default() };
+    let mut import = Import { name, bytes, url, target, client: credentials.client()?, account: Account::default() };
     import.all(&mut *input).await?;
     import.finish()
 }

@@ -52,9 +52,12 @@ pub(super) async fn piece(
 ) -> anyhow::Result<Answer> {
     let mut tries = TRIES;
     loop {
-        let response = client.post(target.clone()).body(body.clone()).send().await.with_context(|| {
-            format!("no flyball answers at {url}; start one with `flyball serve`, or name another with --url")
-        })?;
+        let response = client
+            .post(target.clone())
+            .body(body.clone())
+            .send()
+            .await
+            .with_context(|| crate::client::unanswered(url))?;
         let status = response.status();
         if status == StatusCode::SERVICE_UNAVAILABLE && tries > 1 {
             let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -30,19 +30,25 @@ fn keys_with_nothing_behind_them_are_empty() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_a_warning_and_what_would_protect_is_an_error() {
+fn what_has_no_effect_yet_is_a_warning() {
     check(
-        "log: {fsync: batch}\nreceivers: {mqtt: {}}\nlimits_of_action: {blast_radius: 10%}\n",
+        "receivers: {mqtt: {}}\nlimits_of_action: {blast_radius: 10%}\n",
         &[
-            "f.yaml:1:6: warning: log has no effect yet: this version has no write-ahead log; points are durable once they are in the history",
-            "f.yaml:2:19: warning: receivers.mqtt has no effect yet in this version",
-            "f.yaml:3:34: warning: limits_of_action.blast_radius has no effect yet in this version",
+            "f.yaml:1:19: warning: receivers.mqtt has no effect yet in this version",
+            "f.yaml:2:34: warning: limits_of_action.blast_radius has no effect yet in this version",
         ],
     );
-    assert!(!read("f.yaml", "log: {}\n", |_| None).is_broken());
+}
+
+#[test]
+fn the_durability_is_one_of_three_words() {
+    let loaded = read("f.yaml", "log: {durability: flush}\n", |_| None);
+    assert_eq!((loaded.problems.as_slice(), loaded.config.durability), (&[][..], flyball_log::Durability::Flush));
     check(
-        "http: {tokens: []}\n",
-        &["f.yaml:1:16: http.tokens is not there yet in this version (listen on loopback behind a proxy that has it)"],
+        "log: {durability: batch}\n",
+        &[
+            "f.yaml:1:19: durability: 'batch' is not fsync (survives a power cut), flush (survives the death of flyball) or memory (survives nothing)",
+        ],
     );
 }
 
@@ -51,7 +57,7 @@ fn an_open_api_beyond_loopback_must_be_meant() {
     check(
         "http: {listen: \"0.0.0.0:8480\"}\n",
         &[
-            "f.yaml:1:1: http.listen: 0.0.0.0:8480 goes beyond loopback and is open to everyone who reaches it; listen on 127.0.0.1, or set http.insecure: true if that is meant",
+            "f.yaml:1:1: http.listen: 0.0.0.0:8480 goes beyond loopback and is open to everyone who reaches it; set http.tokens, http.oidc or http.tls.client_ca, listen on 127.0.0.1, or set http.insecure: true if that is meant",
         ],
     );
     check("http: {listen: \"0.0.0.0:8480\", insecure: true}\n", &[]);
@@ -101,6 +107,28 @@ fn backends_have_one_name_each_and_a_kind_that_is_there() {
             "f.yaml:4:13: backends.b is of kind 'kubernetes', which is not there yet in this version (write webhook)",
             "f.yaml:5:6: backends.c needs 'kind'",
             "f.yaml:5:12: url: 'x' is not a URL; write http://host:port/path or https://…",
+        ],
+    );
+}
+
+#[test]
+fn a_sender_can_be_named_by_a_header_and_limited() {
+    let text = "limits:\n  idle: 30m\n  tenant_header: X-Scope-OrgID\n  per_source: {points_per_second: 1000, bytes_per_second: 1MB, series: 50}\n";
+    let loaded = read("f.yaml", text, |_| None);
+    assert_eq!(loaded.problems, []);
+    let limits = loaded.config.limits;
+    assert_eq!((limits.idle.as_secs(), limits.tenant_header.as_deref()), (1800, Some("x-scope-orgid")));
+    let per_source = limits.per_source;
+    assert_eq!(
+        [per_source.points_per_second, per_source.bytes_per_second, per_source.series],
+        [Some(1_000), Some(1_000_000), Some(50)]
+    );
+    check(
+        "limits: {tenant_header: a b, per_source: {series: 0, point_per_second: 1}}\n",
+        &[
+            "f.yaml:1:25: tenant_header: 'a b' is not the name of an HTTP header; write X-Scope-OrgID",
+            "f.yaml:1:51: series: '0' is not a whole number above zero",
+            "f.yaml:1:54: limits.per_source has no key 'point_per_second' (did you mean 'points_per_second'?)",
         ],
     );
 }

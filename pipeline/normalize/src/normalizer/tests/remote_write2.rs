@@ -2,7 +2,7 @@
 
 mod compliance;
 mod exemplars;
-mod messages;
+pub(super) mod messages;
 mod symbols;
 
 use flyball_model::RowKind;

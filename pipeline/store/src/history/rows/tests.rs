@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema};
+use flyball_log::Disk;
 use flyball_model::RowKind;
 use flyball_model::batch::time_type;
 
 use super::encode::properties;
 use super::{RowQuery, read_rows};
 use crate::error::StoreError;
+use crate::folder::Folder;
 use crate::history::file::{HistoryFile, Index, Kind};
 use crate::history::write::write_file;
 use crate::range::{SeriesFilter, TimeRange};
@@ -28,8 +30,9 @@ fn older(dir: &Path, third: &str) -> HistoryFile {
         Arc::new(StringArray::from(vec!["7", "8", "9"])),
     ];
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("three columns");
-    let index = Index { from: 10, to: 30, rows: 3, series_end: 2, metrics: Vec::new() };
-    write_file(dir, Kind::Rows(RowKind::Logs), 1, &schema, properties(&schema), |writer, path| {
+    let index = Index { from: 10, to: 30, rows: 3, series_end: 2, ..Index::EMPTY };
+    let folder = Folder::make(dir.to_owned(), Arc::new(Disk)).expect("a writable folder");
+    write_file(&folder, Kind::Rows(RowKind::Logs), 1, &schema, properties(&schema), |writer, path| {
         writer.write(&batch).map_err(StoreError::parquet(path))?;
         Ok(index)
     })

@@ -1,6 +1,5 @@
 //! Writing records.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,9 +9,12 @@ use flyball_model::{MetricRef, RowKind, SeriesRef, SeriesRegistry};
 use parquet::arrow::ArrowWriter;
 
 use super::super::file::{HistoryFile, Index, Kind, MetricRows};
+use super::super::sink::FileSink;
 use super::super::write::write_file;
 use super::encode::properties;
 use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::hot::arrival::Arrival;
 use crate::hot::rows::{RowChunk, series, times};
 use crate::range::TimeRange;
 
@@ -22,9 +24,9 @@ const BATCH_ROWS: usize = 8192;
 /// Writes records of one kind as file `number`; it has its name, and is synced, when this returns.
 ///
 /// # Errors
-/// When the disk says no; then no file of that name exists.
+/// When the disk says no; a file of that name may be there then.
 pub(crate) fn write_rows(
-    dir: &Path,
+    folder: &Folder,
     number: u64,
     kind: RowKind,
     chunks: &[Arc<RowChunk>],
@@ -32,7 +34,7 @@ pub(crate) fn write_rows(
 ) -> Result<HistoryFile, StoreError> {
     let schema = kind.schema();
     let properties = properties(&schema);
-    write_file(dir, Kind::Rows(kind), number, &schema, properties, |writer, path| {
+    write_file(folder, Kind::Rows(kind), number, &schema, properties, |writer, path| {
         let metrics = match kind {
             RowKind::Histograms => write_by_metric(writer, path, chunks, registry)?,
             RowKind::Logs | RowKind::Spans | RowKind::Exemplars | RowKind::Texts => {
@@ -42,19 +44,24 @@ pub(crate) fn write_rows(
         };
         let times = chunks.iter().fold(TimeRange::EMPTY, |times, chunk| times.hull(chunk.times));
         let all_series = chunks.iter().flat_map(|chunk| series(&chunk.batch));
-        Ok(Index {
+        let mut index = Index {
             from: times.from,
             to: times.to,
             rows: chunks.iter().map(|chunk| chunk.rows() as u64).sum(),
             series_end: all_series.fold(0, |end, &series| end.max(series + 1)),
             metrics,
-        })
+            ordinals: Vec::new(),
+        };
+        let mut arrival = Arrival::default();
+        chunks.iter().for_each(|chunk| arrival.add_all(&chunk.arrival));
+        index.note_ordinals(MetricRef(0), &arrival.ordinals);
+        Ok(index)
     })
 }
 
 /// Whole batches, without a copy. Within a batch the order of arrival stays: a page is as long as a batch of a busy sender,
 /// so sorting would let no reader skip more.
-fn write_by_time(writer: &mut ArrowWriter<File>, path: &Path, chunks: &[Arc<RowChunk>]) -> Result<(), StoreError> {
+fn write_by_time(writer: &mut ArrowWriter<FileSink>, path: &Path, chunks: &[Arc<RowChunk>]) -> Result<(), StoreError> {
     let mut order: Vec<_> = chunks.iter().collect();
     order.sort_by_key(|chunk| chunk.times.from);
     order.into_iter().try_for_each(|chunk| writer.write(&chunk.batch)).map_err(StoreError::parquet(path))
@@ -62,7 +69,7 @@ fn write_by_time(writer: &mut ArrowWriter<File>, path: &Path, chunks: &[Arc<RowC
 
 /// By metric, series and time; what is equal in these in the order of arrival.
 fn write_by_metric(
-    writer: &mut ArrowWriter<File>,
+    writer: &mut ArrowWriter<FileSink>,
     path: &Path,
     chunks: &[Arc<RowChunk>],
     registry: &SeriesRegistry,

@@ -29,7 +29,7 @@ fn with(fixture: Fixture, labels: &[(&str, &str)], points: &[(i64, Option<Histog
             None => builder.push_stale(series, UnixNanos::from_secs(*at)),
         }
     }
-    store.append_rows(builder.finish());
+    store.append_rows_unlogged(builder.finish());
     fixture
 }
 

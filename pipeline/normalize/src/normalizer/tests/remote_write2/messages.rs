@@ -4,7 +4,7 @@ use prost::Message;
 
 use super::NOW_MS;
 
-pub(super) mod proto {
+pub(in super::super) mod proto {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(crate) struct Request {
         #[prost(bytes = "vec", repeated, tag = "4")]
@@ -99,7 +99,7 @@ type Labels = Vec<(String, String)>;
 
 /// A series to send.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sent {
+pub(in super::super) struct Sent {
     pub(super) labels: Labels,
     /// Milliseconds after now, and values.
     pub(super) samples: Vec<(i64, f64)>,
@@ -116,26 +116,26 @@ fn owned(labels: &[(&str, &str)]) -> Labels {
 }
 
 impl Sent {
-    pub(super) fn new(labels: &[(&str, &str)]) -> Self {
+    pub(in super::super) fn new(labels: &[(&str, &str)]) -> Self {
         Self { labels: owned(labels), ..Self::default() }
     }
 
-    pub(super) fn sample(mut self, after_ms: i64, value: f64) -> Self {
+    pub(in super::super) fn sample(mut self, after_ms: i64, value: f64) -> Self {
         self.samples.push((after_ms, value));
         self
     }
 
-    pub(super) fn histogram(mut self, histogram: proto::Histogram) -> Self {
+    pub(in super::super) fn histogram(mut self, histogram: proto::Histogram) -> Self {
         self.histograms.push(proto::Histogram { timestamp: NOW_MS, ..histogram });
         self
     }
 
-    pub(super) fn exemplar(mut self, labels: &[(&str, &str)], after_ms: Option<i64>, value: f64) -> Self {
+    pub(in super::super) fn exemplar(mut self, labels: &[(&str, &str)], after_ms: Option<i64>, value: f64) -> Self {
         self.exemplars.push((owned(labels), after_ms, value));
         self
     }
 
-    pub(super) fn metadata(mut self, metric_type: i32, help: &str, unit: &str) -> Self {
+    pub(in super::super) fn metadata(mut self, metric_type: i32, help: &str, unit: &str) -> Self {
         self.metadata = Some((metric_type, help.to_owned(), unit.to_owned()));
         self
     }
@@ -146,7 +146,7 @@ impl Sent {
 pub(super) struct Table(pub(super) Vec<Vec<u8>>);
 
 impl Table {
-    pub(super) fn reference(&mut self, text: &str) -> u32 {
+    pub(in super::super) fn reference(&mut self, text: &str) -> u32 {
         let place = self.0.iter().position(|symbol| symbol == text.as_bytes()).unwrap_or_else(|| {
             self.0.push(text.into());
             self.0.len() - 1
@@ -160,7 +160,7 @@ impl Table {
 }
 
 /// The message of some series.
-pub(super) fn message(series: &[Sent]) -> proto::Request {
+pub(in super::super) fn message(series: &[Sent]) -> proto::Request {
     let mut table = Table(vec![Vec::new()]);
     let timeseries = series.iter().map(|series| proto::TimeSeries {
         labels_refs: table.references(&series.labels),
@@ -187,6 +187,6 @@ pub(super) fn message(series: &[Sent]) -> proto::Request {
 }
 
 /// The body of some series.
-pub(super) fn request(series: &[Sent]) -> Vec<u8> {
+pub(in super::super) fn request(series: &[Sent]) -> Vec<u8> {
     message(series).encode_to_vec()
 }

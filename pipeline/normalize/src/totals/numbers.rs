@@ -1,26 +1,13 @@
-//! Delta sums become cumulative: a running total per series.
-//!
-//! | a delta | what becomes of it |
-//! |---|---|
-//! | whose interval follows the last one | is added |
-//! | after a gap, or of a sender that started anew | is added: what was counted stays counted |
-//! | whose interval overlaps the last one | is added: several processes may share one label set |
-//! | that is older than the newest, or of the same time | is added; its total is written just after the newest point |
-//! | that is older than the newest by more than `limits.late` | likewise, and counted as late |
-//! | that is the newest one once more, with its start and its value | adds nothing: its sender missed the answer |
-//!
-//! Senders without an identity of their own (several processes, one label set) write points out of order in normal operation, and
-//! only counting all of them gives their true sum. A late one's total cannot stand at its own time: before smaller totals it would
-//! look like the restart of a counter.
-//!
-//! Totals begin at zero with the process, at the start of the first delta. For a counter that is a restart like any other, which
-//! range functions know. There are at most as many totals as the registry takes series.
+//! The totals of delta sums. There are at most as many as the registry takes series.
 
 use std::time::Duration;
 
 use flyball_model::{PointBatch, SeriesRef, UnixNanos};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+
+use super::newest::{Arrival, Mark, Newest, Versions};
+use super::{Added, LOOKS_MAX, Piece};
 
 /// A delta that waits for the end of its body.
 #[derive(Debug, Clone, Copy)]
@@ -33,89 +20,119 @@ pub(crate) struct Delta {
     pub(crate) change: f64,
 }
 
-/// What became of the deltas of a body beside their points.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Added {
-    /// How many were late.
-    pub(crate) late: u64,
-    /// How many histograms were not added, since their totals are more than a batch holds.
-    pub(crate) refused: u64,
-    /// The totals that began, and when.
-    pub(crate) started: Vec<(SeriesRef, UnixNanos)>,
-}
-
-/// An odd number with bits all over (from the digits of the golden ratio), to mix with.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// The totals of all delta series.
 #[derive(Debug, Default)]
-pub(crate) struct Accumulators(Mutex<HashMap<SeriesRef, Total>>);
+pub(crate) struct NumberTotals(Mutex<Totals>);
+
+#[derive(Debug, Default)]
+struct Totals {
+    by_series: HashMap<SeriesRef, NumberTotal>,
+    versions: Versions,
+}
 
 /// A running total, in two parts: what a float can't hold of a long sum is carried along (Neumaier's summation), so that a
 /// million small changes do not lose a thousandth of it.
-#[derive(Debug, Clone, Copy)]
-struct Total {
-    sum: f64,
-    carry: f64,
-    newest: UnixNanos,
-    /// The newest delta, to know it again; 0 if it does not say when its interval began.
-    mark: u64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct NumberTotal {
+    pub(super) sum: f64,
+    pub(super) carry: f64,
+    /// When it began.
+    pub(super) start: UnixNanos,
+    pub(super) newest: Newest,
 }
 
-impl Accumulators {
-    /// Adds deltas to their totals and appends the totals to `points`. Locks once, and not at all without a delta.
-    pub(crate) fn accumulate(&self, mut deltas: Vec<Delta>, late: Duration, points: &mut PointBatch) -> Added {
+impl NumberTotals {
+    /// Adds deltas to their totals, appends the totals to `points`, and writes those that changed into `piece`. Locks once, and not at
+    /// all without a delta.
+    pub(crate) fn accumulate(
+        &self,
+        mut deltas: Vec<Delta>,
+        late: Duration,
+        points: &mut PointBatch,
+        piece: &mut Piece,
+    ) -> Added {
         let mut added = Added::default();
         if deltas.is_empty() {
             return added;
         }
         // Within a body the order of times is known: a batch that lists them backwards has no late points.
         deltas.sort_by_key(|delta| delta.time);
+        let mut changed = Vec::with_capacity(deltas.len());
         let mut totals = self.0.lock();
+        let Totals { by_series, versions } = &mut *totals;
         for delta in deltas {
-            let total = totals.entry(delta.series).or_insert_with(|| {
-                added.started.push((delta.series, delta.start.unwrap_or(delta.time)));
-                Total { sum: 0.0, carry: 0.0, newest: UnixNanos::MIN, mark: 0 }
+            let total = by_series.entry(delta.series).or_insert_with(|| {
+                let start = delta.start.unwrap_or(delta.time);
+                added.started.push((delta.series, start));
+                NumberTotal { sum: 0.0, carry: 0.0, start, newest: Newest::NONE }
             });
-            if total.mark == 0 || total.mark != delta.mark() {
-                added.late += u64::from(delta.time < total.newest.minus(late));
-                total.add(&delta);
+            let arrival = total.newest.take(delta.time, delta.mark(), late, versions);
+            added.late += u64::from(arrival == Arrival::Late);
+            if arrival != Arrival::Again {
+                total.add(delta.change);
+                changed.push((delta.series, *total));
             }
-            points.push(delta.series, total.newest, total.sum + total.carry);
+            points.push(delta.series, total.newest.time, total.sum + total.carry);
         }
+        drop(totals);
+        write_last(changed, piece);
         added
+    }
+
+    /// Takes over a total, unless a newer one is known.
+    pub(super) fn restore(&self, series: SeriesRef, total: NumberTotal) -> bool {
+        let mut totals = self.0.lock();
+        totals.versions.saw(total.newest.version);
+        if totals.by_series.get(&series).is_some_and(|known| known.newest.version >= total.newest.version) {
+            return false;
+        }
+        totals.by_series.insert(series, total);
+        true
+    }
+
+    /// Writes totals from the series `from` on, until it has looked at some or the piece is full. Gives the series to go on with, `end`
+    /// where none is left.
+    pub(super) fn write_some(&self, from: u32, end: u32, piece: &mut Piece) -> u32 {
+        let totals = self.0.lock();
+        if totals.by_series.is_empty() {
+            return end;
+        }
+        let stop = end.min(from.saturating_add(LOOKS_MAX));
+        for series in (from..stop).map(SeriesRef) {
+            if let Some(total) = totals.by_series.get(&series) {
+                piece.number(series, total);
+                if piece.is_full() {
+                    return series.0 + 1;
+                }
+            }
+        }
+        stop
     }
 }
 
-impl Total {
-    fn add(&mut self, delta: &Delta) {
-        let sum = self.sum + delta.change;
-        let lost = if self.sum.abs() >= delta.change.abs() {
-            (self.sum - sum) + delta.change
-        } else {
-            (delta.change - sum) + self.sum
-        };
+/// Writes the last state of each total.
+fn write_last(mut changed: Vec<(SeriesRef, NumberTotal)>, piece: &mut Piece) {
+    changed.sort_unstable_by_key(|(series, total)| (*series, total.newest.version));
+    for states in changed.chunk_by(|one, next| one.0 == next.0) {
+        if let Some((series, total)) = states.last() {
+            piece.number(*series, total);
+        }
+    }
+}
+
+impl NumberTotal {
+    fn add(&mut self, change: f64) {
+        let sum = self.sum + change;
+        let lost = if self.sum.abs() >= change.abs() { (self.sum - sum) + change } else { (change - sum) + self.sum };
         // Beyond the largest float the sum is infinite, and nothing of it is lost that could be carried.
         self.carry += if lost.is_finite() { lost } else { 0.0 };
         self.sum = sum;
-        if delta.time > self.newest {
-            self.newest = delta.time;
-            self.mark = delta.mark();
-        } else {
-            self.newest = UnixNanos(self.newest.0.saturating_add(1));
-        }
     }
 }
 
 impl Delta {
-    /// What the delta is known by. Start, end and value of two deltas of a series mix to the same number once in 2^64.
-    fn mark(&self) -> u64 {
-        let Some(start) = self.start else { return 0 };
-        let mix = |state: u64, word: u64| {
-            let product = u128::from(state ^ word) * u128::from(MIX);
-            (product as u64) ^ (product >> 64) as u64
-        };
-        [start.0 as u64, self.time.0 as u64, self.change.to_bits()].into_iter().fold(MIX, mix).max(1)
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::mix([self.start?.0 as u64, self.time.0 as u64, self.change.to_bits()]))
     }
 }
 
@@ -130,7 +147,7 @@ mod tests {
 
     /// Adds batches one after the other, and checks the points as time and total, and how many deltas were late.
     fn check(batches: &[&[Sent]], expected: &[(i64, f64)], late: u64) {
-        let totals = Accumulators::default();
+        let totals = NumberTotals::default();
         let (mut points, mut found) = (PointBatch::default(), 0);
         for batch in batches {
             let delta = |&(start, time, change): &Sent| Delta {
@@ -139,7 +156,8 @@ mod tests {
                 time: UnixNanos(time),
                 change,
             };
-            found += totals.accumulate(batch.iter().map(delta).collect(), LATE, &mut points).late;
+            found +=
+                totals.accumulate(batch.iter().map(delta).collect(), LATE, &mut points, &mut Piece::default()).late;
         }
         assert_eq!(points.iter().map(|(_, time, total)| (time.0, total)).collect::<Vec<_>>(), expected, "{batches:?}");
         assert_eq!(found, late, "{batches:?}");
@@ -186,9 +204,10 @@ mod tests {
 
     #[test]
     fn a_total_begins_when_its_first_interval_does() {
-        let totals = Accumulators::default();
+        let totals = NumberTotals::default();
         let delta = |series, start| Delta { series: SeriesRef(series), start, time: UnixNanos(10), change: 1.0 };
-        let add = |delta| totals.accumulate(vec![delta], LATE, &mut PointBatch::default()).started;
+        let add =
+            |delta| totals.accumulate(vec![delta], LATE, &mut PointBatch::default(), &mut Piece::default()).started;
         assert_eq!(add(delta(1, Some(UnixNanos(4)))), [(SeriesRef(1), UnixNanos(4))]);
         assert_eq!(add(delta(2, None)), [(SeriesRef(2), UnixNanos(10))]);
         assert_eq!(add(delta(1, Some(UnixNanos(9)))), []);
@@ -196,10 +215,10 @@ mod tests {
 
     #[test]
     fn a_million_small_changes_are_exact_to_the_last_digit() {
-        let totals = Accumulators::default();
+        let totals = NumberTotals::default();
         let mut points = PointBatch::default();
         let delta = |time| Delta { series: SeriesRef(0), start: None, time: UnixNanos(time), change: 0.1 };
-        totals.accumulate((0..1_000_000).map(delta).collect(), LATE, &mut points);
+        totals.accumulate((0..1_000_000).map(delta).collect(), LATE, &mut points, &mut Piece::default());
         assert_eq!(points.values().last(), Some(&100_000.0));
     }
 }

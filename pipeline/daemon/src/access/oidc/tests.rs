@@ -1,0 +1,98 @@
+use flyball_model::ManualClock;
+
+use super::super::scope::Scope;
+use super::super::testing::{Issuing, Signer, clock};
+use super::*;
+
+struct Setting {
+    issuing: Arc<Issuing>,
+    issuer: Issuer,
+    clock: Arc<ManualClock>,
+}
+
+impl Setting {
+    async fn new(signer: &Signer) -> Self {
+        let (issuing, clock) = (Issuing::start(signer.set()).await, clock());
+        let issuer = Issuer::new(&issuing.oidc(), Arc::clone(&clock) as _).expect("a client");
+        Self { issuing, issuer, clock }
+    }
+
+    async fn judge(&self, signer: &Signer) -> Result<Scopes, DeniedKind> {
+        let token = signer.token(&self.issuing.url, "write");
+        self.issuer.judge(&token).await.map_err(|denied| denied.kind)
+    }
+}
+
+fn write() -> Result<Scopes, DeniedKind> {
+    Ok(Scopes::from_iter([Scope::Write]))
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_again_for_a_new_one() {
+    let (first, second, third) = (Signer::new("first"), Signer::new("second"), Signer::new("third"));
+    let setting = Setting::new(&first).await;
+    for _ in 0..3 {
+        assert_eq!(setting.judge(&first).await, write());
+    }
+    assert_eq!(setting.issuing.fetches(), 1);
+
+    // A token with a key that was not there a moment ago: not asked again so soon.
+    *setting.issuing.set.lock() = Some(second.set());
+    assert_eq!(setting.judge(&second).await, Err(DeniedKind::Unknown));
+    assert_eq!(setting.issuing.fetches(), 1);
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(setting.judge(&second).await, write());
+    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unknown), "the old one is gone");
+    for _ in 0..10 {
+        assert_eq!(setting.judge(&third).await, Err(DeniedKind::Unknown));
+    }
+    assert_eq!(setting.issuing.fetches(), 2);
+}
+
+#[tokio::test]
+async fn while_the_issuer_is_down_known_keys_go_on_and_unknown_ones_are_told_to_come_again() {
+    let (first, second) = (Signer::new("first"), Signer::new("second"));
+    let setting = Setting::new(&first).await;
+    *setting.issuing.set.lock() = None;
+    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unavailable), "nothing is known yet");
+    *setting.issuing.set.lock() = Some(first.set());
+    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unavailable), "not asked again so soon");
+    assert_eq!(setting.issuing.fetches(), 1);
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(setting.judge(&first).await, write());
+
+    *setting.issuing.set.lock() = None;
+    setting.issuer.refresh().await;
+    assert_eq!(setting.judge(&first).await, write());
+    assert_eq!(setting.judge(&second).await, Err(DeniedKind::Unavailable));
+
+    // A set without a usable key is no set.
+    *setting.issuing.set.lock() = Some(serde_json::json!({"keys": []}));
+    setting.issuer.refresh().await;
+    assert_eq!(setting.judge(&first).await, write());
+}
+
+#[tokio::test]
+async fn a_key_that_was_withdrawn_is_gone_after_a_refresh() {
+    let (first, second) = (Signer::new("first"), Signer::new("second"));
+    let setting = Setting::new(&first).await;
+    assert_eq!(setting.judge(&first).await, write());
+    *setting.issuing.set.lock() = Some(second.set());
+    setting.issuer.refresh().await;
+    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unknown));
+}
+
+#[tokio::test]
+async fn a_description_of_somebody_else_is_not_followed() {
+    let signer = Signer::new("first");
+    let setting = Setting::new(&signer).await;
+    *setting.issuing.alias.lock() = Some("https://id.example".to_owned());
+    assert_eq!(setting.judge(&signer).await, Err(DeniedKind::Unavailable));
+    assert_eq!(setting.issuing.fetches(), 0);
+
+    let keys = Some(format!("{}/keys", setting.issuing.url));
+    let oidc = Oidc { jwks_url: keys, ..setting.issuing.oidc() };
+    let issuer = Issuer::new(&oidc, Arc::clone(&setting.clock) as _).expect("a client");
+    let token = signer.token(&setting.issuing.url, "write");
+    assert!(issuer.judge(&token).await.is_ok(), "where the keys are is configured, nothing has to be described");
+}

@@ -1,0 +1,86 @@
+//! A frame: what is written and synced at once.
+//!
+//! ```text
+//! frame := body length u32 · CRC-32 of the body u32 · position u64 · synced u64 · CRC-32 of the 24 bytes before u32 · body
+//! body  := record*
+//! ```
+//! Integers are little-endian. `position` is the frame's own, so that bytes of another time or file are never taken for a frame of this
+//! one. `synced` is how far the log was known to be durable when the frame was written: what is damaged before it is damage of the disk,
+//! what is damaged behind it a torn write.
+
+use crate::position::Position;
+
+/// Bytes before the body.
+pub(crate) const FRAME_HEADER_BYTES: usize = 28;
+
+/// No body is longer; a batch is capped far below.
+pub(crate) const FRAME_BODY_BYTES_MAX: usize = 1 << 30;
+
+/// What a header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameHeader {
+    pub(crate) body_bytes: usize,
+    body_checksum: u32,
+    pub(crate) position: Position,
+    pub(crate) synced: Position,
+}
+
+impl FrameHeader {
+    /// Bytes of the whole frame.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        FRAME_HEADER_BYTES + self.body_bytes
+    }
+
+    /// Reads a header; `None` when it is damaged.
+    pub(crate) fn parse(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
+        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        let body_bytes = word(0) as usize;
+        let is_whole = crc32fast::hash(&header[..24]) == word(24) && (1..=FRAME_BODY_BYTES_MAX).contains(&body_bytes);
+        is_whole.then(|| Self {
+            body_bytes,
+            body_checksum: word(4),
+            position: Position(long(8)),
+            synced: Position(long(16)),
+        })
+    }
+
+    /// Whether this is its body.
+    pub(crate) fn fits(&self, body: &[u8]) -> bool {
+        body.len() == self.body_bytes && crc32fast::hash(body) == self.body_checksum
+    }
+}
+
+/// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room.
+pub(crate) fn seal(frame: &mut [u8], position: Position, synced: Position) {
+    let (header, body) = frame.split_at_mut(FRAME_HEADER_BYTES);
+    let body_bytes = u32::try_from(body.len()).expect("a group is capped far below 4 GiB");
+    header[..4].copy_from_slice(&body_bytes.to_le_bytes());
+    header[4..8].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    header[8..16].copy_from_slice(&position.0.to_le_bytes());
+    header[16..24].copy_from_slice(&synced.0.to_le_bytes());
+    let checksum = crc32fast::hash(&header[..24]);
+    header[24..].copy_from_slice(&checksum.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_with_any_bit_flipped_is_not_taken() {
+        let mut frame = vec![0; FRAME_HEADER_BYTES];
+        frame.extend(b"three records");
+        seal(&mut frame, Position(77), Position(70));
+        let is_good = |frame: &[u8]| {
+            let (header, body) = frame.split_first_chunk().expect("a whole header");
+            FrameHeader::parse(header).is_some_and(|header| header.fits(body) && header.position == Position(77))
+        };
+        assert!(is_good(&frame));
+        for bit in 0..frame.len() * 8 {
+            frame[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_good(&frame), "bit {bit}");
+            frame[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}

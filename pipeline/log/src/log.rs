@@ -1,0 +1,283 @@
+//! The log at work: one thread writes what all connections submit, a group at a time.
+//!
+//! While a group is written and synced the next one gathers, so that under load one sync serves many. A group is answered in the order of the
+//! log: first its entries are posted to the ledger and its pieces of state taken over, then its submitters are told.
+//!
+//! When the disk refuses a group, its submitters are told so at once, and the group is tried again until it is taken: what it holds is in the
+//! hot store already, and a sender that tries again must find it there *and* durable. Until then [`Log::trouble`] says why nothing more
+//! should be taken in.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flyball_model::Clock;
+use flyball_model::ledger::{Entry, Ledger};
+use flyball_model::state::{NotDurable, Piece, State, StateLog};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::checkpoint::CheckpointWriter;
+use crate::error::LogError;
+use crate::group::Waiting;
+use crate::position::Position;
+use crate::record::{encode_entry, encode_piece};
+use crate::recovery::Recovered;
+use crate::shared::{Applied, LogStats, Shared};
+use crate::ticket::Ticket;
+use crate::worker::{Before, Worker};
+use crate::writer::Durability;
+
+/// What is said while what a removed segment held is not in the history yet.
+const LOST: &str = "segments of the log were removed; what is in memory is being written to the history";
+
+/// The open log.
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A body under way, from before anything of it is put anywhere until its record is submitted: that will stand in the log at
+/// [`UnderWay::position`] or behind it.
+#[derive(Debug)]
+pub struct UnderWay<'a> {
+    log: &'a Log,
+    number: u64,
+    position: Position,
+}
+
+impl UnderWay<'_> {
+    /// No record of this body will stand before this position.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.log.shared.under_way.lock().positions.remove(&self.number);
+        self.log.shared.ended.notify_all();
+    }
+}
+
+impl Log {
+    /// Goes on with a log that was read back, and gives the pieces of state. `ledger` is empty and becomes what the log says.
+    ///
+    /// # Panics
+    /// When the operating system gives no thread.
+    pub fn start(recovered: Recovered, ledger: Arc<Ledger>, before: Before, clock: Arc<dyn Clock>) -> (Self, State) {
+        let (log, worker, state) = Self::at_rest(recovered, ledger, before, clock);
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || worker.run());
+        *log.thread.lock() = Some(thread.expect("a process that starts has room for a thread"));
+        (log, state)
+    }
+
+    /// The log and who works for it, to be run by hand.
+    pub(crate) fn at_rest(
+        recovered: Recovered,
+        ledger: Arc<Ledger>,
+        before: Before,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, Worker, State) {
+        let Recovered { ledger: found, state, writer, storage, dir, durability, .. } = recovered;
+        found.entries().iter().for_each(|entry| ledger.post(entry));
+        let shared = Arc::new(Shared::new(storage, dir, durability, clock, ledger, state.clone(), writer.end()));
+        shared.count_segments(&writer);
+        let log = Self { shared: Arc::clone(&shared), thread: Mutex::default() };
+        (log, Worker::new(shared, writer, before), state)
+    }
+
+    /// What an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.shared.durability
+    }
+
+    /// Why nothing should be taken in at the moment.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.shared.trouble.read().clone();
+        trouble.or_else(|| self.is_lost().then(|| LOST.to_owned()))
+    }
+
+    /// Whether segments were removed by somebody else: all that is in memory must get into the history, and a checkpoint be written, before
+    /// anything more is taken in.
+    pub fn is_lost(&self) -> bool {
+        self.shared.is_lost.load(Ordering::Acquire)
+    }
+
+    /// Begins a body, before its points and totals are put anywhere.
+    pub fn begin(&self) -> UnderWay<'_> {
+        // Under the lock, so that `needed_from` can't look between the two.
+        let mut bodies = self.shared.under_way.lock();
+        let position = Position(self.shared.end.load(Ordering::Acquire));
+        let number = bodies.next;
+        bodies.next += 1;
+        bodies.positions.insert(number, position);
+        UnderWay { log: self, number, position }
+    }
+
+    /// Waits until all bodies that have begun are durable. Blocks for as long as they take to be read, and a sync.
+    ///
+    /// Whoever writes down what was made of bodies (a history file, totals) waits before that file gets its name: else a crash could leave
+    /// there what was never acknowledged, and what its sender brings again would count twice.
+    ///
+    /// # Errors
+    /// When the disk refuses the log.
+    pub fn wait_for_bodies(&self) -> Result<(), LogError> {
+        let mut bodies = self.shared.under_way.lock();
+        let next = bodies.next;
+        while bodies.positions.first_key_value().is_some_and(|(&number, _)| number < next) {
+            self.shared.ended.wait(&mut bodies);
+        }
+        drop(bodies);
+        self.so_far().wait().map_err(|NotDurable(why)| LogError::Before(why))
+    }
+
+    /// Submits a body's record and its entry in the ledger. The body may be dropped from what is under way then.
+    pub fn submit(&self, record: &[u8], entry: Entry) -> Ticket {
+        let (told, receiver) = oneshot::channel();
+        let mut pending = self.shared.pending.lock();
+        pending.group.records().extend_from_slice(record);
+        pending.group.entries.push(entry);
+        pending.submitted += 1;
+        pending.group.waiting.push(Waiting { told, patient: false });
+        drop(pending);
+        self.shared.wake.notify_one();
+        Ticket(Some(receiver))
+    }
+
+    /// Submits an entry of the ledger that belongs to no record.
+    pub fn post(&self, entry: Entry) -> Ticket {
+        let mut record = Vec::new();
+        encode_entry(&entry, &mut record);
+        self.submit(&record, entry)
+    }
+
+    /// The same where nobody waits for it: it goes with the next group, together with all of its source.
+    pub fn note(&self, entry: Entry) {
+        let mut pending = self.shared.pending.lock();
+        pending.submitted += u64::from(pending.group.note(entry));
+        drop(pending);
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until the ledger has every entry that was submitted before, for so long at the most: entries of refused bodies are answered
+    /// before they are written. Blocks.
+    pub fn catch_up(&self, within: Duration) {
+        let submitted = self.shared.pending.lock().submitted;
+        let behind = |applied: &mut Applied| applied.entries < submitted && self.trouble().is_none();
+        let mut applied = self.shared.applied.lock();
+        // What is missing after that long is missing because of the disk, which is told elsewhere.
+        let _ = self.shared.further.wait_while_for(&mut applied, behind, within);
+    }
+
+    /// A ticket for all that was submitted up to now.
+    pub fn so_far(&self) -> Ticket {
+        self.wait(false)
+    }
+
+    /// The same, for who waits through trouble.
+    pub(crate) fn settlement(&self) -> Ticket {
+        self.wait(true)
+    }
+
+    fn wait(&self, patient: bool) -> Ticket {
+        let (told, receiver) = oneshot::channel();
+        self.shared.pending.lock().group.waiting.push(Waiting { told, patient });
+        self.shared.wake.notify_one();
+        Ticket(Some(receiver))
+    }
+
+    /// The log is needed from here on by bodies that are under way; its end, if there is none.
+    pub fn needed_from(&self) -> Position {
+        let bodies = self.shared.under_way.lock();
+        let end = Position(self.shared.end.load(Ordering::Acquire));
+        bodies.positions.first_key_value().map_or(end, |(_, &position)| position.min(end))
+    }
+
+    /// Where the next frame goes, or a place before it.
+    pub fn end(&self) -> Position {
+        Position(self.shared.end.load(Ordering::Acquire))
+    }
+
+    /// Whether a segment could be removed if nothing before this position were needed.
+    pub fn has_surplus(&self, before: Position) -> bool {
+        let start = self.shared.counts.start.load(Ordering::Relaxed);
+        before.0.saturating_sub(start) >= crate::segment::SEGMENT_BYTES
+    }
+
+    /// Writes a checkpoint, to which `more` adds what is not known here, and has the segments removed that
+    /// hold nothing at or behind `before`. Blocks.
+    ///
+    /// # Errors
+    /// When the disk says no. The checkpoint before it stands then, and nothing is removed.
+    pub fn checkpoint(
+        &self,
+        before: Position,
+        more: impl FnOnce(&mut CheckpointWriter<'_>) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let shared = &*self.shared;
+        let (position, entries, state) = {
+            let applied = shared.applied.lock();
+            (applied.position, shared.ledger.entries(), applied.state.clone())
+        };
+        let before = before.min(position);
+        shared.storage.create_dir(&shared.dir).map_err(LogError::io("create", &shared.dir))?;
+        let mut writer = CheckpointWriter::create(&*shared.storage, &shared.dir, position, before)?;
+        for entry in &entries {
+            writer.add(|out| encode_entry(entry, out))?;
+        }
+        for (section, key, value) in state.iter() {
+            writer.add(|out| encode_piece(section, key, Some(value), out))?;
+        }
+        more(&mut writer)?;
+        writer.finish()?;
+        shared.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        if before == position {
+            // Nothing before it is needed, be it there or not.
+            shared.is_lost.store(false, Ordering::Release);
+        }
+        shared.pending.lock().remove_before = Some(before);
+        shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// What the log says of itself.
+    pub fn stats(&self) -> LogStats {
+        self.shared.stats()
+    }
+
+    /// Writes what waits, tried once, and ends. Blocks. What is submitted later is not written.
+    pub fn stop(&self) {
+        self.shared.pending.lock().stopping = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the log's thread panicked");
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[async_trait]
+impl StateLog for Log {
+    fn put_all(&self, pieces: Vec<Piece>) {
+        // Under one lock, so that they are in one group, and a group is in the log or not.
+        let mut pending = self.shared.pending.lock();
+        pending.group.pieces.extend(pieces.into_iter().map(|piece| ((piece.section, piece.key), piece.value)));
+        drop(pending);
+        self.shared.wake.notify_one();
+    }
+
+    async fn settled(&self) -> Result<(), NotDurable> {
+        self.settlement().durable().await
+    }
+}

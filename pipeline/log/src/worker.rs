@@ -1,0 +1,153 @@
+//! The log's thread: takes what is pending, writes it, and tells.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use flyball_model::state::NotDurable;
+
+use crate::error::LogError;
+use crate::group::{Group, with_room};
+use crate::position::Position;
+use crate::record::{encode_entry, encode_piece};
+use crate::shared::Shared;
+use crate::writer::Writer;
+
+/// The pause before a group that the disk refused is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// Room for the next groups that is kept from group to group.
+const GROUP_BYTES_KEPT: usize = 4 * 1024 * 1024;
+
+/// What must be durable before any group that was submitted up to now: the names of the series that it speaks of.
+pub type Before = Box<dyn FnMut() -> Result<(), String> + Send>;
+
+/// What the log's thread works with.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    writer: Writer,
+    before: Before,
+    /// What is being written; kept as it is while the disk refuses it.
+    group: Group,
+    refused: bool,
+}
+
+impl Worker {
+    /// Works for what is shared.
+    pub(crate) fn new(shared: Arc<Shared>, writer: Writer, before: Before) -> Self {
+        Self { shared, writer, before, group: Group::default(), refused: false }
+    }
+
+    /// Works until the log is stopped.
+    pub(crate) fn run(mut self) {
+        loop {
+            self.wait();
+            if !self.turn() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do. While the disk refuses, lets some time pass instead.
+    fn wait(&self) {
+        let mut pending = self.shared.pending.lock();
+        if self.refused {
+            if !pending.stopping {
+                self.shared.wake.wait_for(&mut pending, RETRY_EVERY);
+            }
+            return;
+        }
+        while pending.group.is_empty() && !pending.stopping && pending.remove_before.is_none() {
+            self.shared.wake.wait(&mut pending);
+        }
+    }
+
+    /// Does what there is to do; false when it was the last turn.
+    pub(crate) fn turn(&mut self) -> bool {
+        let (stopping, remove_before) = if self.refused { self.look() } else { self.gather() };
+        let written = self.write();
+        match &written {
+            Ok(()) => self.apply(),
+            Err(error) => self.shared.refuse(error),
+        }
+        self.refused = written.is_err();
+        self.group.tell(&written.map_err(|error| NotDurable(error.to_string())));
+        if let Some(before) = remove_before
+            && let Err(error) = self.writer.remove(before)
+        {
+            tracing::warn!(%error, "a segment of the log could not be removed; it is tried again with the next one");
+        }
+        self.shared.count_segments(&self.writer);
+        if !stopping || (!self.refused && !self.shared.pending.lock().group.is_empty()) {
+            return true;
+        }
+        if let Err(error) = self.writer.sync() {
+            tracing::error!(%error, "the end of the log could not be synced");
+        }
+        false
+    }
+
+    /// Takes what is pending.
+    fn gather(&mut self) -> (bool, Option<Position>) {
+        // The room of the group before serves the one after the next.
+        self.group.bytes.clear();
+        self.group.bytes.shrink_to(GROUP_BYTES_KEPT);
+        let next = Group { bytes: std::mem::take(&mut self.group.bytes), ..Group::default() };
+        let mut pending = self.shared.pending.lock();
+        self.group = std::mem::replace(&mut pending.group, next);
+        let asked = (pending.stopping, pending.remove_before.take());
+        drop(pending);
+        let Group { bytes, entries, notes, pieces, .. } = &mut self.group;
+        for (_, entry) in notes.drain() {
+            encode_entry(&entry, with_room(bytes));
+            entries.push(entry);
+        }
+        for ((section, key), value) in pieces.iter() {
+            encode_piece(*section, key, value.as_deref(), with_room(bytes));
+        }
+        asked
+    }
+
+    /// Leaves what is pending where it is. Who came meanwhile with a record is told of the trouble.
+    fn look(&self) -> (bool, Option<Position>) {
+        let mut pending = self.shared.pending.lock();
+        let reason = self.shared.trouble.read().clone().unwrap_or_default();
+        pending.group.tell(&Err(NotDurable(reason)));
+        (pending.stopping, pending.remove_before.take())
+    }
+
+    fn write(&mut self) -> Result<(), LogError> {
+        let Self { shared, writer, before, group, .. } = self;
+        if group.bytes.is_empty() {
+            return Ok(());
+        }
+        let begun = shared.clock.monotonic();
+        before().map_err(LogError::Before)?;
+        writer.write(&mut group.bytes)?;
+        let took = shared.clock.monotonic().saturating_sub(begun);
+        shared.counts.write_nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        shared.counts.bytes.fetch_add(group.bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn apply(&mut self) {
+        let Self { shared, writer, group, .. } = self;
+        let mut applied = shared.applied.lock();
+        for entry in group.entries.drain(..) {
+            shared.ledger.post(&entry);
+            applied.entries += 1;
+            shared.counts.records.fetch_add(1, Ordering::Relaxed);
+        }
+        for ((section, key), value) in std::mem::take(&mut group.pieces) {
+            applied.state.put(section, &key, value);
+        }
+        applied.position = writer.end();
+        drop(applied);
+        shared.further.notify_all();
+        shared.end.store(writer.end().0, Ordering::Release);
+        shared.counts.groups.fetch_add(1, Ordering::Relaxed);
+        if shared.trouble.read().is_some() && shared.trouble.write().take().is_some() {
+            tracing::info!("the log is written again");
+        }
+    }
+}

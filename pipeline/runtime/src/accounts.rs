@@ -1,0 +1,54 @@
+//! The accounts down the line: of the stores beside the embedded one, and of the backends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_log::Log;
+use flyball_model::ledger::Ledger;
+use flyball_model::ports::SinkStatus;
+use flyball_remediation::BackendAccount;
+
+use crate::runtime::Runtime;
+
+/// How long a reader of the ledger waits for entries that are on their way: a sync, not a disk that hangs.
+const CATCH_UP: Duration = Duration::from_millis(200);
+
+/// The ledger as readers see it: with the entry of every request that was answered before.
+#[derive(Debug, Clone, Default)]
+pub struct Books {
+    ledger: Arc<Ledger>,
+    log: Option<Arc<Log>>,
+}
+
+impl Books {
+    pub(crate) fn new(ledger: Arc<Ledger>, log: Arc<Log>) -> Self {
+        Self { ledger, log: Some(log) }
+    }
+
+    /// The ledger of now. Blocks for a sync where entries are on their way.
+    pub fn read(&self) -> &Ledger {
+        if let Some(log) = &self.log {
+            log.catch_up(CATCH_UP);
+        }
+        &self.ledger
+    }
+}
+
+impl Runtime {
+    /// Every store's account, in the order of the configuration.
+    pub fn store_accounts(&self) -> Vec<(String, SinkStatus)> {
+        self.sinks.iter().map(|sink| (sink.name().to_owned(), sink.status())).collect()
+    }
+
+    /// Every backend's account, sorted by name; those that no event was addressed to yet are among them.
+    pub fn backend_accounts(&self) -> Vec<BackendAccount> {
+        let mut accounts = self.tables.remediations.accounts();
+        for backend in &self.backends {
+            if accounts.iter().all(|account| account.backend != backend.name()) {
+                accounts.push(BackendAccount { backend: backend.name().to_owned(), ..BackendAccount::default() });
+            }
+        }
+        accounts.sort_by(|a, b| a.backend.cmp(&b.backend));
+        accounts
+    }
+}

@@ -1,0 +1,244 @@
+//! Rules and what follows from them over crashes, compared with a run that nothing interrupted.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use flyball_model::action::ActionKind;
+use flyball_model::event::{Event, EventKind, Transition};
+use flyball_model::ports::Delivery;
+use flyball_model::state::{MemoryLog, Piece, Section, State, StateLog};
+use flyball_model::{Clock, ManualClock, SteadyClock, UnixNanos};
+use flyball_remediation::{ActionLimits, BackendAccount, BackendInfo, RemediationLog, RemediationRow};
+use flyball_rules::definition::{Rule, from_str};
+use flyball_rules::evaluate::{Outcome, Row};
+use flyball_rules::lifecycle::RuleState;
+use proptest::prelude::*;
+
+use super::{CLOCK_KEY, Decisions, Restored, restore};
+use crate::history::ViolationHistory;
+
+const RULES: &str = "
+groups:
+- name: g
+  rules:
+  - rule: Waits
+    sql: SELECT 1
+    for: 2s
+    keep_firing_for: 3s
+    labels: {team: shop}
+    summary: '{{ host }} at {{ load }}'
+    remediate:
+    - {backend: ops, action: scale_out, target: {kind: Node, name: '{{ host }}'}, by: 1}
+  - rule: Silent
+    sql: SELECT 1
+    no_data: resolve
+    no_data_after: 4s
+    remediate:
+    - {backend: ops, action: notify}
+    - {backend: pager, action: notify}
+  - rule: Kept
+    sql: SELECT 1
+    for: 1s
+    no_data: keep
+    remediate:
+    - {backend: pager, action: scale_in, target: {kind: Node, name: all}, by: 1}
+";
+
+const HOSTS: [&str; 3] = ["a", "b", "c"];
+const START: UnixNanos = UnixNanos::from_secs(1_767_225_600);
+
+static PARSED: LazyLock<Vec<Rule>> =
+    LazyLock::new(|| from_str("r.yaml", RULES).expect("good rules").groups.remove(0).rules);
+
+/// One evaluation of one rule, and what happens around it.
+#[derive(Debug, Clone)]
+struct Step {
+    millis: u64,
+    rule: usize,
+    seen: Seen,
+    /// Whether something was measured since.
+    sampled: bool,
+    /// Whether backends take events.
+    up: bool,
+    /// The process ends right after the evaluation; of what it put and nobody waited for, this many calls survive. Then it begins anew, and
+    /// the evaluation is made again.
+    crash: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Seen {
+    /// Bit n is the presence of the nth host; and a value.
+    Rows(u8, u8),
+    Waiting,
+    Error(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let seen = prop_oneof![
+        10 => (0u8..8, 0u8..3).prop_map(|(hosts, value)| Seen::Rows(hosts, value)),
+        1 => Just(Seen::Waiting),
+        2 => (0u8..2).prop_map(Seen::Error),
+    ];
+    let crash = prop_oneof![3 => Just(None), 1 => (0usize..8).prop_map(Some)];
+    (1u64..3000, 0usize..3, seen, prop::bool::weighted(0.7), prop::bool::weighted(0.7), crash)
+        .prop_map(|(millis, rule, seen, sampled, up, crash)| Step { millis, rule, seen, sampled, up, crash })
+}
+
+fn outcome(seen: &Seen) -> Outcome {
+    match seen {
+        Seen::Rows(bits, value) => {
+            let hosts = HOSTS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
+            let row = |host: &str| Row {
+                identity: BTreeMap::from([("host".to_owned(), host.to_owned())]),
+                values: BTreeMap::from([("load".to_owned(), f64::from(*value) / 3.0)]),
+                time: None,
+            };
+            Outcome::Rows(hosts.map(|(_, host)| row(host)).collect())
+        }
+        Seen::Waiting => Outcome::Waiting { table: "m".to_owned() },
+        Seen::Error(which) => Outcome::Error(format!("error {which}")),
+    }
+}
+
+/// A process with the log of state that it found.
+struct Process {
+    memory: Arc<MemoryLog>,
+    steady: Arc<SteadyClock>,
+    rules: Vec<Rule>,
+    states: Vec<RuleState>,
+    decisions: Decisions,
+    history: Arc<ViolationHistory>,
+    log: Arc<RemediationLog>,
+    /// What waits in the lanes; one lane a backend.
+    lanes: VecDeque<(String, Event)>,
+}
+
+impl Process {
+    fn start(found: State, clock: &Arc<ManualClock>, group_bytes: usize) -> Self {
+        let memory = Arc::new(MemoryLog::with(found.clone()));
+        memory.hold(true);
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+        let state_log: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
+        let mut found = found;
+        let Restored { steady, rules: remembered, history, remediations: log, planner, undelivered } =
+            restore(&mut found, &state_log, ActionLimits::default(), &clock);
+        let rules = PARSED.clone();
+        let mut states: Vec<RuleState> = rules.iter().map(RuleState::new).collect();
+        for recovered in remembered.states {
+            let place = rules.iter().position(|rule| recovered.fits(rule)).expect("no rule was changed");
+            states[place] = recovered.resume(&rules[place]).expect("it fits");
+        }
+        let backend = |name: &str| BackendInfo {
+            name: name.to_owned(),
+            actions: ActionKind::ALL.to_vec(),
+            events: EventKind::ALL.to_vec(),
+        };
+        let backends = vec![backend("ops"), backend("pager")];
+        let decisions = Decisions::new(planner, backends, Arc::clone(&history), Arc::clone(&log));
+        let decisions = decisions.in_groups_of(group_bytes);
+        Self { memory, steady, rules, states, decisions, history, log, lanes: undelivered.into() }
+    }
+
+    fn evaluate(&mut self, step: &Step, sample_at: UnixNanos) {
+        let (rule, state) = (&self.rules[step.rule], &mut self.states[step.rule]);
+        let at = self.steady.read();
+        let transitions = state.step(rule, &outcome(&step.seen), at, Some(sample_at));
+        let changes = state.take_changes(rule);
+        let active = state.active(rule);
+        let active = active.iter().map(|transition| transition.violation.as_str());
+        let outgoing = self.decisions.take(&rule.name, &transitions, changes, active, at);
+        self.lanes.extend(outgoing.into_iter().map(|planned| (planned.backend, planned.event)));
+        self.memory.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &at)]);
+    }
+
+    /// Waits for the log of state and delivers what waits; the backends' own view is `received`.
+    fn deliver(&mut self, received: &mut Vec<Event>) {
+        self.settle();
+        let now = self.steady.read().now;
+        for (_, event) in self.lanes.drain(..) {
+            self.log.settle(&event.id, &Delivery::Accepted { attempts: 1 }, now);
+            if received.iter().all(|before| before.id != event.id) {
+                received.push(event);
+            }
+        }
+    }
+
+    fn settle(&self) {
+        self.memory.hold(false);
+        let settled = pin!(self.memory.settled()).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(settled.is_ready());
+        self.memory.hold(true);
+    }
+}
+
+/// All that can be seen from outside at the end.
+#[derive(Debug, PartialEq)]
+struct Visible {
+    received: Vec<Event>,
+    violations: Vec<Transition>,
+    remediations: Vec<RemediationRow>,
+    accounts: Vec<BackendAccount>,
+    active: Vec<Transition>,
+}
+
+fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
+    let clock = Arc::new(ManualClock::new(START));
+    let mut process = Process::start(State::default(), &clock, group_bytes);
+    let mut received = Vec::new();
+    let mut samples = [START; 3];
+    for step in steps {
+        clock.advance(Duration::from_millis(step.millis));
+        if step.sampled {
+            samples[step.rule] = clock.now();
+        }
+        let sample_at = samples[step.rule];
+        // What was decided before is durable by now.
+        process.settle();
+        process.evaluate(step, sample_at);
+        if let (true, Some(kept)) = (crashes, step.crash) {
+            process = Process::start(process.memory.after_crash(kept), &clock, group_bytes);
+            process.evaluate(step, sample_at);
+        }
+        if step.up {
+            process.deliver(&mut received);
+            if let (true, Some(kept)) = (crashes, step.crash) {
+                process = Process::start(process.memory.after_crash(kept), &clock, group_bytes);
+                process.deliver(&mut received);
+            }
+        }
+    }
+    // Events of different violations may overtake each other.
+    received.sort_by(|a, b| a.transition.violation.cmp(&b.transition.violation));
+    let mut active: Vec<Transition> =
+        process.rules.iter().zip(&process.states).flat_map(|(rule, state)| state.active(rule)).collect();
+    active.iter_mut().for_each(|transition| transition.evaluated_at = START);
+    Visible {
+        received,
+        violations: process.history.newest_first(),
+        remediations: process.log.rows(),
+        accounts: process.log.accounts(),
+        active,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn crashes_change_nothing_that_can_be_seen(
+        steps in prop::collection::vec(step(), 1..40),
+        group_bytes in prop_oneof![Just(0usize), Just(usize::MAX)],
+    ) {
+        let (interrupted, whole) = (run(&steps, true, group_bytes), run(&steps, false, usize::MAX));
+        prop_assert_eq!(&interrupted.received, &whole.received);
+        prop_assert_eq!(&interrupted.violations, &whole.violations);
+        prop_assert_eq!(&interrupted.remediations, &whole.remediations);
+        prop_assert_eq!(&interrupted.accounts, &whole.accounts);
+        prop_assert_eq!(&interrupted.active, &whole.active);
+        let ids: BTreeSet<_> = whole.received.iter().map(|event| &event.id).collect();
+        prop_assert_eq!(ids.len(), whole.received.len());
+    }
+}

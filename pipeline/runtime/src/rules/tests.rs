@@ -1,0 +1,179 @@
+use flyball_model::action::ActionKind;
+use flyball_model::event::{Event, EventKind};
+use flyball_model::ports::{Backend, Delivery};
+use flyball_model::state::{MemoryLog, State};
+use flyball_model::{ManualClock, UnixNanos};
+use flyball_remediation::{ActionLimits, RemediationLog};
+use flyball_rules::definition::from_str;
+use flyball_rules::query::QueryLimits;
+use flyball_store::{Store, StoreOptions};
+use tempfile::TempDir;
+
+use super::*;
+use crate::dispatch::DispatchParts;
+use crate::history::ViolationHistory;
+use crate::remember::{Restored, restore};
+
+const START: UnixNanos = UnixNanos::from_secs(1_767_225_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Needs no data: its row is always there.
+const ALWAYS: &str =
+    "  - {rule: Always, sql: \"SELECT 'a' AS host, 1.5 AS load\", remediate: [{backend: ops, action: notify}]}\n";
+const WAITS: &str = "  - {rule: Waits, for: 1m, sql: \"SELECT 'a' AS host, 1.5 AS load\"}\n";
+
+struct Ops;
+
+#[async_trait::async_trait]
+impl Backend for Ops {
+    fn name(&self) -> &str {
+        "ops"
+    }
+
+    fn can(&self, _: ActionKind) -> bool {
+        true
+    }
+
+    fn wants(&self, _: EventKind) -> bool {
+        true
+    }
+
+    async fn deliver(&self, _: &Event) -> Delivery {
+        Delivery::Accepted { attempts: 1 }
+    }
+}
+
+struct Bench {
+    running: Running,
+    clock: Arc<ManualClock>,
+    memory: Arc<MemoryLog>,
+    history: Arc<ViolationHistory>,
+    log: Arc<RemediationLog>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    async fn start(mut found: State, now: UnixNanos, rules: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
+        let manual = Arc::new(ManualClock::new(now));
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
+        let memory = Arc::new(MemoryLog::with(found.clone()));
+        let state: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
+        let Restored { steady, rules: left, history, remediations: log, planner, undelivered } =
+            restore(&mut found, &state, ActionLimits::default(), &clock);
+        let (dispatcher, _) = Dispatcher::new(DispatchParts {
+            planner,
+            backends: vec![Arc::new(Ops)],
+            log: Arc::clone(&log),
+            history: Arc::clone(&history),
+            undelivered,
+            state: Arc::clone(&state),
+            sinks: Vec::new(),
+            stages: Arc::default(),
+            clock: Arc::clone(&clock),
+        });
+        let stage = RuleStage {
+            database: Database::new(store, QueryLimits::default()),
+            clock,
+            wake: Arc::default(),
+            stages: Arc::default(),
+            board: Arc::default(),
+            dispatcher,
+            steady,
+            state,
+            memory: left,
+        };
+        let mut bench = Self { running: Running::new(stage), clock: manual, memory, history, log, _folder: folder };
+        bench.running.replace(bench.set(rules)).await;
+        bench
+    }
+
+    fn set(&self, rules: &[&str]) -> RuleSet {
+        if rules.is_empty() {
+            return RuleSet::default();
+        }
+        let text = format!("groups:\n- name: g\n  rules:\n{}", rules.concat());
+        RuleSet { files: vec![from_str("r.yaml", &text).expect("good rules")] }
+    }
+
+    /// Lets every rule have its turn. How many evaluations there were.
+    async fn turn(&mut self) -> u64 {
+        let evaluations = |bench: &Self| -> u64 {
+            bench.running.stage.board.rows().iter().map(|entry| entry.status.evaluations).sum()
+        };
+        let before = evaluations(self);
+        for _ in 0..3 {
+            self.running.start_due();
+            self.running.join_evaluations().await;
+        }
+        evaluations(self) - before
+    }
+
+    fn states(&self) -> Vec<(String, &'static str)> {
+        let rows = self.history.newest_first();
+        rows.iter().map(|violation| (violation.rule.clone(), violation.state.as_str())).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_rule_goes_on_after_a_crash_and_one_that_is_gone_resolves() {
+    let mut bench = Bench::start(State::default(), START, &[ALWAYS, WAITS]).await;
+    bench.turn().await;
+    bench.clock.advance(Duration::from_secs(40));
+    bench.turn().await;
+    assert_eq!(bench.states(), [("Waits".to_owned(), "pending"), ("Always".to_owned(), "firing")]);
+    let (before, told) = (bench.history.newest_first(), bench.log.rows().len());
+
+    // Twenty seconds later, of which the process was away for ten.
+    let left = bench.memory.after_crash(usize::MAX);
+    let mut bench = Bench::start(left, START.plus(MINUTE), &[ALWAYS, WAITS]).await;
+    assert_eq!(bench.history.newest_first(), before);
+    bench.turn().await;
+    assert_eq!(bench.states(), [("Waits".to_owned(), "firing"), ("Always".to_owned(), "firing")]);
+    assert_eq!(bench.log.rows().len(), told, "what fires is not told again");
+    let firing: Vec<_> = bench.history.newest_first().iter().map(|violation| violation.violation.clone()).collect();
+    assert_eq!(firing, before.iter().map(|violation| violation.violation.clone()).collect::<Vec<_>>());
+
+    let left = bench.memory.after_crash(usize::MAX);
+    let bench = Bench::start(left, START.plus(MINUTE * 2), &[WAITS]).await;
+    assert_eq!(bench.states(), [("Waits".to_owned(), "firing"), ("Always".to_owned(), "resolved")]);
+    assert_eq!(bench.log.rows()[0].event.as_str(), "resolved");
+}
+
+#[tokio::test]
+async fn rules_rest_after_the_clock_was_set_and_wait_on_the_steady_time() {
+    for back in [false, true] {
+        let mut bench = Bench::start(State::default(), START, &[WAITS]).await;
+        assert_eq!(bench.turn().await, 1);
+        let by = Duration::from_secs(5 * 3600);
+        if back {
+            bench.clock.set_back(by)
+        } else {
+            bench.clock.set_ahead(by)
+        }
+        bench.clock.advance(Duration::from_secs(1));
+        assert_eq!(bench.turn().await, 0, "they rest");
+        bench.clock.advance(Duration::from_secs(58));
+        assert_eq!(bench.turn().await, 0, "they still rest");
+        bench.clock.advance(Duration::from_secs(2));
+        assert!(bench.turn().await > 0);
+        assert_eq!(bench.states(), [("Waits".to_owned(), "firing")], "a minute of steady time has passed");
+        assert_eq!(bench.running.stage.steady.jumps(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_needs_too_much_is_an_error_of_that_rule_and_the_others_go_on() {
+    let rules = [
+        ALWAYS,
+        "  - {rule: Memory, sql: \"SELECT repeat('x', 100000) AS host, 1 AS load\"}\n",
+        "  - {rule: Rows, sql: \"SELECT CAST(value AS VARCHAR) AS host, 1 AS load FROM generate_series(1, 20000)\"}\n",
+    ];
+    let mut bench = Bench::start(State::default(), START, &rules).await;
+    bench.turn().await;
+    let states: Vec<_> =
+        bench.running.stage.board.rows().iter().map(|entry| (entry.rule.name.clone(), entry.state())).collect();
+    let expected = [("Always", "firing"), ("Memory", "error"), ("Rows", "error")];
+    assert_eq!(states, expected.map(|(rule, state)| (rule.to_owned(), state)));
+}
