@@ -1,7 +1,8 @@
 //! Checkpoints: all state as of a position, so that the log before it may go.
 //!
 //! ```text
-//! checkpoint-N := magic "flybchk\n" · version u32 · position u64 · needed u64 · frame* · end frame
+//! checkpoint-N := magic "flybchk\n" · version u32 · position u64 · needed u64 · CRC-32 of the 28 bytes before u32
+//!                 · frame* · end frame
 //! ```
 //! N is the position; the log before `needed` is not needed any more, whether it is still there or not. Frames are those of the log, numbered from 0; the last one holds the one record-less byte [`END`], so that a file that
 //! was cut off is known. A checkpoint gets its name when it is synced, and the one before it goes then.
@@ -20,7 +21,7 @@ use crate::storage::{Sequential, Storage};
 
 const MAGIC: &[u8; 8] = b"flybchk\n";
 const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 28;
+const HEADER_BYTES: usize = 32;
 
 /// A frame is closed when its body is this long.
 const FRAME_BYTES_TARGET: usize = 1024 * 1024;
@@ -47,11 +48,13 @@ impl<'a> CheckpointWriter<'a> {
         needed: Position,
     ) -> Result<Self, LogError> {
         let path = dir.join(format!("checkpoint-{:020}", position.0));
-        let temporary = path.with_extension("tmp");
+        // One name for all of them, so that one that failed leaves no more than itself behind.
+        let temporary = dir.join("checkpoint.tmp");
         let file = storage.create(&temporary).map_err(LogError::io("create", &temporary))?;
         let mut file = Sequential::new(file);
         let header =
             [MAGIC.as_slice(), &VERSION.to_le_bytes(), &position.0.to_le_bytes(), &needed.0.to_le_bytes()].concat();
+        let header = [header.as_slice(), &crc32fast::hash(&header).to_le_bytes()].concat();
         file.write_all(&header).map_err(LogError::io("write", &temporary))?;
         Ok(Self { storage, temporary, path, file, frame: vec![0; FRAME_HEADER_BYTES], frames_bytes: 0 })
     }
@@ -164,7 +167,12 @@ pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Checkpoin
     if version > VERSION {
         return Err(LogError::NewerFormat { path, found: version, known: VERSION });
     }
-    let needed = header[20..].first_chunk().map_or(position, |bytes| Position(u64::from_le_bytes(*bytes)));
+    let long = |at: usize| header[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let needed = Position(long(20));
+    let is_whole = crc32fast::hash(&header[..28]).to_le_bytes() == header[28..];
+    if !is_whole || long(12) != position.0 || needed > position {
+        return Err(damaged(0, "a bad checksum in its header"));
+    }
     let mut records = Vec::new();
     let mut rest = &file[HEADER_BYTES..];
     loop {

@@ -20,6 +20,8 @@ pub(crate) struct Pending {
     pub(crate) submitted: u64,
     pub(crate) remove_before: Option<Position>,
     pub(crate) stopping: bool,
+    /// Nobody writes any more.
+    pub(crate) stopped: bool,
 }
 
 /// What is written together.

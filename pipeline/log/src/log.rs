@@ -58,8 +58,14 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.log.shared.under_way.lock().positions.remove(&self.number);
+        let mut bodies = self.log.shared.under_way.lock();
+        bodies.positions.remove(&self.number);
+        let all_in = bodies.positions.is_empty();
+        drop(bodies);
         self.log.shared.ended.notify_all();
+        if all_in {
+            self.log.shared.all_in.notify_one();
+        }
     }
 }
 
@@ -104,7 +110,7 @@ impl Log {
     /// Whether segments were removed by somebody else: all that is in memory must get into the history, and a checkpoint be written, before
     /// anything more is taken in.
     pub fn is_lost(&self) -> bool {
-        self.shared.is_lost.load(Ordering::Acquire)
+        self.shared.lost_before.load(Ordering::Acquire) > 0
     }
 
     /// Begins a body, before its points and totals are put anywhere.
@@ -139,6 +145,10 @@ impl Log {
     pub fn submit(&self, record: &[u8], entry: Entry) -> Ticket {
         let (told, receiver) = oneshot::channel();
         let mut pending = self.shared.pending.lock();
+        if pending.stopped {
+            // Its sender is dropped, which tells it.
+            return Ticket(Some(receiver));
+        }
         pending.group.records().extend_from_slice(record);
         pending.group.entries.push(entry);
         pending.submitted += 1;
@@ -185,7 +195,11 @@ impl Log {
 
     fn wait(&self, patient: bool) -> Ticket {
         let (told, receiver) = oneshot::channel();
-        self.shared.pending.lock().group.waiting.push(Waiting { told, patient });
+        let mut pending = self.shared.pending.lock();
+        if !pending.stopped {
+            pending.group.waiting.push(Waiting { told, patient });
+        }
+        drop(pending);
         self.shared.wake.notify_one();
         Ticket(Some(receiver))
     }
@@ -235,9 +249,10 @@ impl Log {
         more(&mut writer)?;
         writer.finish()?;
         shared.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
-        if before == position {
-            // Nothing before it is needed, be it there or not.
-            shared.is_lost.store(false, Ordering::Release);
+        let lost = shared.lost_before.load(Ordering::Acquire);
+        if before.0.max(1) >= lost {
+            // Nothing before it is needed, be it there or not. Segments that were removed since are a loss of their own.
+            let _ = shared.lost_before.compare_exchange(lost, 0, Ordering::AcqRel, Ordering::Acquire);
         }
         shared.pending.lock().remove_before = Some(before);
         shared.wake.notify_one();

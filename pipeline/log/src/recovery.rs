@@ -88,6 +88,8 @@ impl Recovery {
         let dir = data_dir.join(FOLDER);
         storage.create_dir(&dir).map_err(LogError::io("create", &dir))?;
         storage.sync_dir(data_dir).map_err(LogError::io("sync", data_dir))?;
+        // What a process that was killed had written and not synced yet is built upon from here on.
+        storage.sync_dir(&dir).map_err(LogError::io("sync", &dir))?;
         let mut segments = Vec::new();
         for path in storage.list(&dir).map_err(LogError::io("read", &dir))? {
             if path.extension().is_some_and(|extension| extension == "tmp") {
@@ -102,6 +104,10 @@ impl Recovery {
             }
         }
         segments.sort();
+        if let Some((_, path, _)) = segments.last() {
+            let mut file = storage.open(path).map_err(LogError::io("open", path))?;
+            file.sync().map_err(LogError::io("sync", path))?;
+        }
         let checkpoint = checkpoint::load(&*storage, &dir)?;
         let needed = checkpoint.as_ref().map_or(Position::default(), |checkpoint| checkpoint.needed);
         // A removal that was not synced may have come undone: what nobody needs is no part of the log, whatever is left of it.
@@ -147,12 +153,16 @@ impl Recovery {
         }
         for (at, (start, path, bytes)) in segments.iter().enumerate() {
             let next = segments.get(at + 1).map(|(next, ..)| *next);
-            // The first one may begin before what is needed, and each later one where the one before it ends.
-            if *start > end && (at > 0 || needed > Position::default()) {
+            // The first one may begin before what is needed, and each later one begins where the one before it ends.
+            if *start > end {
                 damages.push(Damage { path: path.clone(), offset: 0, bytes: start.0 - end.0 });
             }
             let file = checkpoint::read(&*storage, path)?;
             let mut found = scan::frames(&file, *start, next, |position, body| {
+                // What stands before is in the history and in the checkpoint.
+                if position < needed {
+                    return Ok(());
+                }
                 let result = each_record(body, |record| taken.take(record, position, false, &mut each));
                 result.map_err(|BadRecord(detail)| LogError::Damaged {
                     path: path.clone(),
@@ -164,7 +174,8 @@ impl Recovery {
             if !segment::check_header(path, &file, *start)? && found.end > *start {
                 found.gaps.insert(0, Gap { offset: 0, bytes: segment::SEGMENT_HEADER_BYTES as u64, was_synced: true });
             }
-            for gap in found.gaps {
+            let is_needed = |gap: &Gap| offset_of(*start, needed.max(*start)) < gap.offset + gap.bytes;
+            for gap in found.gaps.into_iter().filter(is_needed) {
                 if gap.was_synced {
                     damages.push(Damage { path: path.clone(), offset: gap.offset, bytes: gap.bytes });
                 } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flyball_model::Clock;
 use flyball_model::ledger::Ledger;
@@ -34,9 +34,11 @@ pub(crate) struct Shared {
     pub(crate) under_way: Mutex<Bodies>,
     /// Told when a body is no longer under way.
     pub(crate) ended: Condvar,
+    /// Told when none is.
+    pub(crate) all_in: Condvar,
     pub(crate) trouble: RwLock<Option<String>>,
-    /// Segments were removed by somebody else: what is in memory is in no log until it is in the history.
-    pub(crate) is_lost: AtomicBool,
+    /// Segments were removed by somebody else: what is in memory from before this position is in no log until it is in the history. 0: none were.
+    pub(crate) lost_before: AtomicU64,
     pub(crate) counts: Counts,
 }
 
@@ -113,8 +115,9 @@ impl Shared {
             end: AtomicU64::new(end.0),
             under_way: Mutex::default(),
             ended: Condvar::new(),
+            all_in: Condvar::new(),
             trouble: RwLock::default(),
-            is_lost: AtomicBool::new(false),
+            lost_before: AtomicU64::new(0),
             counts: Counts::default(),
         }
     }
@@ -138,7 +141,7 @@ impl Shared {
     pub(crate) fn refuse(&self, error: &LogError) {
         self.counts.failures.fetch_add(1, Ordering::Relaxed);
         if matches!(error, LogError::Removed { .. }) {
-            self.is_lost.store(true, Ordering::Release);
+            self.lost_before.store(self.end.load(Ordering::Acquire).max(1), Ordering::Release);
         }
         let reason = error.to_string();
         let mut trouble = self.trouble.write();

@@ -10,11 +10,14 @@ use crate::error::LogError;
 use crate::group::{Group, with_room};
 use crate::position::Position;
 use crate::record::{encode_entry, encode_piece};
-use crate::shared::Shared;
-use crate::writer::Writer;
+use crate::shared::{Bodies, Shared};
+use crate::writer::{Durability, Writer};
 
 /// The pause before a group that the disk refused is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// How long the first record of a group waits for others that are being made.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// Room for the next groups that is kept from group to group.
 const GROUP_BYTES_KEPT: usize = 4 * 1024 * 1024;
@@ -32,6 +35,23 @@ pub(crate) struct Worker {
     refused: bool,
 }
 
+/// The end of the log's thread.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut pending = self.0.pending.lock();
+        pending.stopped = true;
+        // Dropped senders tell their receivers that the log has ended.
+        pending.group.waiting.clear();
+        let is_expected = pending.stopping;
+        drop(pending);
+        if !is_expected {
+            *self.0.trouble.write() = Some("its thread ended by a panic; restart flyball".to_owned());
+        }
+    }
+}
+
 impl Worker {
     /// Works for what is shared.
     pub(crate) fn new(shared: Arc<Shared>, writer: Writer, before: Before) -> Self {
@@ -40,6 +60,8 @@ impl Worker {
 
     /// Works until the log is stopped.
     pub(crate) fn run(mut self) {
+        // However it ends, by a panic too: who waits is told, and who comes later.
+        let _end = End(Arc::clone(&self.shared));
         loop {
             self.wait();
             if !self.turn() {
@@ -59,6 +81,15 @@ impl Worker {
         }
         while pending.group.is_empty() && !pending.stopping && pending.remove_before.is_none() {
             self.shared.wake.wait(&mut pending);
+        }
+        let is_urgent = pending.stopping;
+        drop(pending);
+        if !is_urgent && self.shared.durability == Durability::Fsync {
+            // A sync costs as much for one record as for many, so those that are nearly there are waited for; alone, nobody is.
+            let mut bodies = self.shared.under_way.lock();
+            let others = |bodies: &mut Bodies| !bodies.positions.is_empty();
+            // Either way it is time.
+            let _ = self.shared.all_in.wait_while_for(&mut bodies, others, GATHER_MAX);
         }
     }
 

@@ -143,6 +143,19 @@ impl Lease {
         leased.take(&mut held, more)
     }
 
+    /// Gives back what is beyond `bytes`, which was freed.
+    pub fn shrink_to(&self, bytes: usize) {
+        let Some(leased) = &self.0 else { return };
+        let mut held = leased.bytes.lock();
+        let less = held.saturating_sub(bytes);
+        let mut state = leased.budget.state.lock();
+        state.bytes -= less;
+        if let Some(share) = state.senders.get_mut(&leased.sender.name) {
+            share.bytes -= less;
+        }
+        *held -= less;
+    }
+
     /// Takes `more` bytes, before they are allocated.
     ///
     /// # Errors

@@ -108,6 +108,11 @@ pub struct MetricInfo {
 }
 
 impl MetricInfo {
+    /// Bytes of its text.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.original.len() + self.unit.len() + self.help.len()
+    }
+
     /// Takes over what `newer` says. Returns whether anything changed.
     pub fn merge(&mut self, newer: &MetricInfo) -> bool {
         let before = self.clone();

@@ -259,11 +259,19 @@ impl SeriesRegistry {
             let mut inner = self.inner.write();
             let metric = inner.metric(metric);
             let metric = &mut inner.metrics[metric.0 as usize];
+            let before = metric.info.text_bytes();
             if metric.info.merge(info) {
                 metric.info_version += 1;
+                let after = metric.info.text_bytes();
                 inner.names_version += 1;
+                inner.bytes = (inner.bytes + after).saturating_sub(before);
             }
         }
+    }
+
+    /// Whether there is room for descriptions of metrics. They have no cap of their own: their text is among the bytes.
+    pub fn has_room(&self) -> bool {
+        self.inner.read().bytes < self.bytes_max.load(Ordering::Relaxed)
     }
 
     /// A consistent look at everything. Hold it for a batch or a query plan, never over an `.await`.

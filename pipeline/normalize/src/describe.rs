@@ -57,6 +57,9 @@ impl News {
     /// Notes a description if the registry does not know it yet. `metric` is in Prometheus form. `false` if there is no room for it:
     /// it must be noted again when it is said again.
     pub(crate) fn note(&mut self, registry: &SeriesRegistry, metric: &str, description: &Description<'_>) -> bool {
+        if !registry.has_room() {
+            return false;
+        }
         let view = registry.read();
         let known = view.metric(metric);
         // A metric that has no series is not bounded by their cap.

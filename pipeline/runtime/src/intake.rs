@@ -12,7 +12,7 @@ use flyball_decode::DecodeError;
 use flyball_decode::decompress::decompress_within;
 use flyball_log::{Durability, Log, LogError, NewBody, Ticket, Told, UnderWay};
 use flyball_model::admission::{Lease, NotNow, Sender};
-use flyball_model::intake::{RefusalKind, Submission};
+use flyball_model::intake::{Format, RefusalKind, Rejection, Submission};
 use flyball_model::ledger::{Entry, Ledger, Outcome, Reason, Signal};
 use flyball_model::ports::{FieldValue, Record, RecordKind, Sink};
 use flyball_model::stage::Stage;
@@ -124,6 +124,8 @@ impl Pipeline {
             None => self.work(submission, hash, &turn)?,
         };
         drop((turn, alone));
+        // What it was decompressed to and became is no more; only the log is waited for.
+        submission.lease.shrink_to(submission.body.len());
         let not_durable = |why| not_now(format!("it can't be made durable: {why}"));
         ticket.durable().await.map_err(|NotDurable(why)| not_durable(why))?;
         if has_duplicates {
@@ -140,9 +142,13 @@ impl Pipeline {
     /// The answer to a body that is stored already, when that is durable.
     fn tell_again(&self, submission: &Submission, told: Told) -> Submitted {
         let mut entry = request(submission);
-        entry.received = told.stored;
-        entry.add(Outcome::Dropped, Reason::Duplicate, told.stored);
-        let receipt = Receipt { stored: told.stored, written: told.written, ..Receipt::default() };
+        let Told { stored, written, rejected } = told;
+        entry.received = stored + rejected.iter().map(|(_, points)| points).sum::<u64>();
+        entry.add(Outcome::Dropped, Reason::Duplicate, stored);
+        rejected.iter().for_each(|&(reason, points)| entry.add(Outcome::Rejected, reason, points));
+        let again = |(reason, points)| Rejection { reason, points, detail: "as when it was sent before".to_owned() };
+        let rejections = rejected.into_iter().map(again).collect();
+        let receipt = Receipt { stored, written, rejections, ..Receipt::default() };
         Submitted { receipt, ticket: self.log.post(entry), has_duplicates: false }
     }
 
@@ -167,10 +173,13 @@ impl Pipeline {
         let context = submission.context.as_deref();
         let under_way = self.log.begin();
         let series_before = self.store.registry().len();
-        let normalized = self
-            .normalizer
-            .normalize(submission.format, &body, context, submission.received_at)
-            .map_err(|error| refuse(&error))?;
+        let normalized =
+            self.normalizer.normalize(submission.format, &body, context, submission.received_at).map_err(|error| {
+                // Those that came before the error stay.
+                let brought = self.store.registry().len().saturating_sub(series_before);
+                self.admission.charge(submission, 0, brought as u64);
+                refuse(&error)
+            })?;
         let brought = new_series(normalized.points.series().iter().copied(), series_before);
         self.admission.charge(submission, normalized.received, brought);
         Ok(self.keep(normalized, submission, hash, &under_way))
@@ -193,6 +202,7 @@ impl Pipeline {
             starts,
         } = normalized;
         let has_own_times = known::has_own_times(&points, &rows, submission.received_at);
+        let sent = points.len() as u64;
         let Appended { mut touched, points, runs, duplicates, duplicates_not_finite } =
             self.store.append(points, under_way.position());
         if !points.is_empty() {
@@ -211,8 +221,8 @@ impl Pipeline {
 
         let mut entry = request(submission);
         entry.received = received;
-        // A summary's point is several numbers; where it is a duplicate, all of them are.
-        let counted = duplicates.saturating_sub(parts.min(duplicates)).min(count);
+        // Further numbers of a summary, and staleness markers made here, are no points of the sender's.
+        let counted = duplicates.min(sent.saturating_sub(parts)).min(count);
         let not_finite = not_finite.saturating_sub(duplicates_not_finite).min(count - counted);
         let mut plain = count - counted - not_finite;
         entry.add(Outcome::Dropped, Reason::Duplicate, counted);
@@ -229,11 +239,15 @@ impl Pipeline {
             entry.add(Outcome::Rejected, rejection.reason, rejection.points);
         }
 
-        let told = Told { stored: count, written };
-        let fingerprint = (has_own_times && count > 0 && rejections.is_empty()).then_some((hash, told));
+        // What a line's answer says of bad lines is not kept; its points are told apart by themselves.
+        let is_repeatable = rejections.is_empty() || !matches!(submission.format, Format::LineProtocol { .. });
+        let rejected = rejections.iter().map(|rejection| (rejection.reason, rejection.points)).collect();
+        let told = Told { stored: count, written, rejected };
+        let fingerprint = (has_own_times && count > 0 && is_repeatable).then_some((hash, told));
         let mut record = Vec::new();
         if self.log.durability() != Durability::Memory {
             let (entry, totals, starts, points, runs, rows) = (&entry, &totals, &starts, &points, &runs, &ordered);
+            let fingerprint = fingerprint.as_ref();
             NewBody { entry, fingerprint, totals, starts, points, runs, rows }.encode(&mut record);
         }
         let ticket = self.log.submit(&record, entry);

@@ -76,7 +76,7 @@ impl KnownBodies {
     /// What was told when the body was stored.
     pub(crate) fn find(&self, hash: u128) -> Option<Told> {
         let bodies = self.bodies.lock();
-        bodies.young.get(&hash).or_else(|| bodies.old.get(&hash)).copied()
+        bodies.young.get(&hash).or_else(|| bodies.old.get(&hash)).cloned()
     }
 
     /// Remembers a body.
@@ -91,7 +91,7 @@ impl KnownBodies {
     /// All of them, the oldest generation first.
     pub(crate) fn all(&self) -> Vec<(u128, Told)> {
         let bodies = self.bodies.lock();
-        bodies.old.iter().chain(&bodies.young).map(|(&hash, &told)| (hash, told)).collect()
+        bodies.old.iter().chain(&bodies.young).map(|(&hash, told)| (hash, told.clone())).collect()
     }
 }
 

@@ -102,7 +102,7 @@ impl Scraping {
         let timeout = self.status.target.timeout;
         let fetched = match tokio::time::timeout(timeout, self.fetch(timeout)).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(format!("no whole answer within {timeout:?}")),
+            Err(_) => Err(Failed::Target(format!("no whole answer within {timeout:?}"))),
         };
         let duration = self.shared.clock.monotonic().saturating_sub(started);
         let before = self.seen();
@@ -110,18 +110,23 @@ impl Scraping {
             Ok(Fetched { format, encoding, held }) => {
                 self.submit(format, encoding, held.bytes, &self.context, at, held.lease).await
             }
-            Err(error) => Err(error),
+            Err(failed) => Err(failed),
         };
         let (report, error) = match taken {
             Ok(receipt) => (self.report(duration, &receipt, &before), None),
-            Err(error) => {
+            Err(Failed::Target(error)) => {
                 // All there is of a target that fails is nothing.
                 drop(self.submit_text(Bytes::new(), &self.context, at).await);
                 (Report { duration, ..Report::default() }, Some(error))
             }
+            Err(Failed::Here(error)) => {
+                // It says nothing of the target that flyball could not take what it said.
+                self.log(Some(&error));
+                return self.status.scraped(at, duration, Some(error));
+            }
         };
         let told = self.submit_text(report.body(), &self.report_context, at);
-        let error = error.or(told.await.err());
+        let error = error.or(told.await.err().map(Failed::into_text));
         self.log(error.as_deref());
         self.status.scraped(at, duration, error);
     }
@@ -158,7 +163,7 @@ impl Scraping {
     }
 
     /// Says something of the target that it did not say itself.
-    async fn submit_text(&self, body: Bytes, context: &Arc<Context>, at: UnixNanos) -> Result<Receipt, String> {
+    async fn submit_text(&self, body: Bytes, context: &Arc<Context>, at: UnixNanos) -> Result<Receipt, Failed> {
         self.submit(Format::PrometheusText, Encoding::Identity, body, context, at, Lease::default()).await
     }
 
@@ -170,7 +175,7 @@ impl Scraping {
         context: &Arc<Context>,
         received_at: UnixNanos,
         lease: Lease,
-    ) -> Result<Receipt, String> {
+    ) -> Result<Receipt, Failed> {
         let submission = Submission {
             receiver: RECEIVER,
             peer: self.peer.clone(),
@@ -181,10 +186,12 @@ impl Scraping {
             context: Some(Arc::clone(context)),
             lease,
         };
-        self.shared.intake.take(submission).await.map_err(|refusal| refusal.message)
+        self.shared.intake.take(submission).await.map_err(|refusal| {
+            if refusal.kind.is_retryable() { Failed::Here(refusal.message) } else { Failed::Target(refusal.message) }
+        })
     }
 
-    async fn fetch(&self, timeout: Duration) -> Result<Fetched, String> {
+    async fn fetch(&self, timeout: Duration) -> Result<Fetched, Failed> {
         let request = self
             .client
             .get(&self.status.target.url)
@@ -194,7 +201,7 @@ impl Scraping {
             .header(TIMEOUT_HEADER, timeout.as_secs_f64().to_string());
         let response = request.send().await.map_err(|error| explain(&error.without_url()))?;
         if response.status() != StatusCode::OK {
-            return Err(format!("the target answered HTTP status {}", response.status()));
+            return Err(format!("the target answered HTTP status {}", response.status()).into());
         }
         let headers = response.headers().clone();
         let format = format(&headers)?;
@@ -209,9 +216,32 @@ impl Scraping {
             Ok(held) => Ok(Fetched { format, encoding, held }),
             Err(error) => {
                 self.shared.intake.refused(RECEIVER, &self.peer, Some(Signal::Metrics), error.reason());
-                Err(error.to_string())
+                let text = error.to_string();
+                Err(if matches!(error, RequestError::NotNow(_)) { Failed::Here(text) } else { Failed::Target(text) })
             }
         }
+    }
+}
+
+/// Why a scrape brought nothing.
+enum Failed {
+    /// The target did not answer, or with what can't be read.
+    Target(String),
+    /// flyball could not take the answer.
+    Here(String),
+}
+
+impl Failed {
+    fn into_text(self) -> String {
+        match self {
+            Failed::Target(text) | Failed::Here(text) => text,
+        }
+    }
+}
+
+impl From<String> for Failed {
+    fn from(text: String) -> Self {
+        Failed::Target(text)
     }
 }
 

@@ -69,6 +69,11 @@ async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     let mut response = match judged {
         Err(denied) => deny(shape, denied, request).await,
         Ok(()) if found.is_some_and(|row| row.ingest.is_some()) => return next.run(request).await,
+        // Nothing behind an open path reads a body, and who shows nothing must not keep others' out.
+        Ok(()) if matches!(need, Need::Nothing) => {
+            let (head, _) = request.into_parts();
+            next.run(Request::from_parts(head, Body::empty())).await
+        }
         Ok(()) => match guard.with_body(request, next).await {
             Ok(response) => response,
             Err(error) => error.into_response(),
@@ -108,7 +113,7 @@ impl Guard {
         if !has_body(request.method(), request.headers()) {
             return Ok(next.run(request).await);
         }
-        let Ok(_permit) = self.bodies.try_acquire() else {
+        let Ok(permit) = self.bodies.try_acquire() else {
             let message = format!("{BODIES_MAX} requests with bodies are under way already");
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("ask again later"));
         };
@@ -124,6 +129,7 @@ impl Guard {
                 return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "slow_body", message));
             }
         };
+        drop(permit);
         Ok(next.run(Request::from_parts(head, Body::from(body))).await)
     }
 }

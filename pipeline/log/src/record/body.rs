@@ -1,7 +1,7 @@
 //! What became of one body.
 
 use flyball_model::intake::Written;
-use flyball_model::ledger::Entry;
+use flyball_model::ledger::{Entry, Reason};
 use flyball_model::{PointBatch, Rows, SeriesRef, UnixNanos};
 
 use super::{BODY, BadRecord, Cursor, columns, put, rows, with_length};
@@ -18,12 +18,14 @@ pub struct PointRun {
 }
 
 /// What the sender of a body was told, to be told again if it sends the very same body again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Told {
     /// Points stored.
     pub stored: u64,
     /// What of it was what.
     pub written: Written,
+    /// Points refused, a pair a reason.
+    pub rejected: Vec<(Reason, u64)>,
 }
 
 impl Told {
@@ -32,12 +34,25 @@ impl Told {
         for number in [self.stored, samples, histograms, exemplars] {
             out.extend(number.to_le_bytes());
         }
+        out.push(self.rejected.len() as u8);
+        for (reason, points) in &self.rejected {
+            out.push(reason.as_str().len() as u8);
+            out.extend(reason.as_str().as_bytes());
+            out.extend(points.to_le_bytes());
+        }
     }
 
     pub(super) fn decode(from: &mut Cursor<'_>) -> Result<Self, BadRecord> {
         let stored = from.u64()?;
         let written = Written { samples: from.u64()?, histograms: from.u64()?, exemplars: from.u64()? };
-        Ok(Self { stored, written })
+        let mut rejected = Vec::new();
+        for _ in 0..from.byte()? {
+            let length = usize::from(from.byte()?);
+            let word = std::str::from_utf8(from.bytes(length)?).ok();
+            let reason = word.and_then(Reason::parse).ok_or("a reason is unknown; is it of a newer version?")?;
+            rejected.push((reason, from.u64()?));
+        }
+        Ok(Self { stored, written, rejected })
     }
 }
 
@@ -66,7 +81,7 @@ pub struct NewBody<'a> {
     /// What it adds to the ledger.
     pub entry: &'a Entry,
     /// Its hash, if it is one that is known again, and what is told.
-    pub fingerprint: Option<(u128, Told)>,
+    pub fingerprint: Option<&'a (u128, Told)>,
     /// Totals that it changed.
     pub totals: &'a [u8],
     /// When the sums of its series began, where that is news.

@@ -46,6 +46,9 @@ const MEAN_BYTES_FIRST: f64 = 64.0 * 1024.0;
 /// How much of the new is in the averages: of bodies' length, and of the time that a byte takes.
 const SMOOTHING: f64 = 0.05;
 
+/// A body that took so many times as long a byte as those before counts as this.
+const OUTLIER: f64 = 8.0;
+
 /// The turnstile: one body for each core. Cheap where nobody waits: a lock that is held for some nanoseconds when a body comes, and when it
 /// is done.
 #[derive(Debug)]
@@ -196,6 +199,8 @@ impl Gate {
         let mut state = self.state.lock();
         if let Some(started) = started {
             let nanos = now.saturating_sub(started).as_nanos() as f64 / bytes as f64;
+            // One that stood still for a while, or is small, says little of the others.
+            let nanos = nanos.min(state.nanos_per_byte * OUTLIER);
             state.nanos_per_byte += SMOOTHING * (nanos - state.nanos_per_byte);
         }
         state.working -= 1;

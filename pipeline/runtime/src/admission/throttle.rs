@@ -30,6 +30,9 @@ enum Measure {
 
 const MEASURES: [Measure; 3] = [Measure::Points, Measure::Bytes, Measure::Series];
 
+/// The place of [`Measure::Series`] among them.
+const SERIES: usize = 2;
+
 /// A sender is over one of its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Over {
@@ -118,6 +121,10 @@ impl Throttle {
         let budget = budgets.of(sender, &self.limits, now);
         for (left, cost) in budget.left.iter_mut().zip(costs) {
             *left -= cost;
+        }
+        // New series are made in bursts, and a sender's known ones must not be kept out for days by one of them.
+        if let Some((_, capacity)) = self.limits[SERIES] {
+            budget.left[SERIES] = budget.left[SERIES].max(-capacity);
         }
     }
 }
