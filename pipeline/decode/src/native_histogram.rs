@@ -159,4 +159,4 @@ impl<'a> View<'a> for BucketSpan {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 use flyball_model::{SeriesRef, UnixNanos};
 
 use crate::error::LogError;
-use crate::frame::{self, FRAME_HEADER_BYTES, FrameHeader};
-
+use crate::frame::{self, FRAME_HEADER_BYTES};
 use crate::position::Position;
 use crate::record::{Told, encode_fingerprint, encode_starts, encode_totals, encode_twin};
 use crate::storage::{Sequential, Storage};
@@ -47,7 +46,7 @@ impl<'a> CheckpointWriter<'a> {
         position: Position,
         needed: Position,
     ) -> Result<Self, LogError> {
-        let path = dir.join(format!("checkpoint-{:020}", position.0));
+        let path = dir.join(name(position));
         // One name for all of them, so that one that failed leaves no more than itself behind.
         let temporary = dir.join("checkpoint.tmp");
         let file = storage.create(&temporary).map_err(LogError::io("create", &temporary))?;
@@ -124,6 +123,10 @@ impl<'a> CheckpointWriter<'a> {
     }
 }
 
+pub(crate) fn name(position: Position) -> String {
+    format!("checkpoint-{:020}", position.0)
+}
+
 fn position_of(path: &Path) -> Option<Position> {
     let number = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?;
     number.parse().ok().map(Position)
@@ -173,25 +176,15 @@ pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Option<Checkpoin
     if !is_whole || long(12) != position.0 || needed > position {
         return Err(damaged(0, "a bad checksum in its header"));
     }
-    let mut records = Vec::new();
-    let mut rest = &file[HEADER_BYTES..];
-    loop {
-        let offset = file.len() - rest.len();
-        let frame = rest.split_first_chunk::<FRAME_HEADER_BYTES>().and_then(|(header, rest)| {
-            let header = FrameHeader::parse(header)?;
-            let (body, rest) = rest.split_at_checked(header.body_bytes)?;
-            let is_here = header.position.0 == (offset - HEADER_BYTES) as u64;
-            (is_here && header.fits(body)).then_some((body, rest))
-        });
-        match frame {
-            None => return Err(damaged(offset, "a bad checksum")),
-            Some((body, _)) if body == END => return Ok(Some(Checkpoint { position, needed, records })),
-            Some((body, behind)) => {
-                records.extend_from_slice(body);
-                rest = behind;
-            }
+    let (mut records, mut at) = (Vec::new(), 0);
+    while let Some((frame, body)) = frame::at(&file[HEADER_BYTES + at..], Position(at as u64)) {
+        if body == END {
+            return Ok(Some(Checkpoint { position, needed, records }));
         }
+        records.extend_from_slice(body);
+        at += frame.frame_bytes();
     }
+    Err(damaged(HEADER_BYTES + at, "a bad checksum"))
 }
 
 /// A whole file.

@@ -19,9 +19,8 @@ pub(crate) const FRAME_BODY_BYTES_MAX: usize = 1 << 30;
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
-    pub(crate) body_bytes: usize,
+    body_bytes: usize,
     body_checksum: u32,
-    pub(crate) position: Position,
     pub(crate) synced: Position,
 }
 
@@ -32,23 +31,30 @@ impl FrameHeader {
     }
 
     /// Reads a header; `None` when it is damaged.
-    pub(crate) fn parse(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
+    fn parse(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Self> {
         let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let body_bytes = word(0) as usize;
         let is_whole = crc32fast::hash(&header[..24]) == word(24) && (1..=FRAME_BODY_BYTES_MAX).contains(&body_bytes);
-        is_whole.then(|| Self {
-            body_bytes,
-            body_checksum: word(4),
-            position: Position(long(8)),
-            synced: Position(long(16)),
-        })
+        is_whole.then(|| Self { body_bytes, body_checksum: word(4), synced: Position(long(16)) })
     }
 
     /// Whether this is its body.
-    pub(crate) fn fits(&self, body: &[u8]) -> bool {
+    fn fits(&self, body: &[u8]) -> bool {
         body.len() == self.body_bytes && crc32fast::hash(body) == self.body_checksum
     }
+}
+
+/// The frame that `bytes` begin with, if it is whole and belongs at this position.
+pub(crate) fn at(bytes: &[u8], position: Position) -> Option<(FrameHeader, &[u8])> {
+    // The place of a frame's own position first: it tells nearly all places apart at the price of one comparison.
+    if bytes.get(8..16)? != position.0.to_le_bytes() {
+        return None;
+    }
+    let (header, rest) = bytes.split_first_chunk()?;
+    let header = FrameHeader::parse(header)?;
+    let body = rest.get(..header.body_bytes)?;
+    header.fits(body).then_some((header, body))
 }
 
 /// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room.
@@ -72,10 +78,7 @@ mod tests {
         let mut frame = vec![0; FRAME_HEADER_BYTES];
         frame.extend(b"three records");
         seal(&mut frame, Position(77), Position(70));
-        let is_good = |frame: &[u8]| {
-            let (header, body) = frame.split_first_chunk().expect("a whole header");
-            FrameHeader::parse(header).is_some_and(|header| header.fits(body) && header.position == Position(77))
-        };
+        let is_good = |frame: &[u8]| at(frame, Position(77)).is_some_and(|(_, body)| body == b"three records");
         assert!(is_good(&frame));
         for bit in 0..frame.len() * 8 {
             frame[bit / 8] ^= 1 << (bit % 8);

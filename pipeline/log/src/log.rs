@@ -70,30 +70,30 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Log {
-    /// Goes on with a log that was read back, and gives the pieces of state. `ledger` is empty and becomes what the log says.
+    /// Goes on with a log that was read back, and gives the pieces of state.
     ///
     /// # Panics
     /// When the operating system gives no thread.
-    pub fn start(recovered: Recovered, ledger: Arc<Ledger>, before: Before, clock: Arc<dyn Clock>) -> (Self, State) {
-        let (log, worker, state) = Self::at_rest(recovered, ledger, before, clock);
+    pub fn start(recovered: Recovered, before: Before, clock: Arc<dyn Clock>) -> (Self, State) {
+        let (log, worker, state) = Self::at_rest(recovered, before, clock);
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || worker.run());
         *log.thread.lock() = Some(thread.expect("a process that starts has room for a thread"));
         (log, state)
     }
 
     /// The log and who works for it, to be run by hand.
-    pub(crate) fn at_rest(
-        recovered: Recovered,
-        ledger: Arc<Ledger>,
-        before: Before,
-        clock: Arc<dyn Clock>,
-    ) -> (Self, Worker, State) {
-        let Recovered { ledger: found, state, writer, storage, dir, durability, .. } = recovered;
-        found.entries().iter().for_each(|entry| ledger.post(entry));
+    pub(crate) fn at_rest(recovered: Recovered, before: Before, clock: Arc<dyn Clock>) -> (Self, Worker, State) {
+        let Recovered { ledger, state, writer, storage, dir, durability, .. } = recovered;
+        let ledger = Arc::new(ledger);
         let shared = Arc::new(Shared::new(storage, dir, durability, clock, ledger, state.clone(), writer.end()));
         shared.count_segments(&writer);
         let log = Self { shared: Arc::clone(&shared), thread: Mutex::default() };
         (log, Worker::new(shared, writer, before), state)
+    }
+
+    /// The ledger, in which an entry stands from when it is durable.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
     }
 
     /// What an acknowledgement promises.
@@ -147,7 +147,7 @@ impl Log {
         let mut pending = self.shared.pending.lock();
         if pending.stopped {
             // Its sender is dropped, which tells it.
-            return Ticket(Some(receiver));
+            return Ticket(receiver);
         }
         pending.group.records().extend_from_slice(record);
         pending.group.entries.push(entry);
@@ -155,7 +155,7 @@ impl Log {
         pending.group.waiting.push(Waiting { told, patient: false });
         drop(pending);
         self.shared.wake.notify_one();
-        Ticket(Some(receiver))
+        Ticket(receiver)
     }
 
     /// Submits an entry of the ledger that belongs to no record.
@@ -201,7 +201,7 @@ impl Log {
         }
         drop(pending);
         self.shared.wake.notify_one();
-        Ticket(Some(receiver))
+        Ticket(receiver)
     }
 
     /// The log is needed from here on by bodies that are under way; its end, if there is none.

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flyball_model::ledger::{Entry, Ledger};
+use flyball_model::ledger::Ledger;
 use flyball_model::state::State;
 use flyball_model::{SeriesRef, UnixNanos};
 
@@ -144,7 +144,7 @@ impl Recovery {
             needed = from;
             let result = each_record(&records, |record| taken.take(record, position, true, &mut each));
             if let Err(BadRecord(detail)) = result {
-                let path = dir.join(format!("checkpoint-{:020}", position.0));
+                let path = dir.join(checkpoint::name(position));
                 return Err(LogError::Damaged { path, offset: 0, detail });
             }
             done += records.len() as u64;
@@ -175,7 +175,7 @@ impl Recovery {
                 found.gaps.insert(0, Gap { offset: 0, bytes: segment::SEGMENT_HEADER_BYTES as u64, was_synced: true });
             }
             let is_needed = |gap: &Gap| offset_of(*start, needed.max(*start)) < gap.offset + gap.bytes;
-            for gap in found.gaps.into_iter().filter(is_needed) {
+            for gap in found.gaps.iter().filter(|gap| is_needed(gap)) {
                 if gap.was_synced {
                     damages.push(Damage { path: path.clone(), offset: gap.offset, bytes: gap.bytes });
                 } else {
@@ -183,7 +183,13 @@ impl Recovery {
                 }
             }
             if next.is_none() {
-                cut(&*storage, path, *start, found.end, &file)?;
+                let end = offset_of(*start, found.end);
+                if found.written > end {
+                    tracing::info!(path = %path.display(), offset = end, "torn tail of the log cut; nothing in it was acknowledged");
+                }
+                if file.len() as u64 > end {
+                    cut(&*storage, path, end)?;
+                }
             }
             end = end.max(found.end);
             done += bytes;
@@ -202,18 +208,10 @@ impl Recovery {
 }
 
 /// Cuts a torn tail, and gives back the room that was set aside.
-fn cut(storage: &dyn Storage, path: &Path, start: Position, end: Position, file: &[u8]) -> Result<(), LogError> {
-    let offset = offset_of(start, end);
-    let tail = file.get(offset as usize..).unwrap_or_default();
-    if tail.iter().any(|&byte| byte != 0) {
-        tracing::info!(path = %path.display(), offset, "torn tail of the log cut; nothing in it was acknowledged");
-    }
-    if file.len() as u64 > offset {
-        let mut file = storage.open(path).map_err(LogError::io("open", path))?;
-        file.set_len(offset).map_err(LogError::io("cut", path))?;
-        file.sync().map_err(LogError::io("sync", path))?;
-    }
-    Ok(())
+fn cut(storage: &dyn Storage, path: &Path, end: u64) -> Result<(), LogError> {
+    let mut file = storage.open(path).map_err(LogError::io("open", path))?;
+    file.set_len(end).map_err(LogError::io("cut", path))?;
+    file.sync().map_err(LogError::io("sync", path))
 }
 
 /// What is kept here of what is read.
@@ -235,34 +233,22 @@ impl Taken {
         each: &mut impl FnMut(Replayed<'_>) -> Result<(), BadRecord>,
     ) -> Result<(), BadRecord> {
         let is_news = of_checkpoint || position >= self.from;
+        match &record {
+            Record::Body(body) if is_news => self.ledger.post(&body.entry),
+            Record::Entry(entry) if is_news => self.ledger.post(entry),
+            Record::Piece(section, key, value) if is_news => self.state.put(*section, key, value.map(<[u8]>::to_vec)),
+            _ => {}
+        }
         match record {
+            Record::Entry(_) | Record::Piece(..) => Ok(()),
             Record::Body(body) => {
-                if is_news {
-                    self.ledger.post(&body.entry);
-                }
                 self.bodies += 1;
                 each(Replayed::Body(body, position))
-            }
-            Record::Entry(entry) => {
-                self.post_if(is_news, &entry);
-                Ok(())
-            }
-            Record::Piece(section, key, value) => {
-                if is_news {
-                    self.state.put(section, key, value.map(<[u8]>::to_vec));
-                }
-                Ok(())
             }
             Record::Totals(totals) => each(Replayed::Totals(totals)),
             Record::Twin(twin) => each(Replayed::Twin(twin)),
             Record::Starts(starts) => each(Replayed::Starts(starts)),
             Record::Fingerprint(hash, told) => each(Replayed::Fingerprint(hash, told)),
-        }
-    }
-
-    fn post_if(&self, is_news: bool, entry: &Entry) {
-        if is_news {
-            self.ledger.post(entry);
         }
     }
 }

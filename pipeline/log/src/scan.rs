@@ -1,6 +1,6 @@
 //! Finding the frames of a segment, and what is wrong with it.
 
-use crate::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use crate::frame;
 use crate::position::Position;
 use crate::segment::{SEGMENT_HEADER_BYTES, offset_of};
 
@@ -20,6 +20,8 @@ pub(crate) struct Gap {
 pub(crate) struct Found {
     /// Where the last good frame ends.
     pub(crate) end: Position,
+    /// Bytes of the file up to the last one that is not zero.
+    pub(crate) written: u64,
     pub(crate) gaps: Vec<Gap>,
 }
 
@@ -36,16 +38,17 @@ pub(crate) fn frames<E>(
     // What was set aside and never written reads as zeros, where no frame begins.
     let written = segment.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let position = |offset: usize| Position(start.0 + (offset - SEGMENT_HEADER_BYTES) as u64);
-    let mut found = Found { end: start, gaps: Vec::new() };
+    let mut found = Found { end: start, written: written as u64, gaps: Vec::new() };
     let mut offset = SEGMENT_HEADER_BYTES;
     while offset < segment.len() {
-        if let Some((header, body)) = frame_at(segment, offset, position(offset)) {
+        if let Some((header, body)) = frame::at(&segment[offset..], position(offset)) {
             each(position(offset), body)?;
             offset += header.frame_bytes();
             found.end = position(offset);
             continue;
         }
-        let good = (offset + 1..written).find_map(|later| Some((later, frame_at(segment, later, position(later))?.0)));
+        let good =
+            (offset + 1..written).find_map(|later| Some((later, frame::at(&segment[later..], position(later))?.0)));
         let Some((later, header)) = good else { break };
         let was_synced = next.is_some() || header.synced > position(offset);
         found.gaps.push(Gap { offset: offset as u64, bytes: (later - offset) as u64, was_synced });
@@ -59,23 +62,10 @@ pub(crate) fn frames<E>(
     Ok(found)
 }
 
-/// The frame that stands here and belongs here.
-fn frame_at(segment: &[u8], offset: usize, position: Position) -> Option<(FrameHeader, &[u8])> {
-    let rest = &segment[offset..];
-    // The place of a frame's own position first: it tells nearly all places apart at the price of one comparison.
-    if rest.get(8..16)? != position.0.to_le_bytes() {
-        return None;
-    }
-    let (header, rest) = rest.split_first_chunk::<FRAME_HEADER_BYTES>()?;
-    let header = FrameHeader::parse(header)?;
-    let body = rest.get(..header.body_bytes)?;
-    header.fits(body).then_some((header, body))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame;
+    use crate::frame::FRAME_HEADER_BYTES;
 
     /// A segment of three frames with bodies of `a`, `b` and `c`, each written when the ones before it were synced.
     fn segment(start: u64) -> (Vec<u8>, Vec<usize>) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::LogError;
 use crate::position::Position;
-use crate::storage::{Storage, StoredFile};
+use crate::storage::{Storage, StoredFile, remove_if_there};
 
 /// Room of a segment; a new one is begun when the next frame does not fit. Small enough that little must be kept for the sake of one old
 /// point, and that a small disk is not filled by it; large enough that making one is rare.
@@ -42,12 +42,7 @@ impl Segment {
         let path = dir.join(name(start));
         storage.create_dir(dir).map_err(LogError::io("create", dir))?;
         // One of that name is of a try that failed, maybe when its name was to be made durable: a new file has its name written anew.
-        match storage.remove(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(LogError::io("remove", &path)(error));
-            }
-            _ => {}
-        }
+        remove_if_there(storage, &path).map_err(LogError::io("remove", &path))?;
         let mut file = storage.create(&path).map_err(LogError::io("create", &path))?;
         let allocated = SEGMENT_BYTES.max((SEGMENT_HEADER_BYTES + frame_bytes) as u64);
         file.allocate(allocated).map_err(LogError::io("set room aside in", &path))?;

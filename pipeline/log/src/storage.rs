@@ -107,6 +107,17 @@ pub trait StoredFile: Send + fmt::Debug {
     }
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> io::Result<()> {
+    match storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A file that is written from its start to its end.
 #[derive(Debug)]
 pub struct Sequential {

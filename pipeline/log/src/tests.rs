@@ -35,9 +35,10 @@ fn open(dir: &Path, storage: Arc<dyn Storage>, durability: Durability) -> Result
         Ok(())
     };
     let recovered = Recovery::open(dir, storage)?.replay(durability, each, |_| {})?;
-    let (damages, ledger) = (recovered.damages.clone(), Arc::<Ledger>::default());
+    let damages = recovered.damages.clone();
     let clock = Arc::new(WallClock::default());
-    let (log, state) = Log::start(recovered, Arc::clone(&ledger), Box::new(|| Ok(())), clock);
+    let (log, state) = Log::start(recovered, Box::new(|| Ok(())), clock);
+    let ledger = Arc::clone(log.ledger());
     Ok(Back { log, ledger, state, bodies, totals, damages })
 }
 

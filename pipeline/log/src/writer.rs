@@ -8,7 +8,7 @@ use crate::error::LogError;
 use crate::frame;
 use crate::position::Position;
 use crate::segment::{Segment, name};
-use crate::storage::Storage;
+use crate::storage::{Storage, remove_if_there};
 
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -161,21 +161,14 @@ impl Writer {
     ///
     /// # Errors
     /// When the disk says no; what is left is removed the next time.
-    pub(crate) fn remove(&mut self, before: Position) -> Result<usize, LogError> {
-        let mut removed = 0;
+    pub(crate) fn remove(&mut self, before: Position) -> Result<(), LogError> {
         while self.may_remove(before) {
             let path = self.dir.join(name(self.segments[0]));
-            match self.storage.remove(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(LogError::io("remove", &path)(error));
-                }
-                _ => {}
-            }
+            remove_if_there(&*self.storage, &path).map_err(LogError::io("remove", &path))?;
             // One after the other: if the second were gone and the first still there, it would look as if the second had been lost.
             self.storage.sync_dir(&self.dir).map_err(LogError::io("sync", &self.dir))?;
             self.segments.pop_front();
-            removed += 1;
         }
-        Ok(removed)
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod batch;
 pub mod event;
 pub mod exact;
+mod explain;
 pub mod histogram;
 pub mod host;
 pub mod intake;
@@ -24,6 +25,7 @@ pub mod state;
 pub mod time;
 
 pub use batch::PointBatch;
+pub use explain::explain;
 pub use histogram::Histogram;
 pub use intake::{Intake, Receipt, Refusal, Submission};
 pub use limits::Limits;

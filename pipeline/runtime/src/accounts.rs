@@ -14,23 +14,24 @@ use crate::runtime::Runtime;
 const CATCH_UP: Duration = Duration::from_millis(200);
 
 /// The ledger as readers see it: with the entry of every request that was answered before.
-#[derive(Debug, Clone, Default)]
-pub struct Books {
-    ledger: Arc<Ledger>,
-    log: Option<Arc<Log>>,
+#[derive(Debug, Clone)]
+pub enum Books {
+    /// Where nothing is taken in.
+    Blank(Arc<Ledger>),
+    /// Those of a log.
+    Kept(Arc<Log>),
 }
 
 impl Books {
-    pub(crate) fn new(ledger: Arc<Ledger>, log: Arc<Log>) -> Self {
-        Self { ledger, log: Some(log) }
-    }
-
     /// The ledger of now. Blocks for a sync where entries are on their way.
     pub fn read(&self) -> &Ledger {
-        if let Some(log) = &self.log {
-            log.catch_up(CATCH_UP);
+        match self {
+            Books::Blank(ledger) => ledger,
+            Books::Kept(log) => {
+                log.catch_up(CATCH_UP);
+                log.ledger()
+            }
         }
-        &self.ledger
     }
 }
 

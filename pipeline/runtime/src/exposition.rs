@@ -66,7 +66,7 @@ fn sources(page: &mut Page, runtime: &Runtime) {
     let pipeline = &runtime.pipeline;
     let even_down_the_line = runtime.store_accounts().iter().all(|(_, status)| status.is_even())
         && runtime.backend_accounts().iter().all(|account| account.is_even());
-    ledger::write(page, &pipeline.ledger, even_down_the_line);
+    ledger::write(page, pipeline.log.ledger(), even_down_the_line);
     let counts = &pipeline.counts;
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
     page.single("flyball_batches_total", "counter", "Bodies that were decoded and stored.", load(&counts.batches));

@@ -13,7 +13,7 @@ use flyball_decode::decompress::decompress_within;
 use flyball_log::{Durability, Log, LogError, NewBody, Ticket, Told, UnderWay};
 use flyball_model::admission::{Lease, NotNow, Sender};
 use flyball_model::intake::{Format, RefusalKind, Rejection, Submission};
-use flyball_model::ledger::{Entry, Ledger, Outcome, Reason, Signal};
+use flyball_model::ledger::{Entry, Outcome, Reason, Signal};
 use flyball_model::ports::{FieldValue, Record, RecordKind, Sink};
 use flyball_model::stage::Stage;
 use flyball_model::state::NotDurable;
@@ -37,7 +37,6 @@ pub struct Pipeline {
     pub(crate) store: Arc<Store>,
     pub(crate) twin: Arc<Twin>,
     pub(crate) log: Arc<Log>,
-    pub(crate) ledger: Arc<Ledger>,
     pub(crate) stages: Arc<Stages>,
     pub(crate) wake: Arc<Wake>,
     /// Told when the hot store is over its budget, so that maintenance need not wait for its tick.
@@ -60,7 +59,6 @@ pub(crate) struct Filled {
     pub(crate) store: Arc<Store>,
     pub(crate) twin: Arc<Twin>,
     pub(crate) log: Arc<Log>,
-    pub(crate) ledger: Arc<Ledger>,
     pub(crate) normalizer: Normalizer,
     pub(crate) known: KnownBodies,
 }
@@ -84,14 +82,13 @@ struct Submitted {
 impl Pipeline {
     /// A pipeline that goes on with what was filled before.
     pub(crate) fn new(filled: Filled, limits: Limits, sinks: &[Arc<dyn Sink>], clock: Arc<dyn Clock>) -> Self {
-        let Filled { store, twin, log, ledger, normalizer, known } = filled;
+        let Filled { store, twin, log, normalizer, known } = filled;
         let sinks = sinks.iter().filter(|sink| sink.wants(RecordKind::Metrics)).cloned().collect();
         store.registry().bound(limits.series, limits.registry_bytes());
         Self {
             store,
             twin,
             log,
-            ledger,
             stages: Arc::default(),
             wake: Arc::default(),
             crowded: Arc::default(),
@@ -176,11 +173,11 @@ impl Pipeline {
         let normalized =
             self.normalizer.normalize(submission.format, &body, context, submission.received_at).map_err(|error| {
                 // Those that came before the error stay.
-                let brought = self.store.registry().len().saturating_sub(series_before);
-                self.admission.charge(submission, 0, brought as u64);
+                let brought = || self.store.registry().len().saturating_sub(series_before) as u64;
+                self.admission.charge(submission, 0, brought);
                 refuse(&error)
             })?;
-        let brought = new_series(normalized.points.series().iter().copied(), series_before);
+        let brought = || new_series(normalized.points.series().iter().copied(), series_before);
         self.admission.charge(submission, normalized.received, brought);
         Ok(self.keep(normalized, submission, hash, &under_way))
     }

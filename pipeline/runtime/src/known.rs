@@ -35,7 +35,9 @@ struct Generations {
 pub(crate) struct Alone<'a> {
     known: &'a KnownBodies,
     hash: u128,
-    _guard: OwnedMutexGuard<()>,
+    mutex: Arc<tokio::sync::Mutex<()>>,
+    /// `None` while it waits itself.
+    guard: Option<OwnedMutexGuard<()>>,
 }
 
 /// The hash of a body: of its bytes as they came, of how they are to be read, and of whose they are.
@@ -69,8 +71,10 @@ impl KnownBodies {
     /// Safe.
     pub(crate) async fn alone(&self, hash: u128) -> Alone<'_> {
         let mutex = Arc::clone(self.under_way.lock().entry(hash).or_default());
-        let guard = mutex.lock_owned().await;
-        Alone { known: self, hash, _guard: guard }
+        // Made before it waits, so that one that is given up leaves nothing behind.
+        let mut alone = Alone { known: self, hash, mutex, guard: None };
+        alone.guard = Some(Arc::clone(&alone.mutex).lock_owned().await);
+        alone
     }
 
     /// What was told when the body was stored.
@@ -97,9 +101,10 @@ impl KnownBodies {
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
+        self.guard = None;
         let mut under_way = self.known.under_way.lock();
-        // Held by the map and by this guard only: nobody waits.
-        if under_way.get(&self.hash).is_some_and(|mutex| Arc::strong_count(mutex) <= 2) {
+        // Held by the map and by this one only: nobody waits.
+        if Arc::strong_count(&self.mutex) <= 2 {
             under_way.remove(&self.hash);
         }
     }
@@ -129,6 +134,17 @@ mod tests {
         known.learn(7, told(3));
         drop((first, other));
         assert_eq!(second.await.expect("it does not panic"), Some(told(3)));
+        assert!(known.under_way.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_that_gives_up_waiting_leaves_nothing_behind() {
+        let known = KnownBodies::default();
+        let first = known.alone(7).await;
+        let mut second = Box::pin(known.alone(7));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        drop(second);
         assert!(known.under_way.lock().is_empty());
     }
 

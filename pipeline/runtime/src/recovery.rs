@@ -4,24 +4,20 @@
 //! belongs: points and rows to the store, which skips what is in the history; all points to the twin; totals to the normaliser; hashes to
 //! the bodies that are known. After it the process is as one that never stopped, but for what nobody was told of.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flyball_log::{BadRecord, Damage, Durability, Log, LogError, Recovery, Replayed, Storage};
-use flyball_model::ledger::{Entry, Ledger, Outcome, Reason, Signal};
+use flyball_model::ledger::{Entry, Outcome, Reason, Signal};
 use flyball_model::state::State;
 use flyball_model::{Clock, Limits, SeriesRef, UnixNanos};
 use flyball_normalize::Normalizer;
 use flyball_store::{Store, StoreError};
 use flyball_twin::Twin;
 
-use crate::intake::Filled;
+use crate::intake::{Filled, Pipeline};
 use crate::known::KnownBodies;
-
-/// Starts of sums in one record of a checkpoint.
-const STARTS_AT_ONCE: usize = 64 * 1024;
 
 /// Where the log is, and what it promises.
 #[derive(Debug, Clone)]
@@ -68,7 +64,7 @@ pub(crate) fn recover(
     limits: &Limits,
     clock: &Arc<dyn Clock>,
     progress: &Progress,
-) -> Result<(Filled, State), RecoveryError> {
+) -> Result<(Filled, Vec<Damage>, State), RecoveryError> {
     let begun = clock.monotonic();
     let recovery = Recovery::open(&parts.data_dir, Arc::clone(&parts.storage))?;
     progress.total_bytes.store(recovery.bytes(), Ordering::Relaxed);
@@ -112,12 +108,11 @@ pub(crate) fn recover(
     };
     restore.finish()?;
     let (bodies, damages) = (recovered.bodies, recovered.damages.clone());
-    let ledger = Arc::<Ledger>::default();
     let before = {
         let store = Arc::clone(&store);
         move || store.sync_series().map_err(|error| error.to_string())
     };
-    let (log, state) = Log::start(recovered, Arc::clone(&ledger), Box::new(before), Arc::clone(clock));
+    let (log, state) = Log::start(recovered, Box::new(before), Arc::clone(clock));
     if bodies > 0 {
         let took_ms = clock.monotonic().saturating_sub(begun).as_millis() as u64;
         tracing::info!(bodies, bytes = progress.total_bytes.load(Ordering::Relaxed), took_ms, "log read back");
@@ -128,73 +123,34 @@ pub(crate) fn recover(
         Some(log) => log.wait_for_bodies().map_err(|error| error.to_string()),
         None => Ok(()),
     });
-    let filled = Filled { store, twin, log, ledger, normalizer, known };
-    if !damages.is_empty() {
-        report(&filled, &damages, clock)?;
+    Ok((Filled { store, twin, log, normalizer, known }, damages, state))
+}
+
+impl Pipeline {
+    /// Tells what is damaged, in the log of the process and in the ledger, and moves what is good into the history, so that it is told once.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn report(&self, damages: &[Damage]) -> Result<(), RecoveryError> {
+        if damages.is_empty() {
+            return Ok(());
+        }
+        for Damage { path, offset, bytes } in damages {
+            tracing::error!(
+                path = %path.display(),
+                offset,
+                bytes,
+                "the log is damaged here: what was acknowledged and stood there is lost; all that can be read around it is kept; check the disk"
+            );
+            let mut entry = Entry::request("log", "local", Signal::Metrics, 0, self.clock.now());
+            (entry.requests, entry.received) = (0, 1);
+            entry.add(Outcome::Dropped, Reason::LogDamaged, 1);
+            self.log.note(entry);
+        }
+        self.store.flush()?;
+        Ok(self.checkpoint()?)
     }
-    Ok((filled, state))
-}
-
-/// Tells what is damaged, in the log of the process and in the ledger, and moves what is good into the history, so that it is told once.
-fn report(filled: &Filled, damages: &[Damage], clock: &Arc<dyn Clock>) -> Result<(), RecoveryError> {
-    for Damage { path, offset, bytes } in damages {
-        tracing::error!(
-            path = %path.display(),
-            offset,
-            bytes,
-            "the log is damaged here: what was acknowledged and stood there is lost; all that can be read around it is kept; check the disk"
-        );
-        let mut entry = Entry {
-            receiver: Cow::Borrowed("log"),
-            peer: "local".to_owned(),
-            signal: Signal::Metrics,
-            requests: 0,
-            bytes: 0,
-            received: 1,
-            lines: Vec::new(),
-            at: clock.now(),
-        };
-        entry.add(Outcome::Dropped, Reason::LogDamaged, 1);
-        filled.log.note(entry);
-    }
-    filled.store.flush()?;
-    filled.checkpoint()?;
-    Ok(())
-}
-
-impl Filled {
-    /// Has the log forget what is in the history.
-    fn checkpoint(&self) -> Result<(), LogError> {
-        checkpoint(&self.log, &self.normalizer, &self.twin, &self.known, &self.store)
-    }
-}
-
-/// Writes a checkpoint and has the segments removed that nobody needs. Blocks.
-pub(crate) fn checkpoint(
-    log: &Log,
-    normalizer: &Normalizer,
-    twin: &Twin,
-    known: &KnownBodies,
-    store: &Store,
-) -> Result<(), LogError> {
-    let needed = needed_from(log, store);
-    // Totals refer to series by number, and so does the twin.
-    store.sync_series().map_err(|error| LogError::Before(error.to_string()))?;
-    log.checkpoint(needed, |checkpoint| {
-        normalizer.export_totals(|piece| checkpoint.totals(piece))?;
-        twin.export(|piece| checkpoint.twin(piece))?;
-        let starts: Vec<_> = store.registry().read().starts().collect();
-        starts.chunks(STARTS_AT_ONCE).try_for_each(|starts| checkpoint.starts(starts))?;
-        known.all().iter().try_for_each(|(hash, told)| checkpoint.fingerprint(*hash, told))?;
-        log.wait_for_bodies()
-    })
-}
-
-/// From where on the log is needed.
-pub(crate) fn needed_from(log: &Log, store: &Store) -> flyball_log::Position {
-    // Bodies under way first: one that is stored in between is seen by the store.
-    let under_way = log.needed_from();
-    store.needed_from().map_or(under_way, |position| position.min(under_way))
 }
 
 fn note_starts(store: &Store, mut starts: Vec<(SeriesRef, UnixNanos)>) -> Result<(), BadRecord> {

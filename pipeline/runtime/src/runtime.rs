@@ -110,13 +110,17 @@ impl Runtime {
         } = parts;
         let cancel = CancellationToken::new();
         let recovering = {
-            let (store, twin, limits, clock) =
-                (Arc::clone(&store), Arc::clone(&twin), limits.clone(), Arc::clone(&clock));
-            move || recover(&log, store, twin, &limits, &clock, &progress)
+            let (store, twin, sinks, clock) =
+                (Arc::clone(&store), Arc::clone(&twin), sinks.clone(), Arc::clone(&clock));
+            move || {
+                let (filled, damages, state) = recover(&log, store, twin, &limits, &clock, &progress)?;
+                let pipeline = Pipeline::new(filled, limits, &sinks, clock);
+                pipeline.report(&damages)?;
+                Ok::<_, RecoveryError>((Arc::new(pipeline), state))
+            }
         };
         let recovered = tokio::task::spawn_blocking(recovering).await;
-        let (filled, mut state) = recovered.expect("reading the log back does not panic")?;
-        let pipeline = Arc::new(Pipeline::new(filled, limits, &sinks, Arc::clone(&clock)));
+        let (pipeline, mut state) = recovered.expect("reading the log back does not panic")?;
         let state_log: Arc<dyn StateLog> = Arc::clone(&pipeline.log) as Arc<dyn StateLog>;
         let database = Database::new(Arc::clone(&store), query_limits);
         let Restored { steady, rules: memory, history, remediations, planner, undelivered } =
@@ -124,7 +128,7 @@ impl Runtime {
         let tables = TableSources {
             store: Arc::clone(&store),
             twin: Arc::clone(&twin),
-            ledger: Books::new(Arc::clone(&pipeline.ledger), Arc::clone(&pipeline.log)),
+            ledger: Books::Kept(Arc::clone(&pipeline.log)),
             board: Arc::new(RuleBoard::default()),
             history,
             remediations,

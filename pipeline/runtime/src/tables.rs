@@ -74,7 +74,7 @@ impl TableSources {
         Self {
             store,
             twin: Arc::new(Twin::new(Mapping::builtin())),
-            ledger: Books::default(),
+            ledger: Books::Blank(Arc::default()),
             board: Arc::default(),
             history: Arc::default(),
             remediations: Arc::default(),

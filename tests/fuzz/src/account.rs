@@ -6,6 +6,7 @@ use flyball_decode::otlp_json;
 use flyball_decode::scaphandre::{REPORTS_MAX, Report, reports};
 use flyball_model::intake::Format;
 use flyball_model::ledger::Signal;
+use flyball_prompb::{v1, v2};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,7 +14,6 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
 use super::bench::limits;
-use super::prompb::{v1, v2};
 
 /// What a body holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

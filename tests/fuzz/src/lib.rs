@@ -7,7 +7,6 @@
 //! | `invariants` | what holds for whatever was taken |
 //! | `histograms` | what holds for each native histogram that was taken |
 //! | `account` | how many points a body has, counted by somebody else |
-//! | `prompb` | the messages of remote write, both versions |
 //!
 //! The stable compiler builds these modules as well: a test of the normaliser replays the corpus through them.
 
@@ -15,7 +14,6 @@ mod account;
 mod bench;
 mod histograms;
 mod invariants;
-mod prompb;
 mod targets;
 
 pub use targets::{

@@ -1,5 +1,6 @@
 //! One HTTP request to a target or to a discovery, with TLS and authorization.
 
+use flyball_model::explain;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,21 +175,6 @@ pub(super) async fn collect(mut response: Response, bytes_max: usize) -> Result<
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
-}
-
-/// An error with its causes, outermost first, without what is said twice.
-pub(super) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use flyball_model::admission::{Lease, Sender};
 use flyball_model::intake::{Context, Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::relabel::LabelSet;
-use flyball_model::{Receipt, SeriesRef, Submission, UnixNanos};
+use flyball_model::{Receipt, SeriesRef, Submission, UnixNanos, explain};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::client::{Client, authority, explain};
+use super::client::{Client, authority};
 use super::options::JobOptions;
 use super::report::Report;
 use super::rhythm::{Rhythm, stamp};

@@ -173,7 +173,7 @@ impl Issuer {
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
         let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
-        let wrong = |error: reqwest::Error| format!("{place}: {}", crate::client::explain(&error.without_url()));
+        let wrong = |error: reqwest::Error| format!("{place}: {}", flyball_model::explain(&error.without_url()));
         let mut response = self.client.get(url).send().await.map_err(wrong)?;
         if !response.status().is_success() {
             return Err(format!("{place} answered {}", response.status()));

@@ -1,3 +1,4 @@
+use flyball_prompb::histogram as proto;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
@@ -6,76 +7,16 @@ use super::*;
 use crate::testing::{Schema, numbers, scramble, spoil, spoilings};
 use crate::wire::{Nested, Slice};
 
-/// The messages as prost knows them.
-mod proto {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Outer {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) histograms: Vec<Histogram>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Histogram {
-        #[prost(oneof = "Count", tags = "1, 2")]
-        pub(super) count: Option<Count>,
-        #[prost(double, tag = "3")]
-        pub(super) sum: f64,
-        #[prost(sint32, tag = "4")]
-        pub(super) schema: i32,
-        #[prost(double, tag = "5")]
-        pub(super) zero_threshold: f64,
-        #[prost(oneof = "ZeroCount", tags = "6, 7")]
-        pub(super) zero_count: Option<ZeroCount>,
-        #[prost(message, repeated, tag = "8")]
-        pub(super) negative_spans: Vec<BucketSpan>,
-        #[prost(sint64, repeated, tag = "9")]
-        pub(super) negative_deltas: Vec<i64>,
-        #[prost(double, repeated, tag = "10")]
-        pub(super) negative_counts: Vec<f64>,
-        #[prost(message, repeated, tag = "11")]
-        pub(super) positive_spans: Vec<BucketSpan>,
-        #[prost(sint64, repeated, tag = "12")]
-        pub(super) positive_deltas: Vec<i64>,
-        #[prost(double, repeated, tag = "13")]
-        pub(super) positive_counts: Vec<f64>,
-        #[prost(int32, tag = "14")]
-        pub(super) reset_hint: i32,
-        #[prost(int64, tag = "15")]
-        pub(super) timestamp: i64,
-        #[prost(double, repeated, tag = "16")]
-        pub(super) custom_values: Vec<f64>,
-        #[prost(int64, tag = "17")]
-        pub(super) start_timestamp: i64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Oneof)]
-    pub(super) enum Count {
-        #[prost(uint64, tag = "1")]
-        Int(u64),
-        #[prost(double, tag = "2")]
-        Float(f64),
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Oneof)]
-    pub(super) enum ZeroCount {
-        #[prost(uint64, tag = "6")]
-        Int(u64),
-        #[prost(double, tag = "7")]
-        Float(f64),
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(super) struct BucketSpan {
-        #[prost(sint32, tag = "1")]
-        pub(super) offset: i32,
-        #[prost(uint32, tag = "2")]
-        pub(super) length: u32,
-    }
+/// A message of histograms: what is walked here is the field of a series.
+#[derive(Clone, PartialEq, Message)]
+struct Outer {
+    #[prost(message, repeated, tag = "1")]
+    histograms: Vec<proto::Histogram>,
 }
 
 static OUTER: Schema = Schema(&[(1, &Schema(&[(8, &Schema(&[])), (11, &Schema(&[]))]))]);
 
-fn outer() -> impl Strategy<Value = proto::Outer> {
+fn outer() -> impl Strategy<Value = Outer> {
     let count = prop_oneof![any::<u64>().prop_map(proto::Count::Int), any::<f64>().prop_map(proto::Count::Float)];
     let zero_count =
         prop_oneof![any::<u64>().prop_map(proto::ZeroCount::Int), any::<f64>().prop_map(proto::ZeroCount::Float)];
@@ -109,7 +50,7 @@ fn outer() -> impl Strategy<Value = proto::Outer> {
             start_timestamp,
         }
     });
-    vec(histogram, 0..3).prop_map(|histograms| proto::Outer { histograms })
+    vec(histogram, 0..3).prop_map(|histograms| Outer { histograms })
 }
 
 type Lists = (Vec<proto::BucketSpan>, Vec<i64>, Vec<f64>);
@@ -120,59 +61,64 @@ fn rebuild_side(side: Side<'_>) -> Result<Lists, DecodeError> {
     Ok((spans, side.deltas.iter().collect::<Result<_, _>>()?, side.counts.iter().collect::<Result<_, _>>()?))
 }
 
-fn rebuild(body: &[u8]) -> Result<proto::Outer, DecodeError> {
-    let histogram = |read: NativeHistogram<'_>| {
-        let (negative_spans, negative_deltas, negative_counts) = rebuild_side(read.negative)?;
-        let (positive_spans, positive_deltas, positive_counts) = rebuild_side(read.positive)?;
-        Ok(proto::Histogram {
-            count: Some(match read.count {
-                Count::Int(count) => proto::Count::Int(count),
-                Count::Float(count) => proto::Count::Float(count),
-            }),
-            sum: read.sum,
-            schema: read.schema,
-            zero_threshold: read.zero_threshold,
-            zero_count: Some(match read.zero_count {
-                Count::Int(count) => proto::ZeroCount::Int(count),
-                Count::Float(count) => proto::ZeroCount::Float(count),
-            }),
-            negative_spans,
-            negative_deltas,
-            negative_counts,
-            positive_spans,
-            positive_deltas,
-            positive_counts,
-            reset_hint: match read.reset_hint {
-                ResetHint::Unknown => 0,
-                ResetHint::Yes => 1,
-                ResetHint::No => 2,
-                ResetHint::Gauge => 3,
-            },
-            timestamp: read.timestamp_ms,
-            custom_values: read.custom_values.iter().collect::<Result<_, _>>()?,
-            start_timestamp: read.start_timestamp_ms,
-        })
-    };
-    let walk = Nested::<NativeHistogram<'_>, 1>::new(Slice::body(body), [Step::new("Outer", 1)]);
-    let histograms = walk.map(|read| histogram(read?)).collect::<Result<_, _>>()?;
-    Ok(proto::Outer { histograms })
+/// A view as the message it was read from.
+pub(crate) fn rebuild_histogram(read: NativeHistogram<'_>) -> Result<proto::Histogram, DecodeError> {
+    let (negative_spans, negative_deltas, negative_counts) = rebuild_side(read.negative)?;
+    let (positive_spans, positive_deltas, positive_counts) = rebuild_side(read.positive)?;
+    Ok(proto::Histogram {
+        count: Some(match read.count {
+            Count::Int(count) => proto::Count::Int(count),
+            Count::Float(count) => proto::Count::Float(count),
+        }),
+        sum: read.sum,
+        schema: read.schema,
+        zero_threshold: read.zero_threshold,
+        zero_count: Some(match read.zero_count {
+            Count::Int(count) => proto::ZeroCount::Int(count),
+            Count::Float(count) => proto::ZeroCount::Float(count),
+        }),
+        negative_spans,
+        negative_deltas,
+        negative_counts,
+        positive_spans,
+        positive_deltas,
+        positive_counts,
+        reset_hint: match read.reset_hint {
+            ResetHint::Unknown => 0,
+            ResetHint::Yes => 1,
+            ResetHint::No => 2,
+            ResetHint::Gauge => 3,
+        },
+        timestamp: read.timestamp_ms,
+        custom_values: read.custom_values.iter().collect::<Result<_, _>>()?,
+        start_timestamp: read.start_timestamp_ms,
+    })
 }
 
-fn prune(mut outer: proto::Outer) -> proto::Outer {
-    for histogram in &mut outer.histograms {
-        histogram.count.get_or_insert(proto::Count::Float(0.0));
-        histogram.zero_count.get_or_insert(proto::ZeroCount::Float(0.0));
-        if !(0..=3).contains(&histogram.reset_hint) {
-            histogram.reset_hint = 0;
-        }
+fn rebuild(body: &[u8]) -> Result<Outer, DecodeError> {
+    let walk = Nested::<NativeHistogram<'_>, 1>::new(Slice::body(body), [Step::new("Outer", 1)]);
+    let histograms = walk.map(|read| rebuild_histogram(read?)).collect::<Result<_, _>>()?;
+    Ok(Outer { histograms })
+}
+
+/// Takes out what the view does not tell apart.
+pub(crate) fn prune_histogram(histogram: &mut proto::Histogram) {
+    histogram.count.get_or_insert(proto::Count::Float(0.0));
+    histogram.zero_count.get_or_insert(proto::ZeroCount::Float(0.0));
+    if !(0..=3).contains(&histogram.reset_hint) {
+        histogram.reset_hint = 0;
     }
+}
+
+fn prune(mut outer: Outer) -> Outer {
+    outer.histograms.iter_mut().for_each(prune_histogram);
     outer
 }
 
 /// Both as bytes, since a NaN is not equal to itself.
 fn check_against_prost(body: &[u8]) -> Result<(), TestCaseError> {
     let walked = rebuild(body);
-    if let Ok(expected) = proto::Outer::decode(body) {
+    if let Ok(expected) = Outer::decode(body) {
         prop_assert_eq!(walked.map(|walked| walked.encode_to_vec()), Ok(prune(expected).encode_to_vec()));
     }
     Ok(())

@@ -1,85 +1,19 @@
+use flyball_prompb::v1 as proto;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
+use crate::native_histogram::tests::{prune_histogram, rebuild_histogram};
 use crate::testing::{Schema, numbers, scramble, spoil, spoilings};
-
-/// The messages of Prometheus' `prompb/remote.proto` and `types.proto`, as far as remote write 1.0 goes.
-mod proto {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) timeseries: Vec<TimeSeries>,
-        #[prost(message, repeated, tag = "3")]
-        pub(super) metadata: Vec<MetricMetadata>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub(super) exemplars: Vec<Exemplar>,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) histograms: Vec<Histogram>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Label {
-        #[prost(string, tag = "1")]
-        pub(super) name: String,
-        #[prost(string, tag = "2")]
-        pub(super) value: String,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(super) timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Exemplar {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(double, tag = "2")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "3")]
-        pub(super) timestamp: i64,
-    }
-
-    /// Only one of its fields: the views of histograms have tests of their own.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Histogram {
-        #[prost(double, tag = "3")]
-        pub(super) sum: f64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct MetricMetadata {
-        #[prost(int32, tag = "1")]
-        pub(super) metric_type: i32,
-        #[prost(string, tag = "2")]
-        pub(super) metric_family_name: String,
-        #[prost(string, tag = "4")]
-        pub(super) help: String,
-        #[prost(string, tag = "5")]
-        pub(super) unit: String,
-    }
-}
 
 static REQUEST: Schema = Schema(&[
     (1, &Schema(&[(1, &Schema(&[])), (2, &Schema(&[])), (3, &Schema(&[(1, &Schema(&[]))]))])),
     (3, &Schema(&[])),
 ]);
 
-fn text() -> impl Strategy<Value = String> {
-    vec(any::<char>(), 0..6).prop_map(String::from_iter)
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<char>(), 0..6).prop_map(|text| String::from_iter(text).into_bytes())
 }
 
 fn labels() -> impl Strategy<Value = Vec<proto::Label>> {
@@ -94,7 +28,7 @@ fn write_request() -> impl Strategy<Value = proto::WriteRequest> {
         value,
         timestamp,
     });
-    let histogram = any::<f64>().prop_map(|sum| proto::Histogram { sum });
+    let histogram = any::<f64>().prop_map(|sum| proto::Histogram { sum, ..Default::default() });
     let series = (labels(), vec(sample, 0..4), vec(exemplar, 0..2), vec(histogram, 0..3)).prop_map(
         |(labels, samples, exemplars, histograms)| proto::TimeSeries { labels, samples, exemplars, histograms },
     );
@@ -107,11 +41,10 @@ fn write_request() -> impl Strategy<Value = proto::WriteRequest> {
 
 /// All views of a request as the message they were read from.
 fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut request = proto::WriteRequest::default();
     for series in time_series(body) {
         let series = series?;
-        let label = |label: Label<'_>| proto::Label { name: text(label.name), value: text(label.value) };
+        let label = |label: Label<'_>| proto::Label { name: label.name.to_vec(), value: label.value.to_vec() };
         let sample = |sample: Sample| proto::Sample { value: sample.value, timestamp: sample.timestamp_ms };
         let exemplar = |exemplar: Exemplar<'_>| {
             let labels = exemplar.labels.iter().map(|read| read.map(label)).collect::<Result<_, _>>()?;
@@ -121,19 +54,20 @@ fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
             labels: series.labels.iter().map(|read| read.map(label)).collect::<Result<_, _>>()?,
             samples: series.samples.iter().map(|read| read.map(sample)).collect::<Result<_, _>>()?,
             exemplars: series.exemplars.iter().map(|read| read.and_then(exemplar)).collect::<Result<_, _>>()?,
-            histograms: vec![
-                proto::Histogram::default();
-                series.histograms.iter().collect::<Result<Vec<_>, _>>()?.len()
-            ],
+            histograms: series
+                .histograms
+                .iter()
+                .map(|read| read.and_then(rebuild_histogram))
+                .collect::<Result<_, _>>()?,
         });
     }
     for metadata in metadata(body) {
         let metadata = metadata?;
         request.metadata.push(proto::MetricMetadata {
             metric_type: metadata.metric_type as i32,
-            metric_family_name: text(metadata.family),
-            help: text(metadata.help),
-            unit: text(metadata.unit),
+            metric_family_name: metadata.family.to_vec(),
+            help: metadata.help.to_vec(),
+            unit: metadata.unit.to_vec(),
         });
     }
     Ok(request)
@@ -142,7 +76,7 @@ fn rebuild(body: &[u8]) -> Result<proto::WriteRequest, DecodeError> {
 /// Takes out what the views do not show.
 fn prune(mut request: proto::WriteRequest) -> proto::WriteRequest {
     for series in &mut request.timeseries {
-        series.histograms.fill(proto::Histogram::default());
+        series.histograms.iter_mut().for_each(prune_histogram);
     }
     for metadata in &mut request.metadata {
         if !(0..8).contains(&metadata.metric_type) {
@@ -163,7 +97,7 @@ fn check_against_prost(body: &[u8]) -> Result<(), TestCaseError> {
 #[test]
 fn the_raw_labels_of_a_series_do_not_depend_on_its_samples() {
     let request = |value| {
-        let labels = vec![proto::Label { name: "__name__".into(), value: "m".into() }];
+        let labels = proto::labels([("__name__", "m")]);
         let samples = vec![proto::Sample { value, timestamp: 1 }];
         let series = proto::TimeSeries { labels, samples, ..Default::default() };
         proto::WriteRequest { timeseries: vec![series], ..Default::default() }.encode_to_vec()

@@ -1,74 +1,12 @@
+use flyball_prompb::v2 as proto;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
 use crate::error::DecodeError;
+use crate::native_histogram::tests::{prune_histogram, rebuild_histogram};
 use crate::testing::{Schema, numbers, scramble, spoil, spoilings};
-
-/// The messages of Prometheus' `prompb/io/prometheus/write/v2/types.proto`.
-mod proto {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Request {
-        #[prost(bytes = "vec", repeated, tag = "4")]
-        pub(super) symbols: Vec<Vec<u8>>,
-        #[prost(message, repeated, tag = "5")]
-        pub(super) timeseries: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(uint32, repeated, tag = "1")]
-        pub(super) labels_refs: Vec<u32>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub(super) histograms: Vec<Histogram>,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) exemplars: Vec<Exemplar>,
-        #[prost(message, optional, tag = "5")]
-        pub(super) metadata: Option<Metadata>,
-        #[prost(int64, tag = "6")]
-        pub(super) created_timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(super) timestamp: i64,
-        #[prost(int64, tag = "3")]
-        pub(super) start_timestamp: i64,
-    }
-
-    /// Only one of its fields: the views of histograms have tests of their own.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Histogram {
-        #[prost(double, tag = "3")]
-        pub(super) sum: f64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Exemplar {
-        #[prost(uint32, repeated, tag = "1")]
-        pub(super) labels_refs: Vec<u32>,
-        #[prost(double, tag = "2")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "3")]
-        pub(super) timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Metadata {
-        #[prost(int32, tag = "1")]
-        pub(super) r#type: i32,
-        #[prost(uint32, tag = "3")]
-        pub(super) help_ref: u32,
-        #[prost(uint32, tag = "4")]
-        pub(super) unit_ref: u32,
-    }
-}
 
 static SERIES: Schema = Schema(&[(2, &Schema(&[])), (3, &Schema(&[])), (4, &Schema(&[])), (5, &Schema(&[]))]);
 static REQUEST: Schema = Schema(&[(5, &SERIES)]);
@@ -86,12 +24,9 @@ fn request() -> impl Strategy<Value = proto::Request> {
         value,
         timestamp,
     });
-    let metadata = (0..9i32, any::<u32>(), any::<u32>()).prop_map(|(r#type, help_ref, unit_ref)| proto::Metadata {
-        r#type,
-        help_ref,
-        unit_ref,
-    });
-    let histogram = any::<f64>().prop_map(|sum| proto::Histogram { sum });
+    let metadata = (0..9i32, any::<u32>(), any::<u32>())
+        .prop_map(|(metric_type, help_ref, unit_ref)| proto::Metadata { metric_type, help_ref, unit_ref });
+    let histogram = any::<f64>().prop_map(|sum| proto::Histogram { sum, ..Default::default() });
     let series =
         (
             refs(),
@@ -131,12 +66,13 @@ fn rebuild(body: &[u8]) -> Result<proto::Request, DecodeError> {
         request.timeseries.push(proto::TimeSeries {
             labels_refs: series.labels.iter().collect::<Result<_, _>>()?,
             samples: series.samples.iter().map(|read| read.map(sample)).collect::<Result<_, _>>()?,
-            histograms: vec![
-                proto::Histogram::default();
-                series.histograms.iter().collect::<Result<Vec<_>, _>>()?.len()
-            ],
+            histograms: series
+                .histograms
+                .iter()
+                .map(|read| read.and_then(rebuild_histogram))
+                .collect::<Result<_, _>>()?,
             exemplars: series.exemplars.iter().map(|read| read.and_then(exemplar)).collect::<Result<_, _>>()?,
-            metadata: Some(proto::Metadata { r#type: metric_type as i32, help_ref: help, unit_ref: unit }),
+            metadata: Some(proto::Metadata { metric_type: metric_type as i32, help_ref: help, unit_ref: unit }),
             created_timestamp: series.created_timestamp_ms,
         });
     }
@@ -146,10 +82,10 @@ fn rebuild(body: &[u8]) -> Result<proto::Request, DecodeError> {
 /// Takes out what the views do not tell apart.
 fn prune(mut request: proto::Request) -> proto::Request {
     for series in &mut request.timeseries {
-        series.histograms.fill(proto::Histogram::default());
+        series.histograms.iter_mut().for_each(prune_histogram);
         let metadata = series.metadata.get_or_insert_default();
-        if !(0..8).contains(&metadata.r#type) {
-            metadata.r#type = 0;
+        if !(0..8).contains(&metadata.metric_type) {
+            metadata.metric_type = 0;
         }
     }
     request

@@ -81,9 +81,10 @@ impl Simulation {
             Ok(())
         };
         let recovered = recovery.replay(Durability::Fsync, each, |_| {}).ok()?;
-        let (damages, ledger) = (recovered.damages.clone(), Arc::<Ledger>::default());
+        let damages = recovered.damages.clone();
         let clock = Arc::new(ManualClock::new(UnixNanos(0)));
-        let (log, worker, state) = Log::at_rest(recovered, Arc::clone(&ledger), Box::new(|| Ok(())), clock);
+        let (log, worker, state) = Log::at_rest(recovered, Box::new(|| Ok(())), clock);
+        let ledger = Arc::clone(log.ledger());
         Some(Back {
             process: Process { log, worker, waiting: Vec::new(), unsettled: Vec::new() },
             bodies,

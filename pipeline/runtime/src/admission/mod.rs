@@ -127,9 +127,11 @@ impl Admission {
         submission.lease.grow(bytes).map_err(|crowded| self.crowded(crowded))
     }
 
-    /// Charges what was in a body to its sender.
-    pub(crate) fn charge(&self, submission: &Submission, points: u64, new_series: u64) {
-        self.throttle.charge_points(&sender_of(submission).name, points, new_series, self.clock.monotonic());
+    /// Charges what was in a body to its sender. New series are counted only where there is a limit.
+    pub(crate) fn charge(&self, submission: &Submission, points: u64, new_series: impl FnOnce() -> u64) {
+        if !self.throttle.is_off() {
+            self.throttle.charge_points(&sender_of(submission).name, points, new_series(), self.clock.monotonic());
+        }
     }
 
     /// How things stand.

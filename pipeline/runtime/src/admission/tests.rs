@@ -58,7 +58,7 @@ async fn a_sender_over_its_limit_is_throttled_before_its_body_is_read() {
     let (admission, clock) = admission(Limits { per_source, ..Limits::default() });
     let submission = submission(10, admission.admit(sender("a"), 0).expect("it sent nothing yet"));
     drop(admission.enter(&submission).await.expect("nobody else is here"));
-    admission.charge(&submission, 300, 3);
+    admission.charge(&submission, 300, || 3);
     let not_now = admission.admit(sender("a"), 0).expect_err("it is 200 points ahead");
     assert_eq!((not_now.reason, not_now.refusal.kind), (Reason::Throttled, RefusalKind::Throttled));
     assert_eq!(not_now.refusal.retry_after, Some(Duration::from_secs(2)));

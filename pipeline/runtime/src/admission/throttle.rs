@@ -76,7 +76,7 @@ impl Throttle {
         }
     }
 
-    fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.limits.iter().all(Option::is_none)
     }
 

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use flyball_model::explain;
 use flyball_model::relabel::LabelSet;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::Url;
 use tokio::time::MissedTickBehavior;
 
-use super::super::client::{Client, collect, explain};
+use super::super::client::{Client, collect};
 use super::super::options::HttpOptions;
 use super::{Teller, groups};
 use crate::headers::{MediaType, quoted};

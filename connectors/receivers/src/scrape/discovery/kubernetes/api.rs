@@ -1,5 +1,6 @@
 //! The Kubernetes API server, reached as configured.
 
+use flyball_model::explain;
 use std::path::Path;
 
 use http::StatusCode;
@@ -7,7 +8,7 @@ use http::header::ACCEPT;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
-use super::super::super::client::{Client, collect, explain};
+use super::super::super::client::{Client, collect};
 use super::super::super::options::{Auth, HttpOptions, Pem, Secret, TlsOptions};
 use super::KubernetesApi;
 use super::kubeconfig;

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flyball_model::explain;
 use flyball_model::relabel::LabelSet;
 use parking_lot::Mutex;
 use reqwest::Response;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::super::super::client::{collect, explain};
+use super::super::super::client::collect;
 use super::Selector;
 use super::api::{Api, ApiError, Status};
 use super::meta::Meta;
