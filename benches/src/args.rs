@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// The CPUs that targets may use, as taskset has them: 0 or 0,1 or 0-3. All unless given.
     #[arg(long, global = true)]
     pub(crate) cores: Option<String>,
+    /// The CPU time that targets may use, in cores: 0.2 is a fifth of one. All unless given. Needs a writable cgroup (root).
+    #[arg(long, global = true)]
+    pub(crate) server_cpu: Option<f64>,
 }
 
 /// What else there is to do.

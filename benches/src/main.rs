@@ -4,6 +4,7 @@
 
 mod account;
 mod args;
+mod cgroup;
 mod client;
 mod clock;
 mod drive;

@@ -5,6 +5,7 @@
 
 pub mod counterparts;
 pub mod flyball;
+pub mod grpc;
 pub mod house;
 pub mod http;
 pub mod meter;
@@ -17,9 +18,11 @@ pub mod python;
 pub mod remote_write;
 pub mod rows;
 pub mod time;
+pub mod wire;
 
 pub use counterparts::need;
 pub use flyball::Flyball;
+pub use grpc::Grpc;
 pub use http::Http;
 pub use node::Node;
 pub use python::Python;

@@ -32,39 +32,10 @@ fn time_series(out: &mut Vec<u8>, number: usize, tick: &Tick) {
 
 #[cfg(test)]
 mod tests {
+    use flyball_prompb::v1::{Label, Sample, WriteRequest};
     use prost::Message;
 
     use super::*;
-
-    #[derive(Clone, PartialEq, Message)]
-    struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        timeseries: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        labels: Vec<Label>,
-        #[prost(message, repeated, tag = "2")]
-        samples: Vec<Sample>,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    struct Label {
-        #[prost(string, tag = "1")]
-        name: String,
-        #[prost(string, tag = "2")]
-        value: String,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    struct Sample {
-        #[prost(double, tag = "1")]
-        value: f64,
-        #[prost(int64, tag = "2")]
-        timestamp: i64,
-    }
 
     #[test]
     fn a_body_decodes_to_its_samples() {
@@ -77,8 +48,8 @@ mod tests {
         assert_eq!(sorted[1].samples, [Sample { value: value(6, 2), timestamp: 1_700_000_000_000 }]);
         let names = |labels: &[Label]| labels.iter().map(|label| label.name.clone()).collect::<Vec<_>>();
         assert!(names(&sorted[1].labels).is_sorted());
-        assert_eq!(names(&sorted[1].labels)[0], "__name__");
-        assert_eq!(sorted[1].labels[0].value, "bench_node_reading_0");
+        assert_eq!(names(&sorted[1].labels)[0], b"__name__");
+        assert_eq!(sorted[1].labels[0].value, b"bench_node_reading_0");
         let mut again = names(&shuffled[1].labels);
         assert_ne!(again, names(&sorted[1].labels));
         again.sort_unstable();

@@ -76,56 +76,24 @@ impl Symbols {
 
 #[cfg(test)]
 mod tests {
+    use flyball_prompb::v2::{Request, Sample, TimeSeries};
     use prost::Message;
 
     use super::*;
-
-    #[derive(Clone, PartialEq, Message)]
-    struct Request {
-        #[prost(string, repeated, tag = "4")]
-        symbols: Vec<String>,
-        #[prost(message, repeated, tag = "5")]
-        timeseries: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    struct TimeSeries {
-        #[prost(uint32, repeated, tag = "1")]
-        labels_refs: Vec<u32>,
-        #[prost(message, repeated, tag = "2")]
-        samples: Vec<Sample>,
-        #[prost(message, optional, tag = "5")]
-        metadata: Option<Metadata>,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    struct Sample {
-        #[prost(double, tag = "1")]
-        value: f64,
-        #[prost(int64, tag = "2")]
-        timestamp: i64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, Message)]
-    struct Metadata {
-        #[prost(int32, tag = "1")]
-        kind: i32,
-        #[prost(uint32, tag = "3")]
-        help_ref: u32,
-    }
 
     #[test]
     fn a_body_decodes_to_its_samples() {
         let tick = Tick { round: 2, at_millis: 1_700_000_000_000, shuffle_labels: false };
         let request = Request::decode(body(&[5, 6, 7], &tick).as_slice()).expect("protobuf");
-        assert_eq!(request.symbols[0], "");
+        assert_eq!(request.symbols[0], b"");
         assert_eq!(request.timeseries.len(), 3);
-        let TimeSeries { labels_refs, samples, metadata } = &request.timeseries[1];
-        let words: Vec<_> = labels_refs.iter().map(|symbol| request.symbols[*symbol as usize].as_str()).collect();
+        let TimeSeries { labels_refs, samples, metadata, .. } = &request.timeseries[1];
+        let word = |symbol: u32| str::from_utf8(&request.symbols[symbol as usize]).expect("texts");
+        let words: Vec<_> = labels_refs.iter().map(|&symbol| word(symbol)).collect();
         assert_eq!(words[..4], ["__name__", "bench_node_reading_0", "core", "6"]);
         assert_eq!(words.len(), 16);
-        assert_eq!(samples, &[Sample { value: value(6, 2), timestamp: 1_700_000_000_000 }]);
-        assert_eq!(metadata.map(|metadata| request.symbols[metadata.help_ref as usize].as_str()), Some(HELP));
+        assert_eq!(samples, &[Sample { value: value(6, 2), timestamp: 1_700_000_000_000, start_timestamp: 0 }]);
+        assert_eq!(metadata.map(|metadata| word(metadata.help_ref)), Some(HELP));
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //! | `template` | bodies that get new times when they are sent, so that none comes twice |
 //! | `load` | open loop: a body when its time has come, whatever became of those before |
 //! | `quiet` | a modest sender from another address, who must not notice |
+//! | `aside` | a thread of its own for whom the load must not hold up |
 //! | `crowd` | connections that only cost: idle, slow to write, slow to read |
 //! | `tally` | what was answered, and how fast |
 //! | `honest` | the ledger against what was answered |
 //! | `outcome` | all of it as a table, and what is not as it should be |
 
+mod aside;
 mod crowd;
 mod honest;
 mod load;
@@ -30,19 +32,26 @@ use tokio_util::sync::CancellationToken;
 
 use self::load::Offer;
 use self::outcome::Outcome;
-use self::quiet::Quiet;
-use self::tally::Tally;
 use self::template::Template;
 use crate::args::Args;
 use crate::client::Endpoint;
 use crate::clock;
 use crate::targets::{self, Running, Target};
 
-/// How long the quiet sender is watched afterwards.
-const AFTERWARDS: Duration = Duration::from_secs(15);
-
 /// How long the pace is measured that flyball can keep.
-const CALIBRATION: Duration = Duration::from_secs(5);
+const CALIBRATION: Duration = Duration::from_secs(10);
+
+/// The usual load, before and afterwards: half of the pace that flyball can keep.
+const USUAL: f64 = 0.5;
+
+/// Connections of it.
+const USUAL_SENDERS: usize = 8;
+
+/// How long it lasts before, to know what is usual.
+const BEFORE: Duration = Duration::from_secs(5);
+
+/// And afterwards, to see when it is as before.
+const AFTERWARDS: Duration = Duration::from_secs(15);
 
 /// The load of an overload.
 #[derive(Debug, Clone, Arguments)]
@@ -90,39 +99,60 @@ async fn overload(running: &Running, load: Load, args: &Args, options: &Options)
     let api = running.api.context("flyball has an API")?;
     let endpoint = Arc::new(Endpoint::new(load, Target::Flyball, running.address));
     let templates: Arc<[Template]> = Template::all(load, args.series, options.batch).into();
-    let mut counted = Tally::default();
+    let stop = CancellationToken::new();
+    // However this ends, nobody is left standing beside.
+    let _stop = stop.clone().drop_guard();
 
     clock::note("warming up, and measuring the pace that it keeps");
-    counted.add(load::closed(&endpoint, &templates, templates.len(), None).await?);
+    let warmed_up = load::closed(&endpoint, &templates, templates.len(), None).await?;
     let calibrated = load::closed(&endpoint, &templates, usize::MAX, Some(CALIBRATION)).await?;
     let pace = calibrated.taken() as f64 / CALIBRATION.as_secs_f64();
-    counted.add(calibrated);
-    let mut quiet = Quiet::connect(&endpoint, load, args.series).await?;
-    let calm = quiet.send_for(Duration::from_secs(3)).await;
+    let usual = |time| Offer { rate: pace * USUAL, senders: USUAL_SENDERS, time };
+    clock::note(&format!("{pace:.0} bodies a second are its pace; a crowd gathers"));
+    let (crowd, crowd_ended) = aside::crowd(running.address, api, options, &stop)?;
+    crowd.gathered().await;
+    let quiet = aside::quiet(&endpoint, load, args.series, &stop)?;
+    let began = clock::now();
+    let calm = load::open(&endpoint, &templates, usual(BEFORE)).await?;
 
     let rate = options.rate.unwrap_or(pace * options.factor);
-    clock::note(&format!("{pace:.0} bodies a second are its pace; sending {rate:.0} for {} s", options.seconds));
-    let stop = CancellationToken::new();
-    let crowd = crowd::gather(running.address, api, options.idle, options.slow_writers, options.slow_readers, &stop);
+    clock::note(&format!("sending {rate:.0} bodies a second for {} s", options.seconds));
     let offer = Offer { rate, senders: options.senders, time: Duration::from_secs(options.seconds) };
-    let (loaded, meanwhile, rss) = tokio::join!(
-        load::open(&endpoint, &templates, offer),
-        quiet.send_for(offer.time),
-        watch_memory(running, offer.time),
-    );
-    let ended = clock::now();
-    let (loaded, rss) = (loaded?, rss?);
-    let afterwards = quiet.send_for(AFTERWARDS).await;
-    let recovered = quiet::recovered(&calm, &afterwards, ended);
+    let (loaded_from, cpu) = (clock::now(), running.process.usage()?.cpu_seconds);
+    let (loaded, rss) = tokio::join!(load::open(&endpoint, &templates, offer), watch_memory(running, offer.time));
+    let (loaded, rss, ended) = (loaded?, rss?, clock::now());
+    let cores = (running.process.usage()?.cpu_seconds - cpu) / (ended - loaded_from).as_secs_f64();
+    let afterwards = load::open(&endpoint, &templates, usual(AFTERWARDS)).await?;
     stop.cancel();
-    let crowd = crowd.await;
+    let quiet = quiet.await??;
+    crowd_ended.await?;
 
+    let quiet_calm = quiet.between(began, loaded_from);
+    let half_a_second = (pace * USUAL / 2.0) as usize;
+    let of_quiet = quiet::recovered(&quiet_calm, &quiet.between(ended, clock::now()), ended, quiet::IN_A_ROW);
+    let of_usual = quiet::recovered(&calm, &afterwards, ended, half_a_second);
     let mut all = loaded.clone();
-    for part in [counted, calm.clone(), meanwhile.clone(), afterwards] {
+    for part in [warmed_up, calibrated, calm.clone(), afterwards, quiet.clone()] {
         all.add(part);
     }
     let honest = honest::check(api, &all).await;
-    let outcome = Outcome { pace, time: offer.time, loaded, calm, meanwhile, crowd, rss, recovered, honest };
+    let outcome = Outcome {
+        pace,
+        wanted: args.server_cpu.map(|_| rate),
+        cores,
+        time: offer.time,
+        meanwhile: quiet.between(loaded_from, ended),
+        hintless: all.not_now,
+        refused: all.refused,
+        loaded,
+        calm,
+        quiet_calm,
+        crowd,
+        rss,
+        // Both must be as before.
+        recovered: of_quiet.zip(of_usual).map(|(quiet, usual)| quiet.max(usual)),
+        honest,
+    };
     std::io::stdout().write_all(outcome.table().as_bytes())?;
     Ok(outcome.failed().into_iter().map(str::to_owned).collect())
 }

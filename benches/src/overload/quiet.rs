@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use flyball_bench::load::Load;
+use tokio_util::sync::CancellationToken;
 
 use super::load::nanos;
 use super::tally::Tally;
@@ -22,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Series of its own, a body's worth.
 const SERIES: usize = 50;
 
-/// It is as before once so many bodies in a row were let in as fast as before.
-const IN_A_ROW: usize = 10;
+/// It is as before once so many bodies in a row were let in as fast as before: half a second of this sender.
+pub(super) const IN_A_ROW: usize = 10;
 
 /// Answers as fast as this are fast enough, whatever they were before.
 const FAST: Duration = Duration::from_millis(50);
@@ -43,11 +44,10 @@ impl Quiet {
         Ok(Self { endpoint: Arc::clone(endpoint), client, template: Template::new(load, &numbers) })
     }
 
-    /// Sends its bodies for so long.
-    pub(super) async fn send_for(&mut self, time: Duration) -> Tally {
-        let start = clock::now();
+    /// Sends its bodies until it is told to stop.
+    pub(super) async fn send_until(mut self, stop: &CancellationToken) -> Tally {
         let mut tally = Tally::default();
-        while start.elapsed() < time {
+        while !stop.is_cancelled() {
             let body = self.template.at(nanos());
             let sent = clock::now();
             let verdict = self.client.try_send(&body).await;
@@ -62,14 +62,14 @@ impl Quiet {
     }
 }
 
-/// How long after `ended` bodies were let in again as fast as before.
-pub(super) fn recovered(calm: &Tally, afterwards: &Tally, ended: Instant) -> Option<Duration> {
+/// How long after `ended` the first of so many bodies in a row was let in that all were as fast as before.
+pub(super) fn recovered(calm: &Tally, afterwards: &Tally, ended: Instant, in_a_row: usize) -> Option<Duration> {
     let usual = Duration::from_secs_f64(calm.millis(0.99) / 1e3 * 3.0).max(FAST);
     let good = |&(at, took): &(Instant, Duration)| (at, took <= usual);
     let mut all: Vec<_> =
         afterwards.answers.iter().map(good).chain(afterwards.turned_away.iter().map(|at| (*at, false))).collect();
     all.sort_unstable();
-    let first = all.windows(IN_A_ROW).find(|answers| answers.iter().all(|(_, good)| *good))?.first()?;
+    let first = all.windows(in_a_row.max(1)).find(|answers| answers.iter().all(|(_, good)| *good))?.first()?;
     Some(first.0.saturating_duration_since(ended))
 }
 
@@ -85,8 +85,8 @@ mod tests {
         calm.answers = vec![(ended, Duration::from_millis(2)); 100];
         afterwards.answers = (1..=5).map(|n| (at(n * 100), Duration::from_millis(3))).collect();
         afterwards.turned_away = vec![at(550)];
-        assert_eq!(recovered(&calm, &afterwards, ended), None);
+        assert_eq!(recovered(&calm, &afterwards, ended, IN_A_ROW), None);
         afterwards.answers.extend((6..=20).map(|n| (at(n * 100), Duration::from_millis(if n < 8 { 80 } else { 3 }))));
-        assert_eq!(recovered(&calm, &afterwards, ended), Some(Duration::from_millis(800)));
+        assert_eq!(recovered(&calm, &afterwards, ended, IN_A_ROW), Some(Duration::from_millis(800)));
     }
 }

@@ -62,6 +62,16 @@ impl Tally {
         self.skipped += other.skipped;
     }
 
+    /// Those that were answered within a time. What has no time of its own is not in it.
+    pub(super) fn between(&self, from: Instant, to: Instant) -> Self {
+        let within = |at: &Instant| (from..to).contains(at);
+        Self {
+            answers: self.answers.iter().filter(|(at, _)| within(at)).copied().collect(),
+            turned_away: self.turned_away.iter().filter(|at| within(at)).copied().collect(),
+            ..Self::default()
+        }
+    }
+
     /// Bodies that were let in.
     pub(super) fn taken(&self) -> usize {
         self.answers.len()
@@ -104,6 +114,8 @@ mod tests {
         tally.note(Err(anyhow::anyhow!("reset")), 5, start, start);
         assert_eq!((tally.taken(), tally.points, tally.asked()), (100, 500, 104));
         assert_eq!((tally.not_now_hint, tally.not_now, tally.refused, tally.broken_points), (1, 1, 1, 5));
+        let part = tally.between(start + Duration::from_millis(11), start + Duration::from_millis(21));
+        assert_eq!((part.taken(), part.asked(), part.millis(0.0), part.millis(1.0)), (10, 10, 11.0, 20.0));
         assert_eq!((tally.millis(0.5), tally.millis(0.99), Tally::default().millis(0.5)), (51.0, 100.0, 0.0));
     }
 }

@@ -16,6 +16,7 @@ use flyball_bench::plan::Plan;
 use tempfile::TempDir;
 
 use crate::args::Args;
+use crate::cgroup::CpuQuota;
 use crate::client::Transport;
 use crate::process::{Process, free_address};
 
@@ -75,6 +76,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// Where flyball answers questions.
     pub(crate) api: Option<SocketAddr>,
+    /// What it is held to. Behind the process, which must have ended before it goes.
+    _quota: Option<CpuQuota>,
 }
 
 /// Starts a target on free ports; `None` where its program is not installed.
@@ -92,11 +95,22 @@ pub(crate) fn start(target: Target, plan: &Plan, args: &Args) -> Result<Option<R
         Target::Otelcol => (peers::otelcol(dir.path(), address, Transport::of(plan.load) == Transport::Grpc)?, None),
         Target::Influxd2 => (peers::influxd2(dir.path(), address), None),
     };
-    command.map(|command| launch(pinned(command, args.cores.as_deref()), dir, address, api)).transpose()
+    command.map(|command| launch(command, dir, address, api, args)).transpose()
 }
 
-fn launch(command: Command, dir: TempDir, address: SocketAddr, api: Option<SocketAddr>) -> Result<Running> {
-    Ok(Running { process: Process::start(command, dir, address)?, address, api })
+fn launch(
+    command: Command,
+    dir: TempDir,
+    address: SocketAddr,
+    api: Option<SocketAddr>,
+    args: &Args,
+) -> Result<Running> {
+    let mut command = pinned(command, args.cores.as_deref());
+    let quota = args.server_cpu.map(CpuQuota::new).transpose()?;
+    if let Some(quota) = &quota {
+        command = quota.command(&command);
+    }
+    Ok(Running { process: Process::start(command, dir, address)?, address, api, _quota: quota })
 }
 
 /// The same command on these CPUs alone. taskset becomes the program, so that the process is still the target's.

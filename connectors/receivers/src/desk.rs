@@ -50,7 +50,7 @@ impl Desk {
         headers: &HeaderMap,
         announced: u64,
     ) -> Result<Lease, RequestError> {
-        let name = self.tenant(headers).unwrap_or_else(|| peer.into());
+        let name = self.tenant(headers).unwrap_or_else(|| peer::source(peer));
         let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(self.intake.body_bytes_max());
         self.intake.admit(Sender { name, connection }, announced).map_err(RequestError::NotNow)
     }

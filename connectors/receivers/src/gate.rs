@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | nothing was shown, or nothing that is known here | 401 and `WWW-Authenticate` | 16 UNAUTHENTICATED |
 //! | it is known and may not do this | 403 | 7 PERMISSION_DENIED |
-//! | it can't be looked up now (the issuer of tokens is down) | 503 and `Retry-After` | 14 UNAVAILABLE and `RetryInfo` |
+//! | it can't be looked up now (the issuer of tokens is down, or was asked too short ago) | 503 and `Retry-After` | 14 UNAVAILABLE and `RetryInfo` |
 //!
 //! A sender that is told 401 or 403 drops what it has, so "I can't tell" must never be one of the two.
 

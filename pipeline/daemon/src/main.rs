@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod client;
 mod config;
+mod idle;
 mod listen;
 mod logging;
 mod reload;

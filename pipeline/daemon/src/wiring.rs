@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::cli::Serve;
 use crate::config::{self, Config};
+use crate::idle::idle_cores;
 use crate::listen;
 use crate::rule_paths::{LIBRARY_PREFIX, RulePaths};
 use crate::{Failure, reload};
@@ -229,6 +230,7 @@ pub(crate) fn parts(
         sinks,
         stopping,
         clock,
+        idle_cores: idle_cores(),
         log: LogParts { data_dir: config.data_dir.clone(), storage: Arc::new(Disk), durability: config.durability },
         progress: Arc::default(),
     }

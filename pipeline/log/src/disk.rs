@@ -15,7 +15,10 @@ pub struct Disk;
 
 impl Storage for Disk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        let above = dir.parent().map(Path::to_owned).unwrap_or_default();
+        let made: Vec<_> = above.ancestors().take_while(|dir| is_missing(dir)).collect();
+        fs::create_dir_all(dir)?;
+        made.into_iter().filter_map(Path::parent).try_for_each(|parent| self.sync_dir(parent))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -43,6 +46,11 @@ impl Storage for Disk {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         File::open(dir)?.sync_all()
     }
+}
+
+/// Whether a folder has to be made; the empty path is the one that we are in.
+fn is_missing(dir: &Path) -> bool {
+    !dir.as_os_str().is_empty() && !dir.exists()
 }
 
 #[derive(Debug)]

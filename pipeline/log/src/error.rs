@@ -44,12 +44,30 @@ pub enum LogError {
         /// The segment.
         path: PathBuf,
     },
+    /// More than a frame holds, which could not be read back; no try again would change that.
+    #[error(
+        "{bytes} bytes are more than the {max} that the log takes at once; send them in several bodies, or set a lower receivers.otlp.max_body"
+    )]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The most.
+        max: usize,
+    },
+    /// As much waits to be written as is written at once.
+    #[error("what waits to be written fills a frame of the log: the disk is slower than what comes in")]
+    Full,
     /// The series journal, which must be durable before what refers to it, can't be written.
     #[error("{0}")]
     Before(String),
 }
 
 impl LogError {
+    /// Whether the same may work later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Removed { .. } | Self::Full | Self::Before(_))
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

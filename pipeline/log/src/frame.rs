@@ -13,8 +13,21 @@ use crate::position::Position;
 /// Bytes before the body.
 pub(crate) const FRAME_HEADER_BYTES: usize = 28;
 
-/// No body is longer; a batch is capped far below.
+/// No body is longer: one that says so is damaged, and one that is gets neither written nor, by [`crate::Log::submit`], gathered.
 pub(crate) const FRAME_BODY_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes of records in one frame; the rest is room for the entries and pieces of state that are written with them, of which there are at
+/// most some for each source, and the newest of each key.
+///
+/// No body's record is as long by itself, whatever `receivers.otlp.max_body` is: a body becomes at most 4 Mi points of at most 44 bytes, 1 Mi
+/// records of about 60 and 256 MiB of text (the bounds of `flyball-normalize`), and only some of that at once.
+pub(crate) const FRAME_RECORDS_BYTES_MAX: usize = FRAME_BODY_BYTES_MAX / 4 * 3;
+
+/// Bytes of records that wait, from which on nothing more should be taken in: the bodies that are worked on have room in the frame still.
+pub(crate) const FRAME_RECORDS_BYTES_FULL: usize = FRAME_BODY_BYTES_MAX / 4;
+
+const _: () =
+    assert!(FRAME_RECORDS_BYTES_FULL < FRAME_RECORDS_BYTES_MAX && FRAME_RECORDS_BYTES_MAX < FRAME_BODY_BYTES_MAX);
 
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +70,11 @@ pub(crate) fn at(bytes: &[u8], position: Position) -> Option<(FrameHeader, &[u8]
     header.fits(body).then_some((header, body))
 }
 
-/// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room.
+/// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room, and is at most [`FRAME_BODY_BYTES_MAX`] long.
 pub(crate) fn seal(frame: &mut [u8], position: Position, synced: Position) {
     let (header, body) = frame.split_at_mut(FRAME_HEADER_BYTES);
-    let body_bytes = u32::try_from(body.len()).expect("a group is capped far below 4 GiB");
+    debug_assert!(body.len() <= FRAME_BODY_BYTES_MAX, "whoever seals it has looked");
+    let body_bytes = u32::try_from(body.len()).expect("at most a gibibyte");
     header[..4].copy_from_slice(&body_bytes.to_le_bytes());
     header[4..8].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
     header[8..16].copy_from_slice(&position.0.to_le_bytes());

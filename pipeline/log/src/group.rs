@@ -9,7 +9,8 @@ use flyball_model::limits::SOURCES_MAX;
 use flyball_model::state::{NotDurable, Section};
 use tokio::sync::oneshot;
 
-use crate::frame::FRAME_HEADER_BYTES;
+use crate::error::LogError;
+use crate::frame::{FRAME_HEADER_BYTES, FRAME_RECORDS_BYTES_FULL, FRAME_RECORDS_BYTES_MAX};
 use crate::position::Position;
 
 /// What waits to be written.
@@ -53,6 +54,26 @@ impl Group {
         with_room(&mut self.bytes)
     }
 
+    /// Whether it has room for this record: a group is one frame, so that it is there after a crash as a whole or not at all.
+    ///
+    /// # Errors
+    /// When it has not, or no group has.
+    pub(crate) fn has_room(&self, record_bytes: usize) -> Result<(), LogError> {
+        if record_bytes > FRAME_RECORDS_BYTES_MAX {
+            return Err(LogError::TooLarge { bytes: record_bytes, max: FRAME_RECORDS_BYTES_MAX });
+        }
+        if self.records_bytes() > FRAME_RECORDS_BYTES_MAX - record_bytes { Err(LogError::Full) } else { Ok(()) }
+    }
+
+    /// Whether so much waits that nothing more should be taken in.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records_bytes() >= FRAME_RECORDS_BYTES_FULL
+    }
+
+    fn records_bytes(&self) -> usize {
+        self.bytes.len().saturating_sub(FRAME_HEADER_BYTES)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.notes.is_empty() && self.pieces.is_empty() && self.waiting.is_empty()
     }
@@ -91,4 +112,31 @@ pub(crate) fn with_room(bytes: &mut Vec<u8>) -> &mut Vec<u8> {
         bytes.resize(FRAME_HEADER_BYTES, 0);
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_never_longer_than_a_frame() {
+        const MAX: usize = FRAME_RECORDS_BYTES_MAX;
+        // Whether it is refused, and whether that may change.
+        let (fits, not_now, never) = (None, Some(true), Some(false));
+        for (waiting, record, expected, is_full) in [
+            (0, MAX, fits, false),
+            (0, MAX + 1, never, false),
+            (1, MAX, not_now, false),
+            (MAX - 7, 7, fits, true),
+            (MAX - 7, 8, not_now, true),
+            (FRAME_RECORDS_BYTES_FULL - 1, 1, fits, false),
+            (FRAME_RECORDS_BYTES_FULL, 1, fits, true),
+            (MAX, MAX + 1, never, true),
+        ] {
+            // Zeros that nobody looks at take no memory.
+            let group = Group { bytes: vec![0; FRAME_HEADER_BYTES + waiting], ..Group::default() };
+            let refused = group.has_room(record).err().map(|error| error.is_retryable());
+            assert_eq!((refused, group.is_full()), (expected, is_full), "{waiting} and {record}");
+        }
+    }
 }

@@ -41,7 +41,7 @@ mod writer;
 pub use checkpoint::CheckpointWriter;
 pub use disk::Disk;
 pub use error::LogError;
-pub use log::{Log, UnderWay};
+pub use log::{Adding, Log, UnderWay};
 pub use position::Position;
 pub use record::{BadRecord, Body, NewBody, PointRun, Told};
 pub use recovery::{Damage, Recovered, Recovery, Replayed};

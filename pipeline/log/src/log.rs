@@ -16,16 +16,17 @@ use async_trait::async_trait;
 use flyball_model::Clock;
 use flyball_model::ledger::{Entry, Ledger};
 use flyball_model::state::{NotDurable, Piece, State, StateLog};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLockReadGuard};
 use tokio::sync::oneshot;
 
 use crate::checkpoint::CheckpointWriter;
 use crate::error::LogError;
-use crate::group::Waiting;
+use crate::group::{Group, Waiting};
 use crate::position::Position;
 use crate::record::{encode_entry, encode_piece};
 use crate::recovery::Recovered;
-use crate::shared::{Applied, LogStats, Shared};
+use crate::shared::{LogStats, Shared};
+use crate::storage::make_dir;
 use crate::ticket::Ticket;
 use crate::worker::{Before, Worker};
 use crate::writer::Durability;
@@ -48,6 +49,10 @@ pub struct UnderWay<'a> {
     number: u64,
     position: Position,
 }
+
+/// A body that adds to running totals; see [`Log::add_to_totals`].
+#[derive(Debug)]
+pub struct Adding<'a>(#[expect(dead_code, reason = "held, not read")] RwLockReadGuard<'a, ()>);
 
 impl UnderWay<'_> {
     /// No record of this body will stand before this position.
@@ -104,7 +109,10 @@ impl Log {
     /// Why nothing should be taken in at the moment.
     pub fn trouble(&self) -> Option<String> {
         let trouble = self.shared.trouble.read().clone();
-        trouble.or_else(|| self.is_lost().then(|| LOST.to_owned()))
+        let is_full = || self.shared.pending.lock().group.is_full();
+        trouble
+            .or_else(|| self.is_lost().then(|| LOST.to_owned()))
+            .or_else(|| is_full().then(|| LogError::Full.to_string()))
     }
 
     /// Whether segments were removed by somebody else: all that is in memory must get into the history, and a checkpoint be written, before
@@ -141,12 +149,36 @@ impl Log {
         self.so_far().wait().map_err(|NotDurable(why)| LogError::Before(why))
     }
 
+    /// To be called before a body adds to running totals, and held until its record is submitted. A total that another body adds to meanwhile holds
+    /// what this one added: the records of both are in one group then, which is durable as a whole or not at all. Else a crash could
+    /// leave the other's record alone, and what this one's sender brings again would count twice.
+    pub fn add_to_totals(&self) -> Adding<'_> {
+        Adding(self.shared.adding.read())
+    }
+
+    /// Whether a record can be written at all.
+    ///
+    /// # Errors
+    /// When it is longer than the log takes at once, for good. The bounds on what a body may become keep every record far below that, so that
+    /// this is met only where they are wrong.
+    pub fn check(record: &[u8]) -> Result<(), LogError> {
+        Group::default().has_room(record.len())
+    }
+
     /// Submits a body's record and its entry in the ledger. The body may be dropped from what is under way then.
+    ///
+    /// A record that a frame has no room for is not taken, nor is its entry, and its ticket says so at once: it could not be read back. Its
+    /// maker looks first, by [`Log::check`] and [`Log::trouble`].
     pub fn submit(&self, record: &[u8], entry: Entry) -> Ticket {
         let (told, receiver) = oneshot::channel();
         let mut pending = self.shared.pending.lock();
         if pending.stopped {
             // Its sender is dropped, which tells it.
+            return Ticket(receiver);
+        }
+        if let Err(error) = pending.group.has_room(record.len()) {
+            // The receiver is here.
+            let _ = told.send(Err(NotDurable(error.to_string())));
             return Ticket(receiver);
         }
         pending.group.records().extend_from_slice(record);
@@ -174,13 +206,24 @@ impl Log {
     }
 
     /// Waits until the ledger has every entry that was submitted before, for so long at the most: entries of refused bodies are answered
-    /// before they are written. Blocks.
-    pub fn catch_up(&self, within: Duration) {
+    /// before they are written.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn catch_up(&self, within: Duration) {
         let submitted = self.shared.pending.lock().submitted;
-        let behind = |applied: &mut Applied| applied.entries < submitted && self.trouble().is_none();
-        let mut applied = self.shared.applied.lock();
+        let caught_up = async {
+            loop {
+                // Made before the look, or what comes between the two would be missed.
+                let further = self.shared.further.notified();
+                if self.shared.applied.lock().entries >= submitted || self.trouble().is_some() {
+                    return;
+                }
+                further.await;
+            }
+        };
         // What is missing after that long is missing because of the disk, which is told elsewhere.
-        let _ = self.shared.further.wait_while_for(&mut applied, behind, within);
+        let _ = tokio::time::timeout(within, caught_up).await;
     }
 
     /// A ticket for all that was submitted up to now.
@@ -238,7 +281,7 @@ impl Log {
             (applied.position, shared.ledger.entries(), applied.state.clone())
         };
         let before = before.min(position);
-        shared.storage.create_dir(&shared.dir).map_err(LogError::io("create", &shared.dir))?;
+        make_dir(&*shared.storage, &shared.dir).map_err(LogError::io("create", &shared.dir))?;
         let mut writer = CheckpointWriter::create(&*shared.storage, &shared.dir, position, before)?;
         for entry in &entries {
             writer.add(|out| encode_entry(entry, out))?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::LogError;
 use crate::position::Position;
-use crate::storage::{Storage, StoredFile, remove_if_there};
+use crate::storage::{Storage, StoredFile, make_dir, remove_if_there};
 
 /// Room of a segment; a new one is begun when the next frame does not fit. Small enough that little must be kept for the sake of one old
 /// point, and that a small disk is not filled by it; large enough that making one is rare.
@@ -40,7 +40,8 @@ impl Segment {
         frame_bytes: usize,
     ) -> Result<Self, LogError> {
         let path = dir.join(name(start));
-        storage.create_dir(dir).map_err(LogError::io("create", dir))?;
+        // Somebody may have removed it under us.
+        make_dir(storage, dir).map_err(LogError::io("create", dir))?;
         // One of that name is of a try that failed, maybe when its name was to be made durable: a new file has its name written anew.
         remove_if_there(storage, &path).map_err(LogError::io("remove", &path))?;
         let mut file = storage.create(&path).map_err(LogError::io("create", &path))?;

@@ -9,6 +9,7 @@ use flyball_model::Clock;
 use flyball_model::ledger::Ledger;
 use flyball_model::state::State;
 use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::Notify;
 
 use crate::error::LogError;
 use crate::group::Pending;
@@ -27,7 +28,7 @@ pub(crate) struct Shared {
     /// State in the order of the log, and how far that is.
     pub(crate) applied: Mutex<Applied>,
     /// Told when it is further.
-    pub(crate) further: Condvar,
+    pub(crate) further: Notify,
     pub(crate) ledger: Arc<Ledger>,
     /// Where the next frame goes.
     pub(crate) end: AtomicU64,
@@ -36,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) ended: Condvar,
     /// Told when none is.
     pub(crate) all_in: Condvar,
+    /// Held for reading from the moment at which a body adds to running totals until its record is submitted, and for writing while a
+    /// group is closed: see [`crate::Log::add_to_totals`].
+    pub(crate) adding: RwLock<()>,
     pub(crate) trouble: RwLock<Option<String>>,
     /// Segments were removed by somebody else: what is in memory from before this position is in no log until it is in the history. 0: none were.
     pub(crate) lost_before: AtomicU64,
@@ -110,12 +114,13 @@ impl Shared {
             pending: Mutex::default(),
             wake: Condvar::new(),
             applied: Mutex::new(Applied { state, position: end, entries: 0 }),
-            further: Condvar::new(),
+            further: Notify::new(),
             ledger,
             end: AtomicU64::new(end.0),
             under_way: Mutex::default(),
             ended: Condvar::new(),
             all_in: Condvar::new(),
+            adding: RwLock::default(),
             trouble: RwLock::default(),
             lost_before: AtomicU64::new(0),
             counts: Counts::default(),

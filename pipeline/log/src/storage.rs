@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// A place for files.
 pub trait Storage: Send + Sync + fmt::Debug + 'static {
-    /// Makes a folder and those above it.
+    /// Makes a folder and those above it, of which the names are durable when this returns; its own is after [`Storage::sync_dir`] of the one
+    /// above it, see [`make_dir`].
     ///
     /// # Errors
     /// What the disk says.
@@ -105,6 +106,15 @@ pub trait StoredFile: Send + fmt::Debug {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// Makes a folder, whose name is durable when this returns: also where it was there already, since who made it may have died before that.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn make_dir(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
+    storage.create_dir(dir)?;
+    dir.parent().map_or(Ok(()), |above| storage.sync_dir(above))
 }
 
 /// Removes a file, if it is there.

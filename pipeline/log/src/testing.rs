@@ -206,6 +206,10 @@ impl StoredFile for FaultyFile {
         let sync = || if self.syncs { self.inner.sync() } else { Ok(()) };
         run(&self.plan, Operation::Sync, &self.path, sync)
     }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.inner.has_name()
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flyball_model::ledger::{Entry, Ledger, Outcome, Reason, Signal};
 use flyball_model::state::{Piece, Section, State, StateLog};
@@ -9,6 +10,7 @@ use flyball_model::{PointBatch, SeriesRef, UnixNanos, WallClock};
 use tempfile::TempDir;
 
 use crate::simulation::PowerCutDisk;
+use crate::testing::{FaultyStorage, Operation};
 use crate::{
     Damage, Disk, Durability, Log, LogError, NewBody, PointRun, Position, Recovery, Replayed, Storage, Ticket,
 };
@@ -70,6 +72,22 @@ fn submit(log: &Log, number: u64, bytes: usize) -> Ticket {
 
 fn stored(ledger: &Ledger) -> u64 {
     ledger.balances().iter().map(|balance| balance.outcomes[0]).sum()
+}
+
+#[tokio::test]
+async fn bodies_that_add_to_the_same_totals_are_in_one_group() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let Back { log, .. } = on_disk(&dir);
+    let (first, second) = (log.add_to_totals(), log.add_to_totals());
+    let mut told_second = Box::pin(submit(&log, 2, 10).durable());
+    drop(second);
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut told_second).await;
+    assert!(early.is_err(), "durable before the first, whose change is part of its total");
+    let told_first = submit(&log, 1, 10);
+    drop(first);
+    told_first.durable().await.expect("a good disk");
+    told_second.await.expect("a good disk");
+    assert_eq!(log.stats().groups, 1);
 }
 
 #[tokio::test]
@@ -171,4 +189,56 @@ async fn without_durability_nothing_is_written_and_the_ledger_is_right() {
         .expect("memory");
     assert_eq!(back.ledger.rows().len(), 1);
     assert_eq!(std::fs::read_dir(dir.path().join("log")).expect("the folder").count(), 0);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_made_anew_has_its_name_synced() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, folder) = (dir.path().join("a/b"), dir.path().join("a/b/log"));
+    let storage = FaultyStorage::new(Arc::new(Disk));
+    let Back { log, .. } = open(&data, Arc::new(storage.clone()), Durability::Fsync).expect("a good disk");
+    submit(&log, 1, 10).durable().await.expect("a good disk");
+    let before = storage.operations().len();
+    std::fs::remove_dir_all(&data).expect("removed");
+    submit(&log, 2, 10).durable().await.expect_err("the segment is gone");
+    // Waits until the group is taken.
+    log.settled().await.expect("a good disk");
+    let operations = storage.operations().split_off(before);
+    let place =
+        |operation: Operation, path: &Path| operations.iter().position(|done| *done == (operation, path.to_owned()));
+    let made = place(Operation::CreateDir, &folder).expect("made anew");
+    let synced = place(Operation::SyncDir, &data).expect("its name is synced");
+    let created = operations.iter().position(|(operation, _)| *operation == Operation::Create).expect("a new segment");
+    assert!(made < synced && synced < created, "{operations:?}");
+}
+
+#[tokio::test]
+async fn a_record_that_could_not_be_read_back_is_refused_for_good() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let Back { log, ledger, .. } = on_disk(&dir);
+    // Zeros that nobody looks at take no memory.
+    let record = vec![0; 1 << 30];
+    let error = Log::check(&record).expect_err("longer than a frame");
+    assert!(!error.is_retryable() && error.to_string().contains("1073741824 bytes"), "{error}");
+    let entry = Entry::request("remote_write", "a", Signal::Metrics, 1, UnixNanos(1)).refused(Reason::TooOld);
+    let refused = log.submit(&record, entry).durable().await.expect_err("it is not written");
+    assert_eq!(refused.0, error.to_string());
+    submit(&log, 1, 10).durable().await.expect("nothing is in its way");
+    assert_eq!(log.trouble(), None);
+    assert!(ledger.rows().iter().all(|row| row.reason == Reason::None), "{:?}", ledger.rows());
+}
+
+#[tokio::test]
+async fn who_waits_for_the_ledger_lets_others_work() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let Back { log, ledger, .. } = on_disk(&dir);
+    let held = log.add_to_totals();
+    log.note(Entry::request("remote_write", "a", Signal::Metrics, 1, UnixNanos(1)).refused(Reason::TooOld));
+    let reader = async {
+        log.catch_up(Duration::from_secs(5)).await;
+        ledger.rows().len()
+    };
+    // There is one thread for both, and nothing is written until the other one is done.
+    let (rows, ()) = tokio::join!(reader, async { drop(held) });
+    assert_eq!(rows, 1);
 }

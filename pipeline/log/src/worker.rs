@@ -124,10 +124,11 @@ impl Worker {
         self.group.bytes.clear();
         self.group.bytes.shrink_to(GROUP_BYTES_KEPT);
         let next = Group { bytes: std::mem::take(&mut self.group.bytes), ..Group::default() };
+        let complete = self.shared.adding.write();
         let mut pending = self.shared.pending.lock();
         self.group = std::mem::replace(&mut pending.group, next);
         let asked = (pending.stopping, pending.remove_before.take());
-        drop(pending);
+        drop((pending, complete));
         let Group { bytes, entries, notes, pieces, .. } = &mut self.group;
         for (_, entry) in notes.drain() {
             encode_entry(&entry, with_room(bytes));
@@ -174,7 +175,7 @@ impl Worker {
         }
         applied.position = writer.end();
         drop(applied);
-        shared.further.notify_all();
+        shared.further.notify_waiters();
         shared.end.store(writer.end().0, Ordering::Release);
         shared.counts.groups.fetch_add(1, Ordering::Relaxed);
         if shared.trouble.read().is_some() && shared.trouble.write().take().is_some() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::LogError;
-use crate::frame;
+use crate::frame::{self, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
 use crate::position::Position;
 use crate::segment::{Segment, name};
 use crate::storage::{Storage, remove_if_there};
@@ -75,8 +75,12 @@ impl Writer {
     ///
     /// # Errors
     /// When the disk says no. The same group may be given again: it is written to a new segment then, since nobody knows what of it the old
-    /// one holds, nor what the disk remembers of it.
+    /// one holds, nor what the disk remembers of it. And when the group is longer than a frame may be, which it never is.
     pub(crate) fn write(&mut self, group: &mut [u8]) -> Result<(), LogError> {
+        let bytes = group.len().saturating_sub(FRAME_HEADER_BYTES);
+        if bytes > FRAME_BODY_BYTES_MAX {
+            return Err(LogError::TooLarge { bytes, max: FRAME_BODY_BYTES_MAX });
+        }
         if self.durability == Durability::Memory {
             self.end = self.end.plus(group.len());
             return Ok(());
@@ -170,5 +174,23 @@ impl Writer {
             self.segments.pop_front();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::PowerCutDisk;
+
+    #[test]
+    fn what_could_not_be_read_back_is_not_written() {
+        let disk = Arc::new(PowerCutDisk::new(1));
+        let mut writer = Writer::new(disk.clone(), Path::new("/data"), Durability::Fsync, Position(0), VecDeque::new());
+        // Zeros that nobody looks at take no memory.
+        let mut group = vec![0; FRAME_HEADER_BYTES + FRAME_BODY_BYTES_MAX + 1];
+        let error = writer.write(&mut group).expect_err("longer than a frame may be");
+        assert!(matches!(error, LogError::TooLarge { bytes, max } if bytes == max + 1) && !error.is_retryable());
+        assert_eq!(disk.list(Path::new("/data")).expect("a folder"), Vec::<PathBuf>::new());
+        writer.write(&mut group[..FRAME_HEADER_BYTES + 1]).expect("a good disk");
     }
 }

@@ -15,10 +15,10 @@ use parking_lot::Mutex;
 use crate::intake::{Refusal, RefusalKind};
 use crate::ledger::Reason;
 
-/// Who shares with others: all connections of one address, or of one tenant.
+/// Who shares with others: all connections of one address (of IPv6: of one network of 64 bits), or of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sender {
-    /// The peer's address without its port, or the value of the header that `limits.tenant_header` names.
+    /// The peer's address without its port, of IPv6 its /64, or the value of the header that `limits.tenant_header` names.
     pub name: Arc<str>,
     /// One connection of it, as a number; 0 where there is none, since flyball fetched the body itself.
     pub connection: u64,

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod event;
 pub mod exact;
 mod explain;
+pub mod guard;
 pub mod histogram;
 pub mod host;
 pub mod intake;

@@ -30,7 +30,7 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Active series (log streams included): those with a point within [`Limits::idle`].
     pub series: usize,
-    /// A series without a point for this long is idle: it is known still, and no longer counted.
+    /// A series without a point for this long is idle: it is known still and no longer counted, and its labels leave the memory.
     pub idle: Duration,
     /// Labels of one series.
     pub labels: usize,
@@ -47,8 +47,8 @@ pub struct Limits {
     /// What one sender may bring.
     pub per_source: PerSource,
     /// The HTTP header (gRPC metadata included) whose value tells senders apart, in lower case: `x-scope-orgid`. Without it, or where a request
-    /// has none, it is the peer's address. Only for receivers behind a proxy that sets it: who may choose its own value gets a fresh share
-    /// with each.
+    /// has none, it is the peer's address, of IPv6 its /64. Only for receivers behind a proxy that sets it: who may choose its own value
+    /// gets a fresh share with each.
     pub tenant_header: Option<String>,
 }
 

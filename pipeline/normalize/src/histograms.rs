@@ -88,6 +88,11 @@ impl Histograms {
         Ok(())
     }
 
+    /// Whether some are to be added to running totals.
+    pub(crate) fn has_deltas(&self) -> bool {
+        !self.deltas.is_empty()
+    }
+
     /// The rows, deltas as totals, and when which series began to count.
     pub(crate) fn finish(
         mut self,

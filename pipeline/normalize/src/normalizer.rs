@@ -100,6 +100,21 @@ impl Normalizer {
         context: Option<&Context>,
         now: UnixNanos,
     ) -> Result<Normalized, DecodeError> {
+        self.normalize_then(format, body, context, now, || ())
+    }
+
+    /// The same; `before_adding` is called before the body's deltas, if it has any, are added to their totals.
+    ///
+    /// # Errors
+    /// As [`Normalizer::normalize`].
+    pub fn normalize_then(
+        &self,
+        format: Format,
+        body: &[u8],
+        context: Option<&Context>,
+        now: UnixNanos,
+        before_adding: impl FnOnce(),
+    ) -> Result<Normalized, DecodeError> {
         let protobuf;
         let body = match format {
             Format::OtlpJson(signal) => {
@@ -124,6 +139,9 @@ impl Normalizer {
             Format::OpenMetrics => exposition::walk(&mut work, body, Dialect::OpenMetrics)?,
             Format::RemoteWrite1 => remote_write::walk(&mut work, body)?,
             Format::RemoteWrite2 => remote_write2::walk(&mut work, body)?,
+        }
+        if work.has_deltas() {
+            before_adding();
         }
         Ok(work.finish(&self.totals))
     }

@@ -228,6 +228,11 @@ impl<'n, 'a> Work<'n, 'a> {
         self.texts.as_ref().map_or(0, TextBuilder::len)
     }
 
+    /// Whether something is to be added to running totals.
+    pub(crate) fn has_deltas(&self) -> bool {
+        !self.deltas.is_empty() || self.histograms.has_deltas()
+    }
+
     /// The body was read to its end: what it leaves behind is written down.
     pub(crate) fn finish(mut self, totals: &Totals) -> Normalized {
         self.finder.finish();

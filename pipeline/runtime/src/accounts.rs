@@ -13,7 +13,7 @@ use crate::runtime::Runtime;
 /// How long a reader of the ledger waits for entries that are on their way: a sync, not a disk that hangs.
 const CATCH_UP: Duration = Duration::from_millis(200);
 
-/// The ledger as readers see it: with the entry of every request that was answered before.
+/// The ledger as readers see it.
 #[derive(Debug, Clone)]
 pub enum Books {
     /// Where nothing is taken in.
@@ -23,14 +23,25 @@ pub enum Books {
 }
 
 impl Books {
-    /// The ledger of now. Blocks for a sync where entries are on their way.
-    pub fn read(&self) -> &Ledger {
+    /// The ledger with the entry of every request that was answered before; waits for a sync where entries are on their way.
+    pub async fn read(&self) -> &Ledger {
+        self.catch_up().await;
+        self.as_it_stands()
+    }
+
+    /// Waits until the entry of every request that was answered before is in the ledger.
+    pub async fn catch_up(&self) {
+        match self {
+            Books::Blank(_) => {}
+            Books::Kept(log) => log.catch_up(CATCH_UP).await,
+        }
+    }
+
+    /// The ledger without those that are on their way.
+    pub fn as_it_stands(&self) -> &Ledger {
         match self {
             Books::Blank(ledger) => ledger,
-            Books::Kept(log) => {
-                log.catch_up(CATCH_UP);
-                log.ledger()
-            }
+            Books::Kept(log) => log.ledger(),
         }
     }
 }

@@ -94,6 +94,12 @@ fn store(page: &mut Page, runtime: &Runtime) {
         "Series with a point of late, or made of late.",
         registry.active() as f64,
     );
+    page.single(
+        "flyball_series_in_memory",
+        "gauge",
+        "Series whose labels are in memory; those of idle ones are read from the disk when a query asks for them.",
+        registry.in_memory() as f64,
+    );
     page.single("flyball_series_max", "gauge", "The cap on active series.", registry.cap() as f64);
     page.single("flyball_series_bytes", "gauge", "Bytes of what is known of series, about.", registry.bytes() as f64);
     page.single("flyball_hot_points", "gauge", "Points in memory.", stats.hot_points as f64);

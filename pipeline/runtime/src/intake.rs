@@ -140,12 +140,13 @@ impl Pipeline {
     fn tell_again(&self, submission: &Submission, told: Told) -> Submitted {
         let mut entry = request(submission);
         let Told { stored, written, rejected } = told;
+        let (lost, rejected): (Vec<_>, Vec<_>) = rejected.into_iter().partition(|(reason, _)| is_beside(*reason));
         entry.received = stored + rejected.iter().map(|(_, points)| points).sum::<u64>();
         entry.add(Outcome::Dropped, Reason::Duplicate, stored);
         rejected.iter().for_each(|&(reason, points)| entry.add(Outcome::Rejected, reason, points));
         let again = |(reason, points)| Rejection { reason, points, detail: "as when it was sent before".to_owned() };
-        let rejections = rejected.into_iter().map(again).collect();
-        let receipt = Receipt { stored, written, rejections, ..Receipt::default() };
+        let (rejections, warnings) = (rejected.into_iter().map(again).collect(), lost.into_iter().map(again).collect());
+        let receipt = Receipt { stored, written, rejections, warnings, ..Receipt::default() };
         Submitted { receipt, ticket: self.log.post(entry), has_duplicates: false }
     }
 
@@ -170,20 +171,34 @@ impl Pipeline {
         let context = submission.context.as_deref();
         let under_way = self.log.begin();
         let series_before = self.store.registry().len();
-        let normalized =
-            self.normalizer.normalize(submission.format, &body, context, submission.received_at).map_err(|error| {
-                // Those that came before the error stay.
-                let brought = || self.store.registry().len().saturating_sub(series_before) as u64;
-                self.admission.charge(submission, 0, brought);
-                refuse(&error)
-            })?;
+        let mut adding = None;
+        let add = || adding = Some(self.log.add_to_totals());
+        let normalized = self.normalizer.normalize_then(submission.format, &body, context, submission.received_at, add);
+        let normalized = normalized.map_err(|error| {
+            // Those that came before the error stay.
+            let brought = || self.store.registry().len().saturating_sub(series_before) as u64;
+            self.admission.charge(submission, 0, brought);
+            refuse(&error)
+        })?;
         let brought = || new_series(normalized.points.series().iter().copied(), series_before);
         self.admission.charge(submission, normalized.received, brought);
-        Ok(self.keep(normalized, submission, hash, &under_way))
+        let submitted = self.keep(normalized, submission, hash, &under_way);
+        drop(adding);
+        submitted
     }
 
-    /// Stores what is good, and submits its record. Nothing in here can fail, so points are stored all or not at all.
-    fn keep(&self, normalized: Normalized, submission: &Submission, hash: u128, under_way: &UnderWay<'_>) -> Submitted {
+    /// Stores what is good, and submits its record. Points are stored all or not at all.
+    ///
+    /// # Errors
+    /// When the record is longer than any can be, which the bounds on what a body becomes prevent. Its points are in memory then, and answered
+    /// for to nobody.
+    fn keep(
+        &self,
+        normalized: Normalized,
+        submission: &Submission,
+        hash: u128,
+        under_way: &UnderWay<'_>,
+    ) -> Result<Submitted, NotTaken> {
         let count = normalized.count();
         let Normalized {
             points,
@@ -203,7 +218,9 @@ impl Pipeline {
         let Appended { mut touched, points, runs, duplicates, duplicates_not_finite } =
             self.store.append(points, under_way.position());
         if !points.is_empty() {
-            self.twin.observe(&self.store.registry().read(), &points);
+            if let Err(error) = self.twin.observe(self.store.registry(), &points) {
+                tracing::error!(%error, "the twin does not know of a series that came back; it is told with the next point");
+            }
             self.copy_to_sinks(&points);
         }
         let mut ordered = Vec::with_capacity(rows.len());
@@ -238,7 +255,8 @@ impl Pipeline {
 
         // What a line's answer says of bad lines is not kept; its points are told apart by themselves.
         let is_repeatable = rejections.is_empty() || !matches!(submission.format, Format::LineProtocol { .. });
-        let rejected = rejections.iter().map(|rejection| (rejection.reason, rejection.points)).collect();
+        let lost = warnings.iter().filter(|warning| is_beside(warning.reason));
+        let rejected = rejections.iter().chain(lost).map(|rejection| (rejection.reason, rejection.points)).collect();
         let told = Told { stored: count, written, rejected };
         let fingerprint = (has_own_times && count > 0 && is_repeatable).then_some((hash, told));
         let mut record = Vec::new();
@@ -247,6 +265,10 @@ impl Pipeline {
             let fingerprint = fingerprint.as_ref();
             NewBody { entry, fingerprint, totals, starts, points, runs, rows }.encode(&mut record);
         }
+        Log::check(&record).map_err(|error| NotTaken {
+            reason: Reason::BodyTooLarge,
+            refusal: Refusal::new(RefusalKind::TooLarge, error.to_string()),
+        })?;
         let ticket = self.log.submit(&record, entry);
         if let Some((hash, told)) = fingerprint {
             self.known.learn(hash, told);
@@ -255,16 +277,22 @@ impl Pipeline {
         let took = self.clock.now().since(submission.received_at);
         self.wake.tell(&touched, self.clock.monotonic().saturating_sub(took));
         let receipt = Receipt { stored: count, written, rejections, warnings, lines };
-        Submitted { receipt, ticket, has_duplicates: duplicates > 0 }
+        Ok(Submitted { receipt, ticket, has_duplicates: duplicates > 0 })
     }
 
     fn copy_to_sinks(&self, points: &PointBatch) {
         if self.sinks.is_empty() {
             return;
         }
-        let view = self.store.registry().read();
+        let registry = self.store.registry();
+        let series: Vec<_> = points.iter().map(|(series, ..)| series).collect();
+        let view = registry.labels_of(&series).unwrap_or_else(|error| {
+            tracing::error!(%error, "points of series that came back don't go to the stores beside the embedded one");
+            registry.labels_in_memory()
+        });
         let records: Arc<[Record]> = points
             .iter()
+            .filter(|(series, ..)| view.has(*series))
             .map(|(series, time, value)| Record {
                 measurement: view.metric_name(view.metric_of(series)).to_string(),
                 tags: view.labels(series).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -313,6 +341,11 @@ impl Intake for Pipeline {
         let signal = signal.unwrap_or(Signal::Metrics);
         self.log.note(Entry::request(receiver, peer, signal, 0, self.clock.now()).refused(reason));
     }
+}
+
+/// Whether what is lost so is no point, but something beside one: its sender is told, and it is in no account of points.
+fn is_beside(reason: Reason) -> bool {
+    reason == Reason::BadExemplar
 }
 
 /// A body that was refused whole.

@@ -26,7 +26,7 @@ pub use history::{ViolationHistory, WrittenViolation};
 pub use intake::Pipeline;
 pub use recovery::{LogParts, Progress, RecoveryError};
 pub use remember::Decisions;
-pub use rules::RuleControl;
+pub use rules::{IdleCores, RuleControl};
 pub use runtime::{Parts, Runtime, Tasks};
 pub use stages::{StageRow, Stages};
 pub use tables::TableSources;

@@ -86,7 +86,7 @@ pub(crate) fn recover(
                 store_error = Some(error);
                 return Err(bad);
             }
-            twin.observe(&store.registry().read(), &body.points);
+            twin.observe(store.registry(), &body.points).map_err(|error| bad(&error))?;
             note_starts(&store, body.starts)?;
             if let Some((hash, told)) = body.fingerprint {
                 known.learn(hash, told);
@@ -95,7 +95,7 @@ pub(crate) fn recover(
         }
         Replayed::Starts(starts) => note_starts(&store, starts),
         Replayed::Totals(totals) => normalizer.restore_totals(totals).map_err(|error| bad(&error)),
-        Replayed::Twin(piece) => twin.restore(&store.registry().read(), piece).map_err(|error| bad(&error)),
+        Replayed::Twin(piece) => twin.restore(store.registry(), piece).map_err(|error| bad(&error)),
         Replayed::Fingerprint(hash, told) => {
             known.learn(hash, told);
             Ok(())

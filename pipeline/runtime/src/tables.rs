@@ -10,6 +10,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use async_trait::async_trait;
 use flyball_model::UnixNanos;
 use flyball_model::batch::time_type;
 use flyball_model::ledger::Ledger;
@@ -50,6 +51,8 @@ struct Made<F> {
     name: &'static str,
     schema: SchemaRef,
     rows: F,
+    /// The accounts that it is made from, if it is.
+    books: Option<Books>,
 }
 
 impl<F> fmt::Debug for Made<F> {
@@ -58,9 +61,16 @@ impl<F> fmt::Debug for Made<F> {
     }
 }
 
+#[async_trait]
 impl<F: Fn() -> Vec<ArrayRef> + Send + Sync> SystemTable for Made<F> {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    async fn ready(&self) {
+        if let Some(books) = &self.books {
+            books.catch_up().await;
+        }
     }
 
     fn rows(&self, _now: UnixNanos) -> Result<RecordBatch, ArrowError> {
@@ -95,20 +105,20 @@ fn register(database: &Database, sources: &TableSources) {
         database.register(
             "twin",
             kind.as_str(),
-            Arc::new(Made { name: kind.as_str(), schema: Twin::schema(kind), rows }),
+            Arc::new(Made { name: kind.as_str(), schema: Twin::schema(kind), rows, books: None }),
         );
     }
     let flyball = |name, fields: Vec<Field>, rows: Box<dyn Fn() -> Vec<ArrayRef> + Send + Sync>| {
-        database.register("flyball", name, Arc::new(Made { name, schema: Arc::new(Schema::new(fields)), rows }));
+        let books = matches!(name, "ledger" | "sources").then(|| sources.ledger.clone());
+        database.register("flyball", name, Arc::new(Made { name, schema: Arc::new(Schema::new(fields)), rows, books }));
     };
     let s = sources.clone();
     flyball("metric_info", metric_info_fields(), Box::new(move || metric_info(&s.store)));
+    database.register_large("flyball", "series", sources.store.series_table());
     let s = sources.clone();
-    flyball("series", series_fields(), Box::new(move || series(&s.store)));
+    flyball("ledger", ledger_fields(), Box::new(move || ledger(s.ledger.as_it_stands())));
     let s = sources.clone();
-    flyball("ledger", ledger_fields(), Box::new(move || ledger(s.ledger.read())));
-    let s = sources.clone();
-    flyball("sources", source_fields(), Box::new(move || senders(s.ledger.read())));
+    flyball("sources", source_fields(), Box::new(move || senders(s.ledger.as_it_stands())));
     let s = sources.clone();
     flyball("stages", stage_fields(), Box::new(move || stages(&s.stages)));
     let s = sources.clone();
@@ -203,24 +213,6 @@ fn metric_info(store: &Store) -> Vec<ArrayRef> {
         texts(info().map(|info| info.temporality.map(|temporality| temporality.as_str()))),
         Arc::new(info().map(|info| info.monotonic).collect::<BooleanArray>()),
         texts(info().map(|info| some(&info.help))),
-    ]
-}
-
-fn series_fields() -> Vec<Field> {
-    vec![text("metric"), map("labels"), time("first_at"), time("last_at"), time("start_at")]
-}
-
-fn series(store: &Store) -> Vec<ArrayRef> {
-    let view = store.registry().read();
-    let all = || (0..view.series_count() as u32).map(flyball_model::SeriesRef);
-    vec![
-        texts(all().map(|series| view.metric_name(view.metric_of(series)).as_ref())),
-        maps(all().map(|series| {
-            view.labels(series).map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
-        })),
-        times(all().map(|series| Some(view.first_at(series)))),
-        times(all().map(|series| view.last_at(series))),
-        times(all().map(|series| view.start_at(series))),
     ]
 }
 

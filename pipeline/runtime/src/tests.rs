@@ -101,6 +101,7 @@ impl Bench {
             sinks: Vec::new(),
             stopping: CancellationToken::new(),
             clock: Arc::clone(&clock),
+            idle_cores: Box::new(|| 1.0),
             log: LogParts {
                 data_dir: folder.path().to_owned(),
                 storage: Arc::new(Disk),
@@ -202,7 +203,7 @@ async fn a_body_that_is_refused_stands_in_the_ledger() {
     assert_eq!(refusal.kind, RefusalKind::Malformed);
     let refusal = bench.runtime.pipeline.take(bench.submission(vec![0; 5000])).await.expect_err("too large");
     assert_eq!(refusal.kind, RefusalKind::TooLarge);
-    let rows = bench.runtime.tables.ledger.read().rows();
+    let rows = bench.runtime.tables.ledger.read().await.rows();
     let found: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
     assert_eq!(found, [(Outcome::Rejected, Reason::Malformed, 1), (Outcome::Rejected, Reason::BodyTooLarge, 1)]);
     bench.tasks.drain().await.expect("a clean drain");
@@ -276,7 +277,7 @@ async fn the_very_same_body_is_stored_once_and_told_the_same() {
         assert_eq!((receipt.stored, receipt.rejected()), (1, 0));
     }
     assert_eq!(count(&bench, "SELECT count(*) FROM temperature").await, "[[1]]");
-    let rows = bench.runtime.tables.ledger.read().rows();
+    let rows = bench.runtime.tables.ledger.read().await.rows();
     let lines: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
     assert_eq!(lines, [(Outcome::Stored, Reason::None, 1), (Outcome::Dropped, Reason::Duplicate, 2)]);
     bench.tasks.drain().await.expect("a clean drain");
@@ -303,7 +304,7 @@ async fn a_process_that_vanished_is_gone_on_with() {
     let receipt = again.runtime.pipeline.take(again.submission(body)).await.expect("a good body");
     assert_eq!(receipt.stored, 1);
     assert_eq!(count(&again, "SELECT count(*) FROM temperature").await, "[[1]]");
-    assert!(again.runtime.tables.ledger.read().balances().iter().all(flyball_model::ledger::Balance::is_even));
+    assert!(again.runtime.tables.ledger.read().await.balances().iter().all(flyball_model::ledger::Balance::is_even));
     again.tasks.drain().await.expect("a clean drain");
     drop(runtime);
     tasks.drain().await.expect("a clean drain");

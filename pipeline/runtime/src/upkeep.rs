@@ -26,7 +26,7 @@ impl Pipeline {
     /// # Errors
     /// When the disk says no; nothing is lost then, and the next round tries again.
     pub(crate) fn maintain(&self, now: UnixNanos) -> Result<(), RecoveryError> {
-        self.store.registry().sweep(now, self.limits.idle);
+        self.sweep(now);
         if self.log.is_lost() {
             self.store.flush()?;
             self.checkpoint()?;
@@ -41,6 +41,13 @@ impl Pipeline {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Counts the active series; the labels of idle ones leave the memory, those of series that came back return.
+    pub(crate) fn sweep(&self, now: UnixNanos) {
+        if let Err(error) = self.store.registry().sweep(now, self.limits.idle) {
+            tracing::warn!(%error, "labels are not in memory again yet; whoever needs them tries to read them");
+        }
     }
 
     /// Writes a checkpoint and has the log forget what is in the history. Blocks.

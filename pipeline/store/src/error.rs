@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use datafusion::error::DataFusionError;
+use flyball_model::series::ColdError;
 use parquet::errors::ParquetError;
 
 /// Why the store could not do what was asked.
@@ -75,6 +76,12 @@ pub enum StoreError {
         /// What does not fit.
         detail: String,
     },
+    /// Labels are needed that are not in memory.
+    #[error(transparent)]
+    Labels(#[from] ColdError),
+    /// Files were being joined when the process was told to end; nothing is lost.
+    #[error("the history is not joined any more: flyball is stopping")]
+    Stopped,
     /// A query's expression or batch could not be evaluated.
     #[error(transparent)]
     Query(#[from] Box<DataFusionError>),

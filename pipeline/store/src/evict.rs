@@ -24,12 +24,12 @@ use crate::store::Store;
 /// The state of maintenance.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    next_number: u64,
+    pub(crate) next_number: u64,
     /// A write failed: files that are in no history may be in the folder, with this number or a temporary name.
     unsettled: bool,
     last_age_eviction: Option<UnixNanos>,
     /// Files with a number below this one were there when the folder was opened, and some were young at the last maintenance.
-    found: Option<u64>,
+    pub(crate) found: Option<u64>,
 }
 
 impl Keeper {
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// Writes a file; when that fails the folder is as before, now or before the next try.
-    fn write(
+    pub(crate) fn write(
         &self,
         keeper: &mut Keeper,
         write: impl FnOnce(u64) -> Result<HistoryFile, StoreError>,

@@ -5,7 +5,7 @@
 //! series.journal              which number is which series
 //! history/points-N.parquet    points that left memory; N grows
 //! history/KIND-N.parquet      records that left memory: logs, spans, histograms, exemplars, texts
-//! *.tmp                       half-written; removed when the folder is opened
+//! *.tmp, *.part               half-written; removed when the folder is opened
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -93,11 +93,11 @@ impl Folder {
     /// # Errors
     /// When the disk says no.
     pub(crate) fn remove_temporary(&self) -> Result<(), StoreError> {
-        self.remove(is_temporary)
+        self.remove(|path| is_temporary(path) || path.extension().is_some_and(|extension| extension == "part"))
     }
 }
 
-/// Whether a file is half-written.
+/// Whether a file is half-written by maintenance. Files may be joined at the same time.
 pub(crate) fn is_temporary(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "tmp")
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringBuilder};
 use arrow::datatypes::{DataType, Field, Int32Type};
-use flyball_model::series::{RegistryView, Symbol};
-use flyball_model::{MetricRef, SeriesRef};
+use flyball_model::series::{LabelView, RegistryView, Symbol};
+use flyball_model::{MetricRef, SeriesRef, SeriesRegistry};
 use hashbrown::HashMap;
+
+use crate::error::StoreError;
 
 /// The type of a label column: `Dictionary(Int32, Utf8)`; null where a series does not have the label.
 pub fn label_type() -> DataType {
@@ -46,13 +48,18 @@ pub(crate) fn fields_beside(names: &[Arc<str>], taken: &[&str], prefix: &str) ->
     given.into_iter().map(|column| Field::new(column, label_type(), true)).collect()
 }
 
-/// The values of some labels for rows that are given as series numbers: one column a name.
-pub fn label_columns(view: &RegistryView<'_>, names: &[Arc<str>], rows: &[u32]) -> Vec<ArrayRef> {
+/// The values of some labels for rows that are given as series numbers: one column a name. Takes a look at the registry, and blocks where
+/// labels must be read back.
+///
+/// # Errors
+/// When they can't be.
+pub fn label_columns(registry: &SeriesRegistry, names: &[Arc<str>], rows: &[u32]) -> Result<Vec<ArrayRef>, StoreError> {
     if names.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let rows = Rows::new(rows);
-    names.iter().map(|name| label_column(view, name, &rows)).collect()
+    let view = registry.labels_of(&rows.distinct)?;
+    Ok(names.iter().map(|name| label_column(&view, name, &rows)).collect())
 }
 
 /// Which distinct series stands in which row, so that what depends on the series is looked at once a series.
@@ -78,7 +85,7 @@ impl Rows {
     }
 }
 
-fn label_column(view: &RegistryView<'_>, name: &str, rows: &Rows) -> ArrayRef {
+pub(crate) fn label_column(view: &LabelView<'_>, name: &str, rows: &Rows) -> ArrayRef {
     let name = view.symbol(name);
     let mut dictionary: Dictionary<Symbol> = Dictionary::default();
     let keys: Vec<Option<i32>> = rows
@@ -147,7 +154,8 @@ mod tests {
             .expect("below the cap");
         let view = registry.read();
         let names = label_names(&view, view.metric("m").expect("made above"));
-        let columns = label_columns(&view, &names, &[a.0, b.0, a.0]);
+        drop(view);
+        let columns = label_columns(&registry, &names, &[a.0, b.0, a.0]).expect("all are in memory");
         assert_eq!(texts(&columns[0]), [Some("a".into()), Some("b".into()), Some("a".into())]);
         assert_eq!(texts(&columns[1]), [Some("z".into()), None, Some("z".into())]);
         assert_eq!(columns[0].data_type(), &label_type());

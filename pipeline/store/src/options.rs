@@ -38,7 +38,8 @@ const _: () = assert!(CHUNK_POINTS_MAX.is_power_of_two() && HEAD_POINTS_MIN.is_p
 /// The bounds of a [`crate::Store`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// The most series, streams of records included (`limits.series`). Default 1,000,000.
+    /// The most series, streams of records included (`limits.series`), and how many have their labels in memory when the folder is
+    /// opened. Default 1,000,000.
     pub series_cap: usize,
     /// Memory for points and records that are not in the history yet, in bytes. Beyond it the oldest leave with the
     /// next [`crate::Store::maintain`]; at one and a half times it [`crate::Store::over_budget`] turns true. Default 64 MiB.

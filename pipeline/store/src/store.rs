@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use flyball_log::{Disk, Position, Storage};
-use flyball_model::{MetricRef, PointBatch, RowKind, Rows, SeriesRegistry, UnixNanos};
+use flyball_model::{MetricRef, PointBatch, RowKind, Rows, SeriesRef, SeriesRegistry, UnixNanos};
 use parking_lot::{Mutex, RwLock};
 
 use crate::appended::{AppendedRows, UNLOGGED};
@@ -22,7 +22,7 @@ use crate::options::{RowCounts, StoreOptions, StoreStats};
 
 /// Points and records, in memory and in the history, with the series they belong to.
 ///
-/// Locks are taken in this order, and none is held while a history file is written or read: `keeper`, `journal`, registry,
+/// Locks are taken in this order, and only the first two are held while a history file is written: `joiner`, `keeper`, `journal`, registry,
 /// `history`, then the locks inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`,
 /// and every reader takes its snapshot of memory and files under the read lock, so that it sees each point exactly once.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Store {
     pub(crate) points: HotPoints,
     pub(crate) rows: HotRows,
     pub(crate) history: RwLock<History>,
+    /// Held while files are joined, so that it is done once at a time.
+    pub(crate) joiner: Mutex<()>,
     /// Held through a maintenance, so that there is one at a time.
     pub(crate) keeper: Mutex<Keeper>,
     /// Not the keeper's, so that no new series waits for a history file.
@@ -41,6 +43,8 @@ pub struct Store {
     /// Which ordinals the history held when it was opened, and what was restored since.
     pub(crate) held: Mutex<Held>,
     pub(crate) reads: Reads,
+    /// The newest time of any history file that was there when the folder was opened.
+    found_until: i64,
     /// Asked before a history file is written.
     pub(crate) before_files: BeforeFiles,
     _lock: File,
@@ -121,9 +125,9 @@ impl Store {
         history_folder.sync()?;
         check_series(&history, &registry)?;
         let (points, rows) = (HotPoints::default(), HotRows::default());
-        let young_from = history.young_since(0).first().map_or(u64::MAX, |file| file.number);
+        let young_from = history.young_since(0).first().map_or(u64::MAX, |file| file.ages.last);
         for file in &history.points {
-            let young = file.number >= young_from;
+            let young = file.ages.last >= young_from;
             file.metrics.iter().for_each(|rows| points.note_newest(rows.metric, rows.times.to, young));
         }
         for of_metric in history.rows(RowKind::Histograms).iter().flat_map(|file| &file.metrics) {
@@ -132,6 +136,7 @@ impl Store {
         held.points.iter().for_each(|(&metric, ordinals)| points.note_ordinals(metric, ordinals.end()));
         RowKind::ALL.into_iter().for_each(|kind| rows.note_ordinals(kind, held.rows[kind as usize].end()));
         let next_number = history.files().map(|file| file.number + 1).max().unwrap_or(0);
+        let found_until = history.files().map(|file| file.times.to).max().unwrap_or(i64::MIN);
         let journaled = Journaled::default();
         journaled.note(&journal);
         Ok(Arc::new(Self {
@@ -141,11 +146,13 @@ impl Store {
             points,
             rows,
             history: RwLock::new(history),
+            joiner: Mutex::default(),
             keeper: Mutex::new(Keeper::new(next_number)),
             journal: Mutex::new(journal),
             journaled,
             held: Mutex::new(held),
             reads: Reads::default(),
+            found_until,
             before_files: BeforeFiles::default(),
             _lock: lock,
         }))
@@ -223,6 +230,16 @@ impl Store {
     /// Whether memory is over its budget: [`Store::maintain`] has something to do now.
     pub fn needs_maintenance(&self) -> bool {
         self.hot_bytes() > self.options.hot_bytes
+    }
+
+    /// The series of a metric that may have a point, or a record other than an exemplar, at or after `from`: by the times of what came since
+    /// the folder was opened, and all where the history may have them from before. The labels of the others, most of which
+    /// may not be in memory, need not be looked at.
+    pub fn series_since(&self, metric: MetricRef, from: i64) -> Vec<SeriesRef> {
+        let view = self.registry.read();
+        let may_have = |series: &SeriesRef| view.last_at(*series).is_some_and(|last| last.0 >= from);
+        let all = view.series_of(metric);
+        if from <= self.found_until { all.to_vec() } else { all.iter().copied().filter(may_have).collect() }
     }
 
     /// The newest time of any point of a metric, a number or a histogram; older ones may have expired since. `None` for

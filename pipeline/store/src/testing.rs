@@ -1,6 +1,7 @@
 //! Helpers of the tests: a store in a temporary folder, points in few words, and SQL over all tables.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::SessionContext;
@@ -12,7 +13,8 @@ use flyball_model::series::{LOGS, SPANS, TEXTS, is_stream_table};
 use flyball_model::{MetricRef, PointBatch, SeriesRef, Shape, UnixNanos};
 use tempfile::TempDir;
 
-use crate::{Store, StoreOptions};
+use crate::history::join::Bounds;
+use crate::{Store, StoreError, StoreOptions};
 
 pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -34,6 +36,23 @@ fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &st
     let mut labels = labels.to_vec();
     labels.sort_unstable();
     store.registry().resolve(metric, shape, &labels, UnixNanos(0)).expect("below the cap")
+}
+
+/// Joins history files, two and more at a time, until there is nothing to join.
+pub(crate) fn join(store: &Store) -> Result<usize, StoreError> {
+    let bounds = Bounds {
+        files_min: 2,
+        files_max: 4,
+        rows_max: u64::MAX,
+        bytes_max: u64::MAX,
+        growth_min: 1,
+        newest_within: Duration::MAX,
+    };
+    let mut joined = 0;
+    while let Some(done) = store.join_within(&bounds, &|| false)? {
+        joined += done.files;
+    }
+    Ok(joined)
 }
 
 /// One point; time in seconds.
@@ -112,6 +131,7 @@ pub(crate) fn context(store: &Arc<Store>) -> SessionContext {
     tables.push(("exemplars".into(), store.exemplars_table()));
     tables.push((TEXTS.into(), store.texts_table()));
     tables.push(("power".into(), store.power_table()));
+    tables.push(("series".into(), store.series_table()));
     for (name, table) in tables {
         context.register_table(name, table).expect("one table a name");
     }

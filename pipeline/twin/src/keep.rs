@@ -6,8 +6,8 @@
 //! Little-endian; a time that never was is `i64::MIN` (`i64::MAX` for `first`). Taking a piece in changes nothing that is newer: pieces may be
 //! read in any order, and points that they speak of may be observed again.
 
-use flyball_model::SeriesRef;
-use flyball_model::series::RegistryView;
+use flyball_model::series::ColdError;
+use flyball_model::{SeriesRef, SeriesRegistry};
 
 use crate::Twin;
 use crate::cell::Cell;
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 52;
 const SERIES_AT_ONCE: usize = 16 * 1024;
 
 /// Bytes that are no piece of a twin of this data folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPiece {
     /// Cut off.
     #[error("a piece of the twin has {0} bytes, which are no whole number of entries")]
@@ -31,6 +31,9 @@ pub enum BadPiece {
         /// How many there are.
         known: usize,
     },
+    /// Of series whose labels can't be read.
+    #[error(transparent)]
+    Labels(#[from] ColdError),
 }
 
 impl Twin {
@@ -54,22 +57,24 @@ impl Twin {
         }
     }
 
-    /// Takes a piece back. All its series are in `view`.
+    /// Takes a piece back. All its series are in the registry. Blocks where their labels are not in memory.
     ///
     /// # Errors
-    /// When the bytes are no piece, or of another data folder; nothing of it was taken then.
-    pub fn restore(&self, view: &RegistryView<'_>, piece: &[u8]) -> Result<(), BadPiece> {
+    /// When the bytes are no piece, or of another data folder, or labels can't be read; nothing of it was taken then.
+    pub fn restore(&self, registry: &SeriesRegistry, piece: &[u8]) -> Result<(), BadPiece> {
         let (entries, rest) = piece.as_chunks::<ENTRY_BYTES>();
         if !rest.is_empty() {
             return Err(BadPiece::Length(piece.len()));
         }
-        let known = view.series_count();
+        let known = registry.len();
         if let Some(entry) = entries.iter().map(Entry::read).find(|entry| entry.series as usize >= known) {
             return Err(BadPiece::Series { series: entry.series, known });
         }
+        let series: Vec<_> = entries.iter().map(|entry| Entry::read(entry).series()).collect();
+        let view = registry.labels_of(&series)?;
         self.change(|state, mapping| {
             for entry in entries.iter().map(Entry::read) {
-                state.take_back(mapping, view, &entry);
+                state.take_back(mapping, &view, &entry);
             }
             !entries.is_empty()
         });
@@ -126,7 +131,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use flyball_model::{PointBatch, SeriesRegistry, Shape, UnixNanos};
+    use flyball_model::{PointBatch, Shape, UnixNanos};
 
     use super::*;
     use crate::Mapping;
@@ -145,9 +150,8 @@ mod tests {
                 }
             }
         }
-        let view = registry.read();
         let twin = Twin::new(Mapping::builtin());
-        twin.observe(&view, &points);
+        twin.observe(&registry, &points).expect("labels are in memory");
         let document = twin.document(UnixNanos::from_secs(5));
         assert!(document["nodes"].as_array().is_some_and(|nodes| nodes.len() == 2), "{document}");
 
@@ -159,14 +163,14 @@ mod tests {
         };
         twin.export(gather).expect("gathering never fails");
         for piece in pieces.iter().chain(&pieces) {
-            again.restore(&view, piece).expect("a good piece");
+            again.restore(&registry, piece).expect("a good piece");
         }
         assert_eq!(again.document(UnixNanos::from_secs(5)), document);
-        again.observe(&view, &points);
+        again.observe(&registry, &points).expect("labels are in memory");
         assert_eq!(again.document(UnixNanos::from_secs(5)), document);
 
-        assert_eq!(again.restore(&view, &pieces[0][1..]), Err(BadPiece::Length(pieces[0].len() - 1)));
+        assert_eq!(again.restore(&registry, &pieces[0][1..]), Err(BadPiece::Length(pieces[0].len() - 1)));
         let none = SeriesRegistry::new(1);
-        assert!(matches!(again.restore(&none.read(), &pieces[0]), Err(BadPiece::Series { known: 0, .. })));
+        assert!(matches!(again.restore(&none, &pieces[0]), Err(BadPiece::Series { known: 0, .. })));
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flyball_model::batch::is_stale;
-use flyball_model::series::RegistryView;
+use flyball_model::series::LabelView;
 use flyball_model::{MetricRef, PointBatch, SeriesRef, UnixNanos};
 use hashbrown::{HashMap, HashSet};
 
@@ -97,13 +97,24 @@ struct Named {
 }
 
 impl State {
-    /// Takes a batch in. Returns whether any point speaks of an entity.
-    pub(crate) fn observe(&mut self, mapping: &Mapping, view: &RegistryView<'_>, points: &PointBatch) -> bool {
+    /// Takes a batch in, but for the points of series that are met for the first time and whose labels `view` does not have: those series
+    /// are added to `missed`. Returns whether any point speaks of an entity.
+    pub(crate) fn observe(
+        &mut self,
+        mapping: &Mapping,
+        view: &LabelView<'_>,
+        points: &PointBatch,
+        missed: &mut Vec<SeriesRef>,
+    ) -> bool {
         self.slots.resize(view.series_count().max(self.slots.len()), Slot { facet: NEW, cell: NONE });
         let mut changed = false;
         for ((&series, &time), &value) in points.series().iter().zip(points.times()).zip(points.values()) {
             let mut slot = self.slots[series as usize];
             if slot.facet == NEW {
+                if !view.has(SeriesRef(series)) {
+                    missed.push(SeriesRef(series));
+                    continue;
+                }
                 slot = self.slot(mapping, view, SeriesRef(series));
             }
             if slot.facet == NONE {
@@ -137,7 +148,7 @@ impl State {
     }
 
     /// Takes back what was kept of a series.
-    pub(crate) fn take_back(&mut self, mapping: &Mapping, view: &RegistryView<'_>, entry: &Entry) {
+    pub(crate) fn take_back(&mut self, mapping: &Mapping, view: &LabelView<'_>, entry: &Entry) {
         let slot = self.slot(mapping, view, entry.series());
         if slot.facet == NONE {
             return;
@@ -151,7 +162,7 @@ impl State {
     }
 
     /// The slot of a series, which is looked at if it is new.
-    fn slot(&mut self, mapping: &Mapping, view: &RegistryView<'_>, series: SeriesRef) -> Slot {
+    fn slot(&mut self, mapping: &Mapping, view: &LabelView<'_>, series: SeriesRef) -> Slot {
         self.slots.resize(view.series_count().max(self.slots.len()), Slot { facet: NEW, cell: NONE });
         let slot = self.slots[series.0 as usize];
         if slot.facet != NEW {
@@ -163,7 +174,7 @@ impl State {
     }
 
     /// The label-only work for a new series.
-    fn meet(&mut self, mapping: &Mapping, view: &RegistryView<'_>, series: SeriesRef) -> Slot {
+    fn meet(&mut self, mapping: &Mapping, view: &LabelView<'_>, series: SeriesRef) -> Slot {
         let metric = view.metric_of(series);
         let named = {
             let rules =
@@ -232,7 +243,7 @@ impl State {
     fn attributes(
         &mut self,
         mapping: &Mapping,
-        view: &RegistryView<'_>,
+        view: &LabelView<'_>,
         series: SeriesRef,
         kinds: &[(EntityKind, u32)],
     ) -> u32 {
@@ -298,7 +309,7 @@ impl MetricRules {
 }
 
 /// The entities that a series speaks of, at most one a kind, with what all rules say of them together.
-fn name_entities(mapping: &Mapping, rules: &MetricRules, view: &RegistryView<'_>, series: SeriesRef) -> Vec<Named> {
+fn name_entities(mapping: &Mapping, rules: &MetricRules, view: &LabelView<'_>, series: SeriesRef) -> Vec<Named> {
     let mut all: Vec<Named> = Vec::new();
     for &number in &rules.entities {
         let rule = &mapping.entities[number as usize];

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use flyball_model::ports::Record;
-use flyball_model::series::RegistryView;
-use flyball_model::{PointBatch, UnixNanos};
+use flyball_model::series::ColdError;
+use flyball_model::{PointBatch, SeriesRegistry, UnixNanos};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::kind::EntityKind;
@@ -31,11 +31,25 @@ impl Twin {
         Twin { mapping, state: RwLock::default(), revision: AtomicU64::new(0) }
     }
 
-    /// Takes in a batch whose series are all in `view`.
+    /// Takes in a batch whose series are all in the registry.
     ///
-    /// Labels are looked at when a series first appears. Points that came before change nothing when they come again.
-    pub fn observe(&self, view: &RegistryView<'_>, points: &PointBatch) {
-        self.change(|state, mapping| state.observe(mapping, view, points));
+    /// Labels are looked at when a series first appears. Points that came before change nothing when they come again. Takes a look at the
+    /// registry, and blocks where the labels of a series that first appears are not in memory; that is seldom.
+    ///
+    /// # Errors
+    /// When those can't be read. The points of all other series were taken in then.
+    pub fn observe(&self, registry: &SeriesRegistry, points: &PointBatch) -> Result<(), ColdError> {
+        let mut missed = Vec::new();
+        {
+            let view = registry.labels_in_memory();
+            self.change(|state, mapping| state.observe(mapping, &view, points, &mut missed));
+        }
+        if !missed.is_empty() {
+            let view = registry.labels_of(&missed)?;
+            // Once more as a whole: the order in which points come does not matter, nor how often.
+            self.change(|state, mapping| state.observe(mapping, &view, points, &mut Vec::new()));
+        }
+        Ok(())
     }
 
     /// Changes the tables, and says so if `change` did.

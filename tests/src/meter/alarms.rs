@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prost::Message;
 use serde_json::{Value, json};
 
 use super::account::Ledger;
@@ -15,7 +14,7 @@ use super::courier::{Courier, Outcome};
 use super::{Chance, Hook, Kind};
 use crate::Http;
 use crate::http::block_on;
-use crate::remote_write::{self, WriteRequest};
+use crate::remote_write;
 use crate::time::{now_nanos, wait_until};
 
 const RULES: &str = r"
@@ -98,7 +97,7 @@ impl Alarms {
         let millis = i64::try_from(now_nanos() / 1_000_000).expect("milliseconds of this age");
         let labels = [("__name__", "meter_alarm"), ("place", &format!("p{place}"))];
         let timeseries = vec![remote_write::series(&labels, millis, value)];
-        let body = remote_write::snappy(&WriteRequest { timeseries }.encode_to_vec());
+        let body = remote_write::body(timeseries);
         self.points += 1;
         wait_until("a point of an alarm to be taken", TOLD, || match block_on(self.courier.deliver(body.clone())) {
             Outcome::Acked => Ok(()),

@@ -3,14 +3,14 @@
 //! A sender numbers its points a lane: point `k` has the time `epoch + k · every` and a value that follows from `k`. So a row that is
 //! missing, doubled, moved or changed is seen in the table alone, and the request that it came with is `k / samples`.
 
+use flyball_prompb::v1::{Sample, TimeSeries, labels};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum, metric};
 use prost::Message;
 
 use super::Chance;
-use crate::remote_write::{self, Label, Sample, TimeSeries, WriteRequest};
-use crate::{otlp, time::now_nanos};
+use crate::{otlp, remote_write, time::now_nanos};
 
 /// The samples of a request have a bit each in a number of SQL, where the sign stays out.
 pub const SAMPLES_MAX: u64 = 62;
@@ -134,7 +134,7 @@ impl Author {
         match self.kind {
             Kind::RemoteWrite => {
                 let timeseries = (0..self.lanes).map(|lane| self.series(lane, numbers.clone())).collect();
-                remote_write::snappy(&WriteRequest { timeseries }.encode_to_vec())
+                remote_write::body(timeseries)
             }
             Kind::Gauges => {
                 let points = self.each(numbers, |lane, number| self.point(lane, number, number as f64));
@@ -176,14 +176,12 @@ impl Author {
     }
 
     fn series(&self, lane: u64, numbers: std::ops::Range<u64>) -> TimeSeries {
-        let label = |name: &str, value: &str| Label { name: name.to_owned(), value: value.to_owned() };
-        let labels =
-            vec![label("__name__", self.kind.table()), label("lane", &lane.to_string()), label("sender", &self.sender)];
+        let labels = labels([("__name__", self.kind.table()), ("lane", &lane.to_string()), ("sender", &self.sender)]);
         let sample = |number| Sample {
             value: number as f64,
             timestamp: i64::try_from(self.time(number)).expect("milliseconds of this age"),
         };
-        TimeSeries { labels, samples: numbers.map(sample).collect() }
+        TimeSeries { labels, samples: numbers.map(sample).collect(), ..TimeSeries::default() }
     }
 
     fn point(&self, lane: u64, number: u64, value: f64) -> NumberDataPoint {

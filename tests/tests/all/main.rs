@@ -6,6 +6,7 @@
 mod access;
 mod bad_input;
 mod bad_rules;
+mod by_the_book;
 mod collector;
 mod command_line;
 mod crash;

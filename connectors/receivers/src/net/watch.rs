@@ -2,7 +2,8 @@
 //!
 //! hyper's own timeout for headers runs while a connection waits for its next request, too; a sender that exports once a minute
 //! would find its connection closed, or closing, each time. So the bytes are watched here: a head that has begun must come to its
-//! end soon, and a connection that waits may wait for long.
+//! end soon, and a connection that waits may wait for long. Answers are watched beside the bytes: over HTTP/2 one can be left here by a
+//! peer that goes on to take bytes, but opens no window for it.
 
 use std::io;
 use std::pin::Pin;
@@ -11,9 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::answer::Answer;
 use super::listener::Seats;
 
 /// How long a connection may do what.
@@ -27,7 +30,7 @@ pub struct Times {
     pub idle: Duration,
     /// The same while the port is [crowded](Seats::crowded).
     pub idle_crowded: Duration,
-    /// Without taking a byte of what is being sent to it.
+    /// Without taking a byte of what is being sent to it, or over HTTP/2 the next piece of one of its answers.
     pub stalled: Duration,
 }
 
@@ -64,6 +67,9 @@ struct Seen {
     head_since: AtomicU64,
     stalled_since: AtomicU64,
     active_at: AtomicU64,
+    call_next: AtomicU64,
+    /// Calls whose answers wait for window, and since when (HTTP/2). At most as many as there are streams.
+    waiting: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Watch {
@@ -79,6 +85,8 @@ impl Watch {
             head_since: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
             active_at: AtomicU64::new(0),
+            call_next: AtomicU64::new(0),
+            waiting: Mutex::default(),
         }))
     }
 
@@ -87,13 +95,14 @@ impl Watch {
         Watched { stream, seen: Arc::clone(&self.0) }
     }
 
-    /// A request's head is there; it is under way until the value is dropped.
+    /// A request's head is there; it is under way until the value is dropped, or its [`Answer`].
     pub fn call(&self) -> Call {
         let seen = Arc::clone(&self.0);
+        let number = seen.call_next.fetch_add(1, Ordering::Relaxed);
         seen.calls.fetch_add(1, Ordering::Relaxed);
         seen.asked.store(true, Ordering::Relaxed);
         seen.head_since.store(0, Ordering::Relaxed);
-        Call(seen)
+        Call { seen, number, waits: false }
     }
 
     /// Waits until the connection is to be closed, and tells why.
@@ -120,9 +129,10 @@ impl Seen {
 
     fn deadline(&self) -> (Option<Instant>, &'static str) {
         let after = |since: u64, time: Duration| Some(self.start + Duration::from_nanos(since) + time);
-        let stalled = self.stalled_since.load(Ordering::Relaxed);
-        if stalled > 0 {
-            return (after(stalled, self.times.stalled), "it does not take its answer");
+        let stalled = Some(self.stalled_since.load(Ordering::Relaxed)).filter(|&since| since > 0);
+        let waiting = self.waiting.lock().iter().map(|&(_, since)| since).min();
+        if let Some(since) = stalled.into_iter().chain(waiting).min() {
+            return (after(since, self.times.stalled), "it does not take its answer");
         }
         if self.calls.load(Ordering::Relaxed) > 0 {
             return (None, "");
@@ -141,12 +151,43 @@ impl Seen {
 
 /// A request under way.
 #[derive(Debug)]
-pub struct Call(Arc<Seen>);
+pub struct Call {
+    seen: Arc<Seen>,
+    number: u64,
+    /// Whether it is among those that wait.
+    waits: bool,
+}
+
+impl Call {
+    /// The body of its answer, with which it ends.
+    pub fn answer<B>(self, body: B) -> Answer<B> {
+        Answer::new(body, self)
+    }
+
+    /// Whether others share the connection.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.seen.multiplexed
+    }
+
+    /// A piece of the answer was handed over, and may have to wait for window.
+    pub(super) fn handed_over(&mut self) {
+        self.waits = true;
+        self.seen.waiting.lock().push((self.number, self.seen.now()));
+    }
+
+    /// The piece before was taken.
+    pub(super) fn asked_for_more(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.seen.waiting.lock().retain(|&(number, _)| number != self.number);
+        }
+    }
+}
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.0.active_at.store(self.0.now(), Ordering::Relaxed);
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        self.asked_for_more();
+        self.seen.active_at.store(self.seen.now(), Ordering::Relaxed);
+        self.seen.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -79,9 +79,8 @@ async fn serve_http2(
         let under_way = watch.call();
         let (desk, gate, peer) = (Arc::clone(&context.desk), Arc::clone(&context.gate), Arc::clone(peer));
         async move {
-            let answer = call::answer(&desk, &*gate, &peer, u64::from(address.port()), request).await;
-            drop(under_way);
-            Ok::<_, Infallible>(answer)
+            let answer = call::answer(&desk, &*gate, &peer, peer::connection(address), request).await;
+            Ok::<_, Infallible>(answer.map(|body| under_way.answer(body)))
         }
     });
     let large = seat.seats().open() <= LARGE_FRAMES_CONNECTIONS;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::HOST;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, RequestBuilder, Response, Url};
+use reqwest::{Certificate, ClientBuilder, Identity, RequestBuilder, Response, Url};
+use tokio::sync::OnceCell;
 
 use super::options::{Auth, HttpOptions, Pem, Secret, TlsOptions};
-
-/// Redirects that are followed, as many as Prometheus follows.
-const REDIRECTS_MAX: usize = 10;
+use super::redirect::{self, GuardedResolver, REDIRECTS_MAX};
 
 /// Idle connections that are kept a host: a scrape is one request.
 const IDLE_CONNECTIONS_MAX: usize = 1;
@@ -29,8 +29,10 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
-    auth: Arc<Auth>,
+    options: Arc<HttpOptions>,
     server_name: Option<Arc<str>>,
+    /// For redirects to other origins, `http` and `https`, where we are nobody; made when first needed.
+    guests: Arc<[OnceCell<reqwest::Client>; 2]>,
 }
 
 /// Why there is no client.
@@ -51,21 +53,8 @@ impl Client {
     ///
     /// Reads files. The machine's own certificates are read for `https` only: where there are none that fails.
     pub(super) fn new(options: &HttpOptions, https: bool, host: Option<&str>) -> Result<Self, ClientError> {
-        let TlsOptions { ca, cert, key, server_name, insecure_skip_verify } = &options.tls;
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            // The environment is the daemon's to read, and targets are near: a proxy would see what we say who we are.
-            .no_proxy()
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .redirect(if options.follow_redirects { Policy::limited(REDIRECTS_MAX) } else { Policy::none() });
-        if let Some(ca) = ca {
-            let certificates =
-                Certificate::from_pem_bundle(&read(ca, "tls.ca")?).map_err(|error| pem("tls.ca", &error))?;
-            http = http.tls_certs_only(certificates);
-        } else if !https || *insecure_skip_verify {
-            http = http.tls_certs_only([]);
-        }
+        let TlsOptions { cert, key, server_name, .. } = &options.tls;
+        let mut http = builder(&options.tls, https)?;
         match (cert, key) {
             (Some(cert), Some(key)) => {
                 let mut both = read(cert, "tls.cert")?;
@@ -80,18 +69,53 @@ impl Client {
         if let (Some(_), Some(host)) = (server_name, host) {
             http = http.dns_resolver(Arc::new(Pinned { host: host.into() }));
         }
-        let http = http
-            .tls_danger_accept_invalid_certs(*insecure_skip_verify)
-            .build()
-            .map_err(|error| ClientError::Build(explain(&error)))?;
-        Ok(Self { http, auth: Arc::new(options.auth.clone()), server_name: server_name.map(Arc::from) })
+        Ok(Self {
+            http: build(http)?,
+            options: Arc::new(options.clone()),
+            server_name: server_name.map(Arc::from),
+            guests: Arc::default(),
+        })
+    }
+
+    /// What a GET with our authorization answers, after the redirects that are followed.
+    ///
+    /// # Errors
+    /// A sentence, when there is no answer, a secret's file can't be read, or redirects lead to where they must not.
+    pub(super) async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, String> {
+        let (mut at, mut is_guest) = (url.clone(), false);
+        for _ in 0..=REDIRECTS_MAX {
+            let request = if is_guest { self.guest(&at).await?.get(at.clone()) } else { self.ours(&at).await? };
+            let sent = request.headers(headers.clone()).send().await;
+            let response = sent.map_err(|error| explain(&error.without_url()))?;
+            if !self.options.follow_redirects {
+                return Ok(response);
+            }
+            let Some(to) = redirect::next(&at, &response)? else { return Ok(response) };
+            // Never ours again: what is asked for then is of somebody else's choice.
+            is_guest |= to.origin() != url.origin();
+            if is_guest {
+                redirect::check(&to)?;
+            }
+            at = to;
+        }
+        Err(format!("redirected more than {REDIRECTS_MAX} times"))
+    }
+
+    /// The client for a URL to which we were sent.
+    async fn guest(&self, url: &Url) -> Result<&reqwest::Client, String> {
+        let https = url.scheme() == "https";
+        let made = self.guests[usize::from(https)].get_or_try_init(|| async {
+            let options = Arc::clone(&self.options);
+            let made = tokio::task::spawn_blocking(move || {
+                build(builder(&options.tls, https)?.dns_resolver(Arc::new(GuardedResolver)))
+            });
+            made.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        });
+        made.await
     }
 
     /// A GET with our authorization.
-    ///
-    /// # Errors
-    /// A sentence, when a secret's file can't be read.
-    pub(super) async fn get(&self, url: &Url) -> Result<RequestBuilder, String> {
+    async fn ours(&self, url: &Url) -> Result<RequestBuilder, String> {
         let mut url = url.clone();
         let mut host = None;
         if let Some(name) = &self.server_name
@@ -105,12 +129,36 @@ impl Client {
         if let Some(host) = host {
             request = request.header(HOST, host);
         }
-        Ok(match &*self.auth {
+        Ok(match &self.options.auth {
             Auth::None => request,
             Auth::Basic { username, password } => request.basic_auth(username, Some(reveal(password).await?)),
             Auth::Bearer(token) => request.bearer_auth(reveal(token).await?),
         })
     }
+}
+
+/// What all clients of these options have in common; nothing of who we are.
+fn builder(options: &TlsOptions, https: bool) -> Result<ClientBuilder, ClientError> {
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // The environment is the daemon's to read, and targets are near: a proxy would see what we say who we are.
+        .no_proxy()
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .redirect(Policy::none())
+        .tls_danger_accept_invalid_certs(options.insecure_skip_verify);
+    Ok(if let Some(ca) = &options.ca {
+        let certificates = Certificate::from_pem_bundle(&read(ca, "tls.ca")?).map_err(|error| pem("tls.ca", &error))?;
+        http.tls_certs_only(certificates)
+    } else if !https || options.insecure_skip_verify {
+        http.tls_certs_only([])
+    } else {
+        http
+    })
+}
+
+fn build(http: ClientBuilder) -> Result<reqwest::Client, ClientError> {
+    http.build().map_err(|error| ClientError::Build(explain(&error)))
 }
 
 /// `host:port`, or the host where the port is the scheme's own.
@@ -178,15 +226,4 @@ pub(super) async fn collect(mut response: Response, bytes_max: usize) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_proxy_of_the_environment_stands_between() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        for https in [false, true] {
-            let client = Client::new(&HttpOptions::default(), https, None).expect("no files are named");
-            assert!(!format!("{client:?}").contains("proxies"), "{client:?}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@
 //! | `rhythm` | when a target is asked: spread over the interval by its hash |
 //! | `scraping` | the loop of one target |
 //! | `client` | one HTTP request, with TLS and authorization |
+//! | `redirect` | where its answer may send us, and what we show there |
 //! | `report` | `up` and the other series about a scrape |
 //! | `status` | the targets as `GET /api/v1/targets` shows them |
 //!
@@ -20,6 +21,7 @@ mod client;
 mod discovery;
 mod options;
 mod pool;
+mod redirect;
 mod report;
 mod rhythm;
 mod scraping;

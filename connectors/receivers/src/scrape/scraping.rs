@@ -8,9 +8,9 @@ use flyball_model::admission::{Lease, Sender};
 use flyball_model::intake::{Context, Encoding, Format};
 use flyball_model::ledger::{Reason, Signal};
 use flyball_model::relabel::LabelSet;
-use flyball_model::{Receipt, SeriesRef, Submission, UnixNanos, explain};
+use flyball_model::{Receipt, SeriesRef, Submission, UnixNanos};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -29,7 +29,7 @@ const ACCEPTED: &str = "application/openmetrics-text;version=1.0.0;escaping=allo
                         text/plain;version=0.0.4;q=0.4,*/*;q=0.1";
 
 /// How Prometheus tells a target how long it may take.
-const TIMEOUT_HEADER: &str = "X-Prometheus-Scrape-Timeout-Seconds";
+const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
 const RECEIVER: &str = "scrape";
 
@@ -192,14 +192,13 @@ impl Scraping {
     }
 
     async fn fetch(&self, timeout: Duration) -> Result<Fetched, Failed> {
-        let request = self
-            .client
-            .get(&self.status.target.url)
-            .await?
-            .header(ACCEPT, ACCEPTED)
-            .header(ACCEPT_ENCODING, "gzip")
-            .header(TIMEOUT_HEADER, timeout.as_secs_f64().to_string());
-        let response = request.send().await.map_err(|error| explain(&error.without_url()))?;
+        let seconds = timeout.as_secs_f64().to_string();
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static(ACCEPTED)),
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+            (TIMEOUT_HEADER, HeaderValue::from_str(&seconds).expect("a number is ASCII")),
+        ]);
+        let response = self.client.get(&self.status.target.url, headers).await?;
         if response.status() != StatusCode::OK {
             return Err(format!("the target answered HTTP status {}", response.status()).into());
         }
@@ -269,8 +268,6 @@ fn added(before: &[SeriesRef], now: &[SeriesRef]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]

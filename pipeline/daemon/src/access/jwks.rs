@@ -48,6 +48,11 @@ enum Material {
 }
 
 impl Key {
+    /// Whether this is its name.
+    pub(super) fn is_called(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id)
+    }
+
     /// Whether a token that names this key, or none, may be signed with it.
     pub(super) fn fits(&self, id: Option<&str>, algorithm: Algorithm) -> bool {
         let kind = match self.material {

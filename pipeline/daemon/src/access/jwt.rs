@@ -32,6 +32,27 @@ struct Header {
     crit: Option<Value>,
 }
 
+/// What is wrong with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It names none of the keys, or names no key and none of them signed it. With keys that its issuer made since, it may be good.
+    Signer,
+    /// Something that no other keys would change.
+    Other(&'static str),
+}
+
+impl Flaw {
+    /// A sentence without anything of the token.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Flaw::Signer => NOT_SIGNED,
+            Flaw::Other(why) => why,
+        }
+    }
+}
+
+const NOT_SIGNED: &str = "its signature is not one of its issuer's";
+
 /// What a token's claims must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claims {
@@ -70,15 +91,17 @@ impl<'a> Jwt<'a> {
     /// What the token allows, if one of the keys signed it and its claims are as they must be. `now` is in seconds.
     ///
     /// # Errors
-    /// A sentence without anything of the token.
-    pub(super) fn verify(&self, keys: &[Key], claims: &Claims, now: f64) -> Result<Scopes, &'static str> {
+    /// When it is not good, or can't be with these keys.
+    pub(super) fn verify(&self, keys: &[Key], claims: &Claims, now: f64) -> Result<Scopes, Flaw> {
         let mut fitting = keys.iter().filter(|key| key.fits(self.key.as_deref(), self.algorithm));
         if !fitting.any(|key| key.verifies(self.signed.as_bytes(), &self.signature)) {
-            return Err("its signature is not one of its issuer's");
+            let is_known = self.key.as_ref().is_some_and(|id| keys.iter().any(|key| key.is_called(id)));
+            return Err(if is_known { Flaw::Other(NOT_SIGNED) } else { Flaw::Signer });
         }
-        let bytes = URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| "a part of it is not base64 for URLs")?;
-        let found: Value = serde_json::from_slice(&bytes).map_err(|_| "its claims are not JSON")?;
-        claims.check(&found, now)
+        let bytes =
+            URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| Flaw::Other("a part of it is not base64 for URLs"))?;
+        let found: Value = serde_json::from_slice(&bytes).map_err(|_| Flaw::Other("its claims are not JSON"))?;
+        claims.check(&found, now).map_err(Flaw::Other)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Tokens that an issuer of OpenID Connect signs. Its keys are fetched when they are needed first, kept, and looked at again every
-//! quarter of an hour, or when a token names one that is not known yet. While the issuer is down those that are there go on.
+//! quarter of an hour, or when a token may be signed by one that is not known yet. While the issuer is down those that are there go on.
+//!
+//! Only a look at the issuer's keys tells that none of them signed a token. It is not made for each token that anybody may make up, so between
+//! two of them the answer is "not now": 401 would have a sender drop what it has, whose token the issuer signed with a new key just now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +16,20 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::jwks::{self, Key};
-use super::jwt::{Claims, Jwt};
+use super::jwt::{Claims, Flaw, Jwt};
 use super::scope::Scopes;
 use crate::config::Oidc;
 
 /// The time between two looks at the keys, so that one that was withdrawn is not taken for longer.
 pub(super) const REFRESH: Duration = Duration::from_secs(15 * 60);
 
-/// Fetches for tokens with unknown keys come no faster: anybody can name keys.
+/// Fetches for tokens of unknown keys come no faster: anybody can make them up.
 const FETCH_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a fetch may take: a request waits for it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+const ISSUER_DOWN: &str = "the keys of http.oidc.issuer can't be fetched";
 
 /// Bytes of a document of the issuer.
 const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
@@ -84,41 +89,51 @@ impl Issuer {
     pub(super) async fn judge(&self, token: &str) -> Result<Scopes, Denied> {
         let unknown = |why: &str| Denied::new(DeniedKind::Unknown, format!("the token is not taken: {why}"));
         let jwt = Jwt::parse(token).map_err(unknown)?;
-        let keys = self.keys_for(&jwt).await?;
-        let now = self.clock.now().0 as f64 / 1e9;
-        jwt.verify(&keys, &self.claims, now).map_err(unknown)
-    }
-
-    /// The keys, with the one that the token names if the issuer has it.
-    async fn keys_for(&self, jwt: &Jwt<'_>) -> Result<Arc<[Key]>, Denied> {
-        let fitting = || {
-            let keys = self.keys.read();
-            keys.as_ref().filter(|keys| keys.iter().any(|key| key.fits(jwt.key.as_deref(), jwt.algorithm))).cloned()
-        };
-        if let Some(keys) = fitting() {
-            return Ok(keys);
+        let known = self.known();
+        match self.verify(&jwt, known.as_ref()) {
+            Err(Flaw::Signer) => {}
+            judged => return judged.map_err(|flaw| unknown(flaw.as_str())),
         }
         let mut last = self.last.lock().await;
-        // Whoever had the lock before may have brought them.
-        if let Some(keys) = fitting() {
-            return Ok(keys);
+        // Whoever had the lock before may have brought the key.
+        let brought = self.known().filter(|keys| !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys)));
+        if brought.is_some() {
+            match self.verify(&jwt, brought.as_ref()) {
+                Err(Flaw::Signer) => {}
+                judged => return judged.map_err(|flaw| unknown(flaw.as_str())),
+            }
         }
+        let unavailable =
+            |why: &str| Denied::new(DeniedKind::Unavailable, format!("the token can't be judged now: {why}"));
         let now = self.clock.monotonic();
-        let worked = match &*last {
-            Some(fetch) if now.saturating_sub(fetch.at) < self.fetch_pause => fetch.worked,
+        let fetched = match &*last {
+            Some(fetch) if now.saturating_sub(fetch.at) < self.fetch_pause => {
+                return Err(unavailable(if fetch.worked {
+                    "no key of its issuer that is known here signed it, and it is too soon to ask for new ones"
+                } else {
+                    ISSUER_DOWN
+                }));
+            }
             _ => self.fetch(&mut last).await,
         };
-        match fitting() {
-            Some(keys) => Ok(keys),
-            None if worked => Err(Denied::new(
-                DeniedKind::Unknown,
-                "the token is not taken: it names a key that its issuer does not have",
-            )),
-            None => Err(Denied::new(
-                DeniedKind::Unavailable,
-                "the token can't be judged: the keys of http.oidc.issuer can't be fetched now",
-            )),
+        drop(last);
+        if !fetched {
+            return Err(unavailable(ISSUER_DOWN));
         }
+        self.verify(&jwt, self.known().as_ref()).map_err(|flaw| match flaw {
+            Flaw::Signer if jwt.key.is_some() => unknown("it names a key that its issuer does not have"),
+            flaw => unknown(flaw.as_str()),
+        })
+    }
+
+    /// The keys that were fetched last.
+    fn known(&self) -> Option<Arc<[Key]>> {
+        self.keys.read().clone()
+    }
+
+    fn verify(&self, jwt: &Jwt<'_>, keys: Option<&Arc<[Key]>>) -> Result<Scopes, Flaw> {
+        let now = self.clock.now().0 as f64 / 1e9;
+        jwt.verify(keys.map_or(&[], |keys| &keys[..]), &self.claims, now)
     }
 
     /// Looks at the keys again.

@@ -59,11 +59,19 @@ impl Signer {
         format!("{signed}.{signature}")
     }
 
-    /// A token of an issuer that is good for a minute.
+    /// A token of an issuer that is good for some minutes.
     pub(super) fn token(&self, issuer: &str, scope: &str) -> String {
-        let claims = json!({"iss": issuer, "aud": "flyball", "exp": NOW_SECS + 60, "scope": scope});
-        self.sign(&json!({"alg": "EdDSA", "kid": self.id}), &claims)
+        self.sign(&json!({"alg": "EdDSA", "kid": self.id}), &good_claims(issuer, scope))
     }
+
+    /// The same without the key's name.
+    pub(super) fn nameless_token(&self, issuer: &str, scope: &str) -> String {
+        self.sign(&json!({"alg": "EdDSA"}), &good_claims(issuer, scope))
+    }
+}
+
+fn good_claims(issuer: &str, scope: &str) -> Value {
+    json!({"iss": issuer, "aud": "flyball", "exp": NOW_SECS + 300, "scope": scope})
 }
 
 /// An issuer's server. What it answers can be changed.

@@ -17,7 +17,8 @@ use super::Shared;
 /// `GET /api/v1/ledger`
 pub(crate) async fn ledger(State(shared): State<Shared>) -> Json<Document> {
     let runtime = &shared.runtime;
-    Json(Document::of(&runtime.tables.ledger.read().entries(), runtime.store_accounts(), runtime.backend_accounts()))
+    let ledger = runtime.tables.ledger.read().await;
+    Json(Document::of(&ledger.entries(), runtime.store_accounts(), runtime.backend_accounts()))
 }
 
 /// Counts by reason.

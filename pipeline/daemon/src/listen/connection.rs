@@ -5,9 +5,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
-use flyball_receivers::net::{CONNECTIONS_MAX, Guest, Opened, Times, Watch};
+use flyball_receivers::net::{Answer, CONNECTIONS_MAX, Guest, Opened, Times, Watch};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
@@ -117,13 +117,9 @@ fn serve(
     watch: &Watch,
     peer: SocketAddr,
     mut request: hyper::Request<Incoming>,
-) -> impl Future<Output = Result<Response, std::convert::Infallible>> + Send + use<> {
+) -> impl Future<Output = Result<http::Response<Answer<Body>>, std::convert::Infallible>> + Send + use<> {
     let under_way = watch.call();
     request.extensions_mut().insert(ConnectInfo(peer));
     let answer = TowerToHyperService::new(door.router()).call(request);
-    async move {
-        let answer = answer.await;
-        drop(under_way);
-        answer
-    }
+    async move { Ok(answer.await?.map(|body| under_way.answer(body))) }
 }

@@ -155,6 +155,21 @@ async fn a_reader_that_does_not_read_is_given_up() {
     .expect("the connection is given up although it is never read");
 }
 
+/// One that reads all that comes, answers pings, and opens no window: nothing ever waits for its socket.
+#[tokio::test]
+async fn a_reader_that_opens_no_window_is_given_up() {
+    const INITIAL_WINDOW_SIZE: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    const GET_WHO: &[u8] = b"\x82\x86\x04\x04/who\x01\x01x";
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream][..], payload].concat()
+    };
+    let server = Server::start(router(), Times { stalled: SHORT, ..TIMES }).await;
+    let (settings, head) = (frame(4, 0, 0, &INITIAL_WINDOW_SIZE), frame(1, 5, 1, GET_WHO));
+    let bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], &head].concat();
+    assert!(!server.answers(&bytes).await.contains("127.0.0.1"), "there is no window for it");
+    assert_eq!(server.seats.open(), 0);
+}
+
 #[tokio::test]
 async fn heads_are_bounded() {
     let server = Server::start(router(), TIMES).await;

@@ -24,7 +24,7 @@ pub struct Told {
     pub stored: u64,
     /// What of it was what.
     pub written: Written,
-    /// Points refused, a pair a reason.
+    /// Points refused, a pair a reason; and lost exemplars, which are no points.
     pub rejected: Vec<(Reason, u64)>,
 }
 

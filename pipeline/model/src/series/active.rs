@@ -7,9 +7,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
-use super::Inner;
 use crate::time::UnixNanos;
 
 /// The least time between two counts.
@@ -22,10 +21,13 @@ const MARKS_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Active {
     count: AtomicUsize,
-    marks: Mutex<VecDeque<Mark>>,
+    marks: Mutex<Marks>,
 }
 
-/// How many series there were at a time.
+/// How many series there were at which time.
+#[derive(Debug, Default)]
+pub(super) struct Marks(VecDeque<Mark>);
+
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     at: UnixNanos,
@@ -41,27 +43,33 @@ impl Active {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts anew, unless that was done lately.
-    pub(super) fn sweep(&self, inner: &RwLock<Inner>, now: UnixNanos, idle: Duration) {
-        let mut marks = self.marks.lock();
-        if marks.back().is_some_and(|last| now >= last.at && now.since(last.at) < SWEEP_EVERY) {
-            return;
-        }
+    pub(super) fn count_is(&self, count: usize) {
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    /// The marks for a new count, which is the only one as long as they are held; `None` when there was one lately.
+    pub(super) fn begin(&self, now: UnixNanos) -> Option<MutexGuard<'_, Marks>> {
+        let marks = self.marks.lock();
+        let is_early = marks.0.back().is_some_and(|last| now >= last.at && now.since(last.at) < SWEEP_EVERY);
+        (!is_early).then_some(marks)
+    }
+}
+
+impl Marks {
+    /// The first number that was given within `idle`, of so many that there are.
+    pub(super) fn made_lately(&mut self, now: UnixNanos, idle: Duration, known: usize) -> usize {
+        let Self(marks) = self;
         // A clock that was set back would make the marks of before last for ever.
         marks.retain(|mark| mark.at <= now);
-        let inner = inner.read();
-        let known = inner.series.last_at.len();
         while marks.len() > 1 && now.since(marks[1].at) >= idle || marks.len() >= MARKS_MAX {
             marks.pop_front();
         }
         // Before the first mark: what the journal held, of which only points tell whether it lives.
-        let made_lately = marks.front().map_or(known, |mark| mark.series.min(known));
-        let alive = |at: &i64| *at != i64::MIN && now.since(UnixNanos(*at)) < idle;
-        let touched =
-            inner.series.last_at[..made_lately].iter().map(|at| at.load(Ordering::Relaxed)).filter(alive).count();
-        // Under the lock for reading no series is made, and none is missed.
-        self.count.store(touched + known - made_lately, Ordering::Relaxed);
-        marks.push_back(Mark { at: now, series: known });
+        marks.front().map_or(known, |mark| mark.series.min(known))
+    }
+
+    pub(super) fn push(&mut self, at: UnixNanos, series: usize) {
+        self.0.push_back(Mark { at, series });
     }
 }
 
@@ -86,6 +94,10 @@ mod tests {
         (from..to).filter(|&number| make(number)).count()
     }
 
+    fn sweep(registry: &SeriesRegistry, now: UnixNanos) {
+        registry.sweep(now, IDLE).expect("there is no archive to fail");
+    }
+
     fn touch(registry: &SeriesRegistry, series: std::ops::Range<u32>, secs: i64) {
         let view = registry.read();
         series.for_each(|series| view.touch(crate::SeriesRef(series), at(secs).0));
@@ -94,19 +106,19 @@ mod tests {
     #[test]
     fn idle_series_make_room_for_new_ones_and_come_back() {
         let registry = SeriesRegistry::new(100);
-        registry.sweep(at(0), IDLE);
+        sweep(&registry, at(0));
         assert_eq!((make(&registry, 0, 150), registry.active()), (100, 100));
-        registry.sweep(at(10), IDLE);
+        sweep(&registry, at(10));
         touch(&registry, 0..40, 3_000);
-        registry.sweep(at(3_000), IDLE);
+        sweep(&registry, at(3_000));
         assert_eq!(registry.active(), 100, "made within the hour");
-        registry.sweep(at(6_500), IDLE);
+        sweep(&registry, at(6_500));
         assert_eq!(registry.active(), 40, "touched within the hour");
         assert_eq!((make(&registry, 100, 200), registry.active()), (60, 100));
         // One that was idle is known, whatever the cap, and is counted again.
         assert_eq!(make(&registry, 70, 80), 10);
         touch(&registry, 70..80, 6_550);
-        registry.sweep(at(6_550), IDLE);
+        sweep(&registry, at(6_550));
         assert_eq!((registry.active(), registry.len()), (40 + 10 + 60, 160));
         let full = registry.resolve("m", Shape::Numbers, &[("n", "new")], at(0));
         assert_eq!(full, Err(SeriesCapReached::Active { cap: 100 }.into()));
@@ -118,7 +130,7 @@ mod tests {
         assert_eq!((make(&registry, 0, 500), registry.active()), (500, 500));
         registry.bound(100, usize::MAX);
         touch(&registry, 0..7, 9_999);
-        registry.sweep(at(10_000), IDLE);
+        sweep(&registry, at(10_000));
         assert_eq!(registry.active(), 7);
         assert_eq!(make(&registry, 500, 1_000), 93);
     }
@@ -126,12 +138,12 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_back_leaves_a_count_that_ends() {
         let registry = SeriesRegistry::new(1_000);
-        registry.sweep(at(1_000_000), IDLE);
+        sweep(&registry, at(1_000_000));
         make(&registry, 0, 10);
-        registry.sweep(at(10), IDLE);
+        sweep(&registry, at(10));
         assert!(registry.active() <= 10);
-        registry.sweep(at(4_000), IDLE);
-        registry.sweep(at(8_000), IDLE);
+        sweep(&registry, at(4_000));
+        sweep(&registry, at(8_000));
         assert_eq!(registry.active(), 0);
     }
 
@@ -139,12 +151,12 @@ mod tests {
     fn it_is_counted_at_most_every_ten_seconds() {
         let registry = SeriesRegistry::new(1_000);
         make(&registry, 0, 10);
-        registry.sweep(at(100), IDLE);
+        sweep(&registry, at(100));
         assert_eq!(registry.active(), 0);
         touch(&registry, 0..10, 100);
-        registry.sweep(at(109), IDLE);
+        sweep(&registry, at(109));
         assert_eq!(registry.active(), 0);
-        registry.sweep(at(110), IDLE);
+        sweep(&registry, at(110));
         assert_eq!(registry.active(), 10);
     }
 }

@@ -1,11 +1,12 @@
-//! A look at the registry.
+//! A look at the registry, without labels: those of idle series are not in memory, see [`super::LabelView`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::RwLockReadGuard;
 
-use super::{Inner, MetricRef, SeriesRef, Symbol, series_id};
+use super::inner::Inner;
+use super::{MetricRef, SeriesRef};
 use crate::metric::{MetricInfo, Shape};
 use crate::time::UnixNanos;
 
@@ -68,8 +69,8 @@ impl RegistryView<'_> {
 
     /// The names of all labels that any series of the metric has, sorted.
     pub fn label_names(&self, metric: MetricRef) -> Vec<Arc<str>> {
-        let mut names: Vec<_> =
-            self.inner.metrics[metric.0 as usize].label_names.iter().map(|&name| Arc::clone(self.text(name))).collect();
+        let names = &self.inner.metrics[metric.0 as usize].label_names;
+        let mut names: Vec<_> = names.iter().map(|&name| Arc::clone(self.inner.symbols.text(name))).collect();
         names.sort_unstable();
         names
     }
@@ -80,36 +81,10 @@ impl RegistryView<'_> {
         self.inner.series.metric[series.0 as usize]
     }
 
-    /// The labels of a series as symbols, sorted by name.
-    pub fn label_symbols(&self, series: SeriesRef) -> &[(Symbol, Symbol)] {
-        &self.inner.series.labels[series.0 as usize]
-    }
-
-    /// The labels of a series, sorted by name.
-    pub fn labels(&self, series: SeriesRef) -> impl Iterator<Item = (&str, &str)> {
-        self.label_symbols(series).iter().map(|&(name, value)| (self.text(name).as_ref(), self.text(value).as_ref()))
-    }
-
-    /// The value of one label of a series.
-    pub fn label(&self, series: SeriesRef, name: &str) -> Option<&Arc<str>> {
-        let name = self.symbol(name)?;
-        self.label_symbols(series).iter().find(|label| label.0 == name).map(|label| self.text(label.1))
-    }
-
-    /// The symbol of a string, if any label name or value is that string.
-    pub fn symbol(&self, text: &str) -> Option<Symbol> {
-        self.inner.symbol_of.get(text).copied()
-    }
-
-    /// The string of a symbol.
-    pub fn text(&self, symbol: Symbol) -> &Arc<str> {
-        &self.inner.symbols[symbol.0 as usize]
-    }
-
     /// The stable 128-bit id of a series.
     pub fn id(&self, series: SeriesRef) -> u128 {
-        let labels: Vec<_> = self.labels(series).collect();
-        series_id(self.metric_name(self.metric_of(series)), &labels)
+        let [low, high] = self.inner.series.id[series.0 as usize];
+        u128::from(low) | u128::from(high) << 64
     }
 
     /// The time of the first point.
@@ -119,7 +94,7 @@ impl RegistryView<'_> {
 
     /// The time of the newest point; `None` before the first since the process started.
     pub fn last_at(&self, series: SeriesRef) -> Option<UnixNanos> {
-        let last = self.inner.series.last_at[series.0 as usize].load(Ordering::Relaxed);
+        let last = self.inner.last_at(series.0 as usize);
         (last != i64::MIN).then_some(UnixNanos(last))
     }
 

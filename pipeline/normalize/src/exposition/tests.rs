@@ -36,7 +36,7 @@ impl Bench {
 
     /// Points as `name{label="value"} value`, with ` @nanos` where the time is not that of receipt; sorted.
     fn points(&self, normalized: &Normalized) -> Vec<String> {
-        let view = self.registry.read();
+        let view = self.registry.labels_in_memory();
         let mut points: Vec<_> = normalized
             .points
             .iter()

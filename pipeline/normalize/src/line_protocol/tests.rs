@@ -31,7 +31,7 @@ impl Fed {
 
     /// `metric{label=value,…} value @seconds after NOW` of every point, then of every text.
     fn words(&self, normalized: &Normalized) -> Vec<String> {
-        let view = self.registry.read();
+        let view = self.registry.labels_in_memory();
         let series = |series: SeriesRef| {
             let labels: Vec<_> = view.labels(series).map(|(name, value)| format!("{name}={value}")).collect();
             format!("{}{{{}}}", view.metric_name(view.metric_of(series)), labels.join(","))

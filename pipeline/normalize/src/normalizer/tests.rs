@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use flyball_model::ledger::Reason;
 use flyball_model::ledger::Signal;
 use flyball_model::{Kind, MetricInfo, SeriesRef};
+use flyball_prompb::v1 as prompb;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -29,74 +30,6 @@ use super::*;
 /// When all bodies of the tests are received: 2026-01-01T00:00:10Z.
 const NOW: UnixNanos = UnixNanos::from_secs(1_767_225_610);
 const NOW_NANOS: u64 = NOW.0 as u64;
-
-/// The messages of remote write 1.0.
-mod prompb {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) timeseries: Vec<TimeSeries>,
-        #[prost(message, repeated, tag = "3")]
-        pub(super) metadata: Vec<MetricMetadata>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub(super) exemplars: Vec<Exemplar>,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) histograms: Vec<Histogram>,
-    }
-
-    /// Strings as bytes, so that they can be bad.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Label {
-        #[prost(bytes = "vec", tag = "1")]
-        pub(super) name: Vec<u8>,
-        #[prost(bytes = "vec", tag = "2")]
-        pub(super) value: Vec<u8>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(super) timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Exemplar {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(double, tag = "2")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "3")]
-        pub(super) timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Histogram {
-        #[prost(double, tag = "3")]
-        pub(super) sum: f64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct MetricMetadata {
-        #[prost(int32, tag = "1")]
-        pub(super) metric_type: i32,
-        #[prost(string, tag = "2")]
-        pub(super) metric_family_name: String,
-        #[prost(string, tag = "4")]
-        pub(super) help: String,
-        #[prost(string, tag = "5")]
-        pub(super) unit: String,
-    }
-}
 
 /// A normaliser with its registry.
 struct Bench {
@@ -131,7 +64,7 @@ impl Bench {
 
     /// `name{a="1"}` of a series.
     fn series(&self, series: SeriesRef) -> String {
-        let view = self.registry.read();
+        let view = self.registry.labels_in_memory();
         let labels: Vec<_> = view.labels(series).map(|(name, value)| format!("{name}={value:?}")).collect();
         format!("{}{{{}}}", view.metric_name(view.metric_of(series)), labels.join(","))
     }

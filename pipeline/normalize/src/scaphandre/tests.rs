@@ -24,7 +24,7 @@ fn read(stream: &str, host: Option<&str>) -> Found {
     let context = host.map(|host| Context { labels: vec![("host".into(), host.into())], ..Context::default() });
     let normalized =
         normalizer.normalize(Format::Scaphandre, stream.as_bytes(), context.as_ref(), NOW).expect("few reports");
-    let view = registry.read();
+    let view = registry.labels_in_memory();
     let points = normalized.points.iter().map(|(series, time, value)| {
         let labels: Vec<_> = view.labels(series).map(|(name, value)| format!("{name}={value}")).collect();
         assert!(time == UnixNanos(1_760_000_002_500_000_000) || time == NOW, "{time}");

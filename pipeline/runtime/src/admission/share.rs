@@ -1,4 +1,5 @@
-//! What each sender and each of its connections got lately, for the time when there is too much to do.
+//! What each sender and each of its connections got lately, for the time when there is too much to do. A sender is not an address where a
+//! host can have as many of those as it likes: see [`Sender`].
 //!
 //! Then a body is refused before it is read if its connection had its fair part already. Each connection has a virtual clock (L. Zhang,
 //! SIGCOMM 1990): a body moves it on by the time that it takes at the connection's part of this machine. While the clock is ahead of the

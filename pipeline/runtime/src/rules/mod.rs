@@ -3,6 +3,7 @@
 //! One task owns all rules. An evaluation runs as a task of its own that takes its rule along and brings it back, so a rule is
 //! never evaluated twice at once and a slow one holds nothing up but itself.
 
+mod budget;
 mod evaluation;
 mod reads;
 #[cfg(test)]
@@ -25,6 +26,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::budget::Budget;
+pub use self::budget::IdleCores;
 use self::evaluation::{Finished, Unit};
 use self::reads::Reads;
 use crate::board::{RuleBoard, RuleEntry};
@@ -42,17 +45,6 @@ const EVALUATION_REST_FACTOR: u32 = 9;
 /// Evaluations under way at once: a stuck rule leaves room for others, each yields between its batches, and each holds the points
 /// it looks at in memory.
 const EVALUATIONS_AT_ONCE: usize = 2;
-
-/// Rules together may use a twentieth of a core in the long run, however many they are and however fast points come; the rest is for
-/// taking in. An evaluation is paid for by this many times its length.
-const EVALUATION_PRICE: u32 = 20;
-
-/// Of an evaluation that takes longer, only this much is paid for by all: the rest is between the rule and its own rest, so that a
-/// slow rule holds no other up.
-const EVALUATION_SHARED_MAX: Duration = Duration::from_millis(50);
-
-/// How far rules may run ahead of what is paid: evaluations of 300 ms together start at once when their data is there.
-const EVALUATION_CREDIT: Duration = Duration::from_secs(6);
 
 /// After a jump of the machine's clock rules rest for as long as it jumped, and at most this long: windows of queries are empty, or hold
 /// the wrong points, until senders have come again, and nothing may fire or resolve for that.
@@ -73,6 +65,8 @@ struct Slot {
     woken_by: Option<Duration>,
     rest_until: Duration,
     tick_at: Duration,
+    /// What it has cost, as the [`Budget`] counts.
+    spent: Duration,
 }
 
 impl Slot {
@@ -125,6 +119,8 @@ pub(crate) struct RuleStage {
     pub(crate) state: Arc<dyn StateLog>,
     /// What the process before left.
     pub(crate) memory: RuleMemory,
+    /// What they may cost.
+    pub(crate) budget: Budget,
 }
 
 /// The stage while it runs.
@@ -132,8 +128,6 @@ struct Running {
     stage: RuleStage,
     slots: Vec<Slot>,
     evaluations: JoinSet<Finished>,
-    /// When all evaluations so far are paid for, on the monotonic clock.
-    paid_until: Duration,
     /// Until then, on the monotonic clock, no evaluation starts, since the machine's clock has jumped.
     rest_until: Duration,
     /// When both clocks are to be written down next, on the monotonic clock.
@@ -171,7 +165,6 @@ impl Running {
             stage,
             slots: Vec::new(),
             evaluations: JoinSet::new(),
-            paid_until: Duration::ZERO,
             rest_until: Duration::ZERO,
             clock_written_at: Duration::ZERO,
         }
@@ -186,7 +179,7 @@ impl Running {
         }
     }
 
-    /// Starts what is due, what has waited longest first, and says how long until the next rule is.
+    /// Starts what is due, what has cost least and waited longest first, and says how long until the next rule is.
     fn start_due(&mut self) -> Duration {
         let now = self.stage.clock.monotonic();
         let at = self.look_at_the_clocks(now);
@@ -198,16 +191,16 @@ impl Running {
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.unit.is_some()) {
             match slot.due_at().checked_sub(now) {
                 Some(rest) if !rest.is_zero() => next = next.min(rest),
-                _ => due.push((slot.due_at(), index)),
+                _ => due.push((self.stage.budget.cost(slot.spent), slot.due_at(), index)),
             }
         }
         due.sort_unstable();
-        let ahead = self.paid_until.saturating_sub(now);
-        if let Some(wait) = ahead.checked_sub(EVALUATION_CREDIT).filter(|_| !due.is_empty()) {
+        let wait = self.stage.budget.wait(now);
+        if !wait.is_zero() && !due.is_empty() {
             return next.min(wait.max(Duration::from_millis(1)));
         }
         let free = EVALUATIONS_AT_ONCE.saturating_sub(self.evaluations.len());
-        for (_, index) in due.into_iter().take(free) {
+        for (_, _, index) in due.into_iter().take(free) {
             self.start(index, now, at);
         }
         next
@@ -241,6 +234,7 @@ impl Running {
     fn start(&mut self, index: usize, now: Duration, at: Reading) {
         let slot = &mut self.slots[index];
         let Some(unit) = slot.unit.take() else { return };
+        self.stage.budget.start(slot.spent);
         slot.tick_at = now + unit.every;
         let woken_by = slot.woken_by.take();
         let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
@@ -259,7 +253,6 @@ impl Running {
             }
         };
         let now = self.stage.clock.monotonic();
-        self.paid_until = self.paid_until.max(now) + took.min(EVALUATION_SHARED_MAX) * EVALUATION_PRICE;
         if let Some(received) = woken_by {
             self.stage.stages.record(Stage::ReceiveToDecision, now.saturating_sub(received));
         }
@@ -269,6 +262,7 @@ impl Running {
         let slot = &mut self.slots[slot];
         slot.unit = Some(unit);
         slot.reads = reads;
+        slot.spent = self.stage.budget.finish(now, slot.spent, took);
         slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
     }
 
@@ -303,6 +297,7 @@ impl Running {
                 woken_by: None,
                 rest_until: now,
                 tick_at: now,
+                spent: Duration::ZERO,
             });
         }
         self.stage.board.replace(entries);

@@ -20,8 +20,8 @@ use crate::range::TimeRange;
 /// The key of the index among the Parquet metadata.
 const INDEX_KEY: &str = "flyball.index";
 const VERSION_KEY: &str = "flyball.version";
-/// 1: no ordinals. 2: ordinals.
-const VERSION: u32 = 2;
+/// 1: no ordinals. 2: ordinals. 3: it may stand for others.
+const VERSION: u32 = 3;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Kind {
         matches!(self, Kind::Points | Kind::Rows(RowKind::Histograms))
     }
 
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Kind::Points => "points",
             Kind::Rows(kind) => kind.as_str(),
@@ -70,6 +70,33 @@ impl From<MetricRows> for (u32, u32, i64, i64) {
 /// after the last.
 pub(crate) type HeldRange = (u32, u64, u64);
 
+/// The numbers that a file stands for: its own, or those of the files that were joined into it. What is in files of lower numbers arrived
+/// before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(u64, u64)", from = "(u64, u64)")]
+pub(crate) struct Ages {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl From<(u64, u64)> for Ages {
+    fn from((first, last): (u64, u64)) -> Self {
+        Self { first, last }
+    }
+}
+
+impl From<Ages> for (u64, u64) {
+    fn from(ages: Ages) -> Self {
+        (ages.first, ages.last)
+    }
+}
+
+impl Ages {
+    pub(crate) fn hull(self, other: Ages) -> Ages {
+        Ages { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
 /// What a file says of itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Index {
@@ -83,12 +110,22 @@ pub(crate) struct Index {
     /// Which ordinals are in the file; rising. A file of version 1 has none: there was no log then whose replay could ask.
     #[serde(default)]
     pub(crate) ordinals: Vec<HeldRange>,
+    /// Those that were joined into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) joined: Option<Ages>,
 }
 
 impl Index {
     /// Of a file with nothing in it.
-    pub(crate) const EMPTY: Index =
-        Index { from: i64::MAX, to: i64::MIN, rows: 0, series_end: 0, metrics: Vec::new(), ordinals: Vec::new() };
+    pub(crate) const EMPTY: Index = Index {
+        from: i64::MAX,
+        to: i64::MIN,
+        rows: 0,
+        series_end: 0,
+        metrics: Vec::new(),
+        ordinals: Vec::new(),
+        joined: None,
+    };
 
     /// Notes which ordinals of a metric are in the file, or of the kind; metrics come rising.
     pub(crate) fn note_ordinals(&mut self, metric: MetricRef, ordinals: &Ordinals) {
@@ -117,6 +154,7 @@ impl Index {
 pub(crate) struct HistoryFile {
     pub(crate) path: PathBuf,
     pub(crate) number: u64,
+    pub(crate) ages: Ages,
     pub(crate) times: TimeRange,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -136,6 +174,7 @@ impl HistoryFile {
             storage,
             path,
             number,
+            ages: index.joined.unwrap_or(Ages { first: number, last: number }),
             times: TimeRange { from: index.from, to: index.to },
             rows: index.rows,
             bytes,
@@ -152,33 +191,17 @@ impl HistoryFile {
         kind: Kind,
         number: u64,
     ) -> Result<(Self, Vec<HeldRange>), StoreError> {
-        let file = File::open(&path).map_err(StoreError::io("open", &path))?;
-        let bytes = file.metadata().map_err(StoreError::io("read", &path))?.len();
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(StoreError::parquet(&path))?;
-        let values = metadata.file_metadata().key_value_metadata();
-        let value = |key: &str| values?.iter().find(|entry| entry.key == key)?.value.as_deref();
-        let corrupt = |detail: &str| StoreError::Corrupt {
-            path: path.clone(),
-            offset: bytes,
-            detail: format!("{detail}; move the file out of the folder to go on without it"),
-        };
-        let found = value(VERSION_KEY).and_then(|version| version.parse().ok());
-        let found: u32 = found.ok_or_else(|| corrupt("its metadata has no flyball.version"))?;
-        if found > VERSION {
-            return Err(StoreError::NewerFormat { path, found, known: VERSION });
-        }
-        let index = value(INDEX_KEY).and_then(|index| serde_json::from_str::<Index>(index).ok());
-        let mut index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
-        let rows_of_metrics = index.metrics.last().map_or(0, |last| u64::from(last.end));
-        let fits = index.rows == u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default()
-            && (!kind.is_by_metric() || rows_of_metrics == index.rows)
-            && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end)
-            && index.has_good_ordinals(kind);
-        if !fits {
-            return Err(corrupt("its index does not fit its rows"));
-        }
+        let (mut index, bytes) = read_index(&path, kind, number)?;
         let ordinals = std::mem::take(&mut index.ordinals);
         Ok((Self::new(storage, path, number, bytes, index), ordinals))
+    }
+
+    /// Which ordinals are in the file; read from it.
+    ///
+    /// # Errors
+    /// As [`HistoryFile::load`].
+    pub(crate) fn held(&self, kind: Kind) -> Result<Vec<HeldRange>, StoreError> {
+        Ok(read_index(&self.path, kind, self.number)?.0.ordinals)
     }
 
     /// The rows that may be of these metrics (sorted) and times.
@@ -221,6 +244,34 @@ impl Drop for HistoryFile {
             warn!(path = %self.path.display(), %error, "expired history file not removed");
         }
     }
+}
+
+/// A file's index, and how many bytes the file has.
+fn read_index(path: &Path, kind: Kind, number: u64) -> Result<(Index, u64), StoreError> {
+    let file = File::open(path).map_err(StoreError::io("open", path))?;
+    let bytes = file.metadata().map_err(StoreError::io("read", path))?.len();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(StoreError::parquet(path))?;
+    let values = metadata.file_metadata().key_value_metadata();
+    let value = |key: &str| values?.iter().find(|entry| entry.key == key)?.value.as_deref();
+    let corrupt = |detail: &str| StoreError::Corrupt {
+        path: path.to_owned(),
+        offset: bytes,
+        detail: format!("{detail}; move the file out of the folder to go on without it"),
+    };
+    let found = value(VERSION_KEY).and_then(|version| version.parse().ok());
+    let found: u32 = found.ok_or_else(|| corrupt("its metadata has no flyball.version"))?;
+    if found > VERSION {
+        return Err(StoreError::NewerFormat { path: path.to_owned(), found, known: VERSION });
+    }
+    let index = value(INDEX_KEY).and_then(|index| serde_json::from_str::<Index>(index).ok());
+    let index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;
+    let rows_of_metrics = index.metrics.last().map_or(0, |last| u64::from(last.end));
+    let fits = index.rows == u64::try_from(metadata.file_metadata().num_rows()).unwrap_or_default()
+        && (!kind.is_by_metric() || rows_of_metrics == index.rows)
+        && index.metrics.is_sorted_by(|a, b| a.metric < b.metric && a.end < b.end)
+        && index.has_good_ordinals(kind)
+        && index.joined.is_none_or(|ages| ages.first < ages.last && ages.last < number);
+    if fits { Ok((index, bytes)) } else { Err(corrupt("its index does not fit its rows")) }
 }
 
 fn written(metadata: &Metadata) -> Option<i64> {

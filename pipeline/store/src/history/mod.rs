@@ -6,12 +6,14 @@
 //! opens only files that have something for it.
 
 pub(crate) mod file;
+pub(crate) mod join;
 mod order;
 pub(crate) mod read;
 pub(crate) mod rows;
 mod sink;
 pub(crate) mod write;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use file::{HistoryFile, Kind};
@@ -29,15 +31,16 @@ use crate::range::TimeRange;
 pub(crate) struct History {
     pub(crate) points: Vec<Arc<HistoryFile>>,
     rows: [Vec<Arc<HistoryFile>>; RowKind::ALL.len()],
-    /// Points files with this number or a higher one are young, see [`RETRIES_WITHIN`].
+    /// Points files whose last number is this or a higher one are young, see [`RETRIES_WITHIN`].
     young_from: u64,
 }
 
 impl History {
-    /// Reads the index of every file in the folder; tells also which ordinals they hold together.
+    /// Reads the index of every file in the folder; tells also which ordinals they hold together. Files that were joined into one that is there
+    /// are removed.
     ///
     /// # Errors
-    /// When a file can't be read, or is of a newer format.
+    /// When a file can't be read, or is of a newer format, or one that is superfluous can't be removed.
     pub(crate) fn load(folder: &Folder) -> Result<(Self, Held), StoreError> {
         let (mut history, mut held) = (Self::default(), Held::default());
         for path in folder.list()? {
@@ -49,7 +52,7 @@ impl History {
             history.of_mut(kind).push(Arc::new(file));
         }
         for files in history.all_mut() {
-            files.sort_by_key(|file| file.number);
+            remove_joined(files, folder)?;
         }
         // The present is not known here, but it is not before the newest file.
         let newest = history.points.iter().map(|file| file.written).filter(|&written| written < i64::MAX).max();
@@ -61,6 +64,14 @@ impl History {
         match kind {
             Kind::Points => &mut self.points,
             Kind::Rows(kind) => &mut self.rows[kind as usize],
+        }
+    }
+
+    /// The files of a kind, oldest first.
+    pub(crate) fn of(&self, kind: Kind) -> &[Arc<HistoryFile>] {
+        match kind {
+            Kind::Points => &self.points,
+            Kind::Rows(kind) => self.rows(kind),
         }
     }
 
@@ -94,19 +105,29 @@ impl History {
         while let Some(file) = self.young_since(0).first()
             && file.written < oldest
         {
-            self.young_from = file.number + 1;
+            self.young_from = file.ages.last + 1;
         }
     }
 
-    /// Whether files with a number below this one are all old.
+    /// Whether files that stand for numbers below this one are all old.
     pub(crate) fn is_old_before(&self, number: u64) -> bool {
-        self.young_since(0).first().is_none_or(|file| file.number >= number)
+        self.young_since(0).first().is_none_or(|file| file.ages.last >= number)
     }
 
-    /// The points files that are young and have this number or a higher one.
+    /// The points files that are young and stand for this number or a higher one.
     pub(crate) fn young_since(&self, number: u64) -> &[Arc<HistoryFile>] {
         let from = number.max(self.young_from);
-        &self.points[self.points.partition_point(|file| file.number < from)..]
+        &self.points[self.points.partition_point(|file| file.ages.last < from)..]
+    }
+
+    /// Puts a file in the place of those that were joined into it, which stand together; each of them is removed when its last reader, the
+    /// caller among them, is done.
+    pub(crate) fn replace(&mut self, kind: Kind, joined: HistoryFile) {
+        let files = self.of_mut(kind);
+        let from = files.partition_point(|file| file.ages.last < joined.ages.first);
+        let to = files.partition_point(|file| file.ages.last <= joined.ages.last);
+        files[from..to].iter().for_each(|file| file.doom());
+        files.splice(from..to, [Arc::new(joined)]);
     }
 
     /// Whether a young file has points of a metric and times.
@@ -116,6 +137,28 @@ impl History {
         };
         self.young_since(0).iter().any(has)
     }
+}
+
+/// Puts files in order, and takes out those that others stand for: a crash came before they were removed.
+fn remove_joined(files: &mut Vec<Arc<HistoryFile>>, folder: &Folder) -> Result<(), StoreError> {
+    // What stands for others comes before them, and the newer of two that stand for the same.
+    files.sort_by_key(|file| (file.ages.first, Reverse(file.ages.last), Reverse(file.number)));
+    let mut end = None;
+    let mut superfluous = Vec::new();
+    files.retain(|file| {
+        let stands = end.is_none_or(|end| file.ages.last > end);
+        if stands {
+            end = Some(file.ages.last);
+        } else {
+            superfluous.push(file.path.clone());
+        }
+        stands
+    });
+    if !superfluous.is_empty() {
+        tracing::info!(files = superfluous.len(), "history files removed that were joined into others");
+        folder.remove(|path| superfluous.iter().any(|file| file == path))?;
+    }
+    Ok(())
 }
 
 /// Which ordinals the history holds, or a replay has taken back.

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use flyball_model::MetricRef;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -21,6 +21,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::hot::arrival::Arrival;
 use crate::hot::chunk::{Chunk, Points};
+use crate::hot::rows::TIME;
 use crate::range::TimeRange;
 
 /// Rows between two looks at the row group's size.
@@ -42,18 +43,8 @@ pub(crate) fn write_points(
     chunks: &[(MetricRef, Arc<Chunk>)],
 ) -> Result<HistoryFile, StoreError> {
     let unit = common_unit(chunks);
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("series", DataType::UInt32, false),
-        Field::new("time", DataType::Timestamp(unit, Some("UTC".into())), false),
-        Field::new("value", DataType::Float64, false),
-    ]));
-    let column = |name: &str| ColumnPath::from(name);
-    let properties = properties()
-        .set_dictionary_enabled(false)
-        .set_column_encoding(column("series"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(column("time"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT);
-    write_file(folder, Kind::Points, number, &schema, properties, |writer, path| {
+    let schema = points_schema(unit);
+    write_file(folder, Kind::Points, number, &schema, points_properties(Compression::LZ4_RAW), |writer, path| {
         let mut index = Index::EMPTY;
         for of_metric in chunks.chunk_by(|a, b| a.0 == b.0) {
             let metric = of_metric[0].0;
@@ -75,6 +66,34 @@ pub(crate) fn write_points(
         }
         Ok(index)
     })
+}
+
+/// The columns of a points file.
+pub(super) fn points_schema(unit: TimeUnit) -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("series", DataType::UInt32, false),
+        Field::new("time", DataType::Timestamp(unit, Some("UTC".into())), false),
+        Field::new("value", DataType::Float64, false),
+    ]))
+}
+
+/// The unit of the times in a points file.
+pub(super) fn time_unit(schema: &Schema) -> TimeUnit {
+    match schema.field(TIME).data_type() {
+        DataType::Timestamp(unit, _) => *unit,
+        _ => TimeUnit::Nanosecond,
+    }
+}
+
+/// How the columns of a points file are encoded. The smaller ones of a busy estate live for seconds, until they are joined: what they are
+/// compressed with is quick, and what lasts is compressed with zstd.
+pub(super) fn points_properties(compression: Compression) -> WriterPropertiesBuilder {
+    let column = |name: &str| ColumnPath::from(name);
+    properties(compression)
+        .set_dictionary_enabled(false)
+        .set_column_encoding(column("series"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(column("time"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_encoding(column("value"), Encoding::BYTE_STREAM_SPLIT)
 }
 
 /// The coarsest unit that holds all times exactly: most senders count in milliseconds, and then the differences that are
@@ -109,10 +128,10 @@ fn to_batch(schema: &SchemaRef, unit: TimeUnit, points: Points) -> RecordBatch {
 }
 
 /// What all history files share.
-pub(super) fn properties() -> WriterPropertiesBuilder {
+fn properties(compression: Compression) -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
         // What statistics could tell, our own index has told already.
         .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -134,20 +153,32 @@ pub(super) fn write_file(
 ) -> Result<HistoryFile, StoreError> {
     let path = folder.path.join(name(kind, number));
     let temporary = path.with_extension("tmp");
-    let file = folder.storage.create(&temporary).map_err(StoreError::io("create", &temporary))?;
-    let (sink, refusal) = FileSink::new(file);
-    let write = || {
+    let mut index = Index::EMPTY;
+    let bytes = write_temporary(folder, &temporary, |sink, path| {
         let mut writer = ArrowWriter::try_new(sink, Arc::clone(schema), Some(properties.build()))
-            .map_err(StoreError::parquet(&temporary))?;
-        let index = fill(&mut writer, &temporary)?;
+            .map_err(StoreError::parquet(path))?;
+        index = fill(&mut writer, path)?;
         index.to_metadata().into_iter().for_each(|entry| writer.append_key_value_metadata(entry));
-        Ok((writer.into_inner().map_err(StoreError::parquet(&temporary))?, index))
-    };
-    let (mut sink, index) = write().map_err(|error| match refusal.take() {
-        Some(refused) => StoreError::io("write", &temporary)(refused),
-        None => error,
+        writer.into_inner().map_err(StoreError::parquet(path))
     })?;
-    let bytes = sink.sync().map_err(StoreError::io("sync", &temporary))?;
     folder.rename(&temporary, &path)?;
     Ok(HistoryFile::new(Arc::clone(&folder.storage), path, number, bytes, index))
+}
+
+/// Makes a file of what is put into the sink, syncs it, and tells how many bytes it has. It is to get another name.
+///
+/// # Errors
+/// When the disk says no, or `fill`; the file may be there then.
+pub(super) fn write_temporary(
+    folder: &Folder,
+    temporary: &Path,
+    fill: impl FnOnce(FileSink, &Path) -> Result<FileSink, StoreError>,
+) -> Result<u64, StoreError> {
+    let file = folder.storage.create(temporary).map_err(StoreError::io("create", temporary))?;
+    let (sink, refusal) = FileSink::new(file);
+    let mut sink = fill(sink, temporary).map_err(|error| match refusal.take() {
+        Some(refused) => StoreError::io("write", temporary)(refused),
+        None => error,
+    })?;
+    sink.sync().map_err(StoreError::io("sync", temporary))
 }

@@ -12,15 +12,19 @@
 //!          | 2 · metric number u32 · first_at i64 · labels u16 · (text name · text value)*
 //! text    := length u32 · UTF-8
 //! ```
-//! All integers are little-endian. Metrics and series are numbered in the order of their (first) records.
+//! All integers are little-endian. Metrics and series are numbered in the order of their (first) records. The labels of idle series are
+//! not in memory; they are read from here again (`archive`).
 //!
 //! Each frame is synced before the next is written, so a crash can damage only the last one. A bad frame with a whole good
 //! one somewhere behind it is therefore no torn tail but damage, and an error; otherwise the tail is cut.
 
+mod archive;
 pub(crate) mod reader;
 mod record;
 pub(crate) mod writer;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
 

@@ -7,35 +7,33 @@ use flyball_log::StoredFile;
 use flyball_model::series::is_stream_table;
 use flyball_model::{MetricInfo, MetricRef, SeriesRegistry, Shape};
 
+use super::archive::Places;
 use super::record::{Record, Records};
 use super::{FILE_HEADER_BYTES, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, MAGIC, VERSION, frame_header};
 use crate::error::StoreError;
 
 /// What was found.
-pub(crate) struct Loaded {
-    pub(crate) registry: SeriesRegistry,
+pub(super) struct Loaded {
+    pub(super) registry: SeriesRegistry,
+    /// Where its series stand.
+    pub(super) places: Places,
     /// Where the good part ends; what follows is a torn tail, to be cut.
-    pub(crate) end: u64,
+    pub(super) end: u64,
 }
 
-/// Reads a journal. The registry takes `cap` series, or as many as there are if that is more.
+/// Reads a journal. The registry takes `cap` active series, and has the labels of as many in memory: so a small estate, and a tool that reads
+/// a folder, find all of them there, and a large one no more than it may have active.
 ///
 /// # Errors
 /// When the file can't be read, is of a newer format, or is damaged elsewhere than at its torn tail.
-pub(crate) fn load(file: &dyn StoredFile, path: &Path, cap: usize) -> Result<Loaded, StoreError> {
+pub(super) fn load(file: &dyn StoredFile, path: &Path, cap: usize) -> Result<Loaded, StoreError> {
     check_header(file, path)?;
-    let mut series = 0;
-    let end = each_frame(file, path, |body| {
-        let mut records = Records::new(body);
-        while let Some(record) = records.next()? {
-            series += usize::from(matches!(record, Record::Series { .. }));
-        }
-        Ok(())
+    let registry = SeriesRegistry::new(cap);
+    let (mut metrics, mut places) = (Vec::new(), Places::default());
+    let end = each_frame(file, path, |offset, body| {
+        replay(&registry, &mut metrics, body, |at| places.note(offset, body.len(), at))
     })?;
-    let registry = SeriesRegistry::new(cap.max(series));
-    let mut metrics = Vec::new();
-    each_frame(file, path, |body| replay(&registry, &mut metrics, body))?;
-    Ok(Loaded { registry, end })
+    Ok(Loaded { registry, places, end })
 }
 
 /// A metric of the journal, and what its points are made of.
@@ -44,9 +42,17 @@ struct Named {
     shape: Shape,
 }
 
-fn replay(registry: &SeriesRegistry, metrics: &mut Vec<Named>, body: &[u8]) -> Result<(), String> {
+/// Takes a frame's records back; `note` is told where in the body each series is.
+fn replay(
+    registry: &SeriesRegistry,
+    metrics: &mut Vec<Named>,
+    body: &[u8],
+    mut note: impl FnMut(usize),
+) -> Result<(), String> {
     let mut records = Records::new(body);
-    while let Some(record) = records.next()? {
+    loop {
+        let at = body.len() - records.left();
+        let Some(record) = records.next()? else { return Ok(()) };
         match record {
             Record::Metric { number: MetricRef(number), name, info } => {
                 let known = metrics.len();
@@ -69,14 +75,14 @@ fn replay(registry: &SeriesRegistry, metrics: &mut Vec<Named>, body: &[u8]) -> R
                     return Err(format!("the labels of a series of '{name}' are not sorted"));
                 }
                 let expected = registry.len();
-                let series = registry.resolve(name, *shape, &labels, first_at).map_err(|error| error.to_string())?;
-                if series.0 as usize != expected {
+                let series = registry.remember(name, *shape, &labels, first_at, expected < registry.cap());
+                if series.map_err(|error| error.to_string())?.0 as usize != expected {
                     return Err(format!("a series of '{name}' stands twice"));
                 }
+                note(at);
             }
         }
     }
-    Ok(())
 }
 
 /// What the metric's record says; one that is older than shapes says nothing.
@@ -117,11 +123,11 @@ impl Read for ReadFrom<'_> {
     }
 }
 
-/// Calls `each` with the body of every good frame; returns where the last one ends.
+/// Calls `each` with every good frame, its offset and its body; returns where the last one ends.
 fn each_frame(
     file: &dyn StoredFile,
     path: &Path,
-    mut each: impl FnMut(&[u8]) -> Result<(), String>,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), String>,
 ) -> Result<u64, StoreError> {
     let length = file.len().map_err(StoreError::io("read", path))?;
     let mut offset = FILE_HEADER_BYTES as u64;
@@ -132,7 +138,7 @@ fn each_frame(
             check_torn(file, path, offset, length)?;
             return Ok(offset);
         }
-        each(&body).map_err(|detail| StoreError::Corrupt {
+        each(offset, &body).map_err(|detail| StoreError::Corrupt {
             path: path.to_owned(),
             offset,
             detail: format!("{detail}; restore the file from a backup, or start with a new data folder"),

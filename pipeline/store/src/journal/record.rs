@@ -1,6 +1,6 @@
 //! The records of the series journal as bytes.
 
-use flyball_model::series::RegistryView;
+use flyball_model::series::{LabelView, RegistryView};
 use flyball_model::{MetricInfo, MetricRef, SeriesRef, UnixNanos};
 
 const METRIC: u8 = 1;
@@ -23,7 +23,7 @@ pub(super) fn encode_metric(view: &RegistryView<'_>, metric: MetricRef, out: &mu
     text(&info, out);
 }
 
-pub(super) fn encode_series(view: &RegistryView<'_>, series: SeriesRef, out: &mut Vec<u8>) {
+pub(super) fn encode_series(view: &LabelView<'_>, series: SeriesRef, out: &mut Vec<u8>) {
     out.push(SERIES);
     out.extend(view.metric_of(series).0.to_le_bytes());
     out.extend(view.first_at(series).0.to_le_bytes());
@@ -49,6 +49,11 @@ pub(super) struct Records<'a> {
 impl<'a> Records<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
         Self { rest: body }
+    }
+
+    /// Bytes that are not read yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// The next record, `None` at the end.

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flyball_log::Disk;
 use flyball_model::series::LOGS;
-use flyball_model::{Kind, MetricInfo, SeriesRegistry, Shape, Temporality, UnixNanos};
+use flyball_model::{Kind, MetricInfo, SeriesRef, SeriesRegistry, Shape, Temporality, UnixNanos};
 use proptest::prelude::*;
 
 use super::writer::Journal;
@@ -171,7 +172,7 @@ fn what_was_written_is_taken_back_even_when_the_cap_is_lower_now() {
     let dir = folder();
     two_frames(dir.path());
     let (_, registry) = open_with(dir.path(), 2).expect("a good journal");
-    assert_eq!((registry.len(), registry.cap()), (5, 5));
+    assert_eq!((registry.len(), registry.cap(), registry.in_memory()), (5, 2, 2));
 }
 
 #[test]
@@ -187,6 +188,64 @@ fn many_series_are_written_in_frames_of_bounded_size() {
     assert_eq!(journal.catch_up(&registry).expect("a writable folder"), 3001);
     drop(journal);
     assert_eq!(series_after(dir.path()).expect("a good journal"), 3000);
+}
+
+/// Whether the labels of these series are read back as they are.
+fn check_read_back(registry: &SeriesRegistry, numbers: &[u32], host: impl Fn(u32) -> String) {
+    let series: Vec<_> = numbers.iter().copied().map(SeriesRef).collect();
+    let view = registry.labels_of(&series).expect("a good journal");
+    for &series in &series {
+        assert_eq!(view.label(series, "host").map(|host| host.to_string()), Some(host(series.0)));
+    }
+}
+
+#[test]
+fn any_series_can_be_read_back_from_frames_of_any_size() {
+    let dir = folder();
+    // Some take more than is read at a time, and descriptions stand between them.
+    let host = |number: u32| match number % 50 {
+        3 => "x".repeat(10_000 + number as usize),
+        _ => format!("h{number}"),
+    };
+    let (mut journal, mut registry) = open_with(dir.path(), 10_000).expect("an empty folder");
+    let mut made = 0;
+    for frame in [1, 1, 2, 500, 1, 7, 9, 1200, 3, 1] {
+        for number in made..made + frame {
+            let metric = format!("m{}", number % 13);
+            let info = MetricInfo { help: format!("of {number}"), ..MetricInfo::default() };
+            registry.describe(&metric, &info);
+            registry.resolve(&metric, Shape::Numbers, &[("host", &host(number))], UnixNanos(0)).expect("below the cap");
+        }
+        made += frame;
+        journal.catch_up(&registry).expect("a writable folder");
+        drop((journal, registry));
+        // Nothing is in memory that is not newer than this.
+        let (again, reopened) = open_with(dir.path(), 0).expect("a good journal");
+        assert_eq!((reopened.len(), reopened.in_memory()), (made as usize, 0));
+        let all: Vec<_> = (0..made).collect();
+        check_read_back(&reopened, &all, host);
+        for step in [2, 7, 17, 100] {
+            check_read_back(&reopened, &all.iter().copied().rev().step_by(step).collect::<Vec<_>>(), host);
+        }
+        all.iter().step_by(37).for_each(|&number| check_read_back(&reopened, &[number], host));
+        reopened.bound(10_000, usize::MAX);
+        (journal, registry) = (again, reopened);
+    }
+}
+
+#[test]
+fn series_that_were_just_written_are_read_back_too() {
+    let dir = folder();
+    let (mut journal, registry) = open(dir.path()).expect("an empty folder");
+    let at = UnixNanos::from_secs;
+    for second in 0..40 {
+        fill(&registry, second as usize * 3..second as usize * 3 + 3);
+        journal.catch_up(&registry).expect("a writable folder");
+        registry.sweep(at(second * 10), Duration::from_secs(60)).expect("a good journal");
+        let all: Vec<_> = (0..registry.len() as u32).collect();
+        check_read_back(&registry, &all, |number| format!("h{number}"));
+    }
+    assert!(registry.in_memory() < 30, "{}", registry.in_memory());
 }
 
 proptest! {

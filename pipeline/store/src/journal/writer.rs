@@ -2,13 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use flyball_log::StoredFile;
-use flyball_model::series::RegistryView;
+use flyball_model::series::{LabelView, RegistryView};
 use flyball_model::{MetricRef, SeriesRef, SeriesRegistry};
 use hashbrown::HashMap;
 use tracing::warn;
 
+use super::archive::JournalArchive;
 use super::reader::{Loaded, load};
 use super::record::{encode_metric, encode_series};
 use super::{FRAME_BYTES_TARGET, FRAME_HEADER_BYTES, MAGIC, VERSION};
@@ -28,6 +30,8 @@ pub(crate) struct Journal {
     extent: Extent,
     /// The version of each metric's information that was written.
     infos: Vec<u64>,
+    /// What reads series back.
+    archive: Arc<JournalArchive>,
 }
 
 /// How much of a registry there is: with the same extent there is nothing new.
@@ -51,6 +55,8 @@ struct Addition {
     records: u64,
     /// Metrics and the versions of their information.
     infos: HashMap<usize, u64>,
+    /// Where in the body each series is.
+    series: Vec<usize>,
     extent: Extent,
 }
 
@@ -70,7 +76,7 @@ impl Journal {
             opened => opened,
         };
         let mut file = opened.map_err(StoreError::io("open", &path))?;
-        let Loaded { registry, end } = load(&*file, &path, cap)?;
+        let Loaded { registry, places, end } = load(&*file, &path, cap)?;
         let length = file.len().map_err(StoreError::io("read", &path))?;
         if length > end {
             warn!(path = %path.display(), offset = end, bytes = length - end, "torn tail of the series journal cut");
@@ -82,7 +88,10 @@ impl Journal {
         let infos = view.metrics().map(|metric| view.info_version(metric)).collect();
         let extent = Extent::of(&view);
         drop(view);
-        Ok((Self { file, path, end, extent, infos }, registry))
+        let to_read = folder.storage.open(&path).map_err(StoreError::io("open", &path))?;
+        let archive = Arc::new(JournalArchive::new(path.clone(), to_read, places));
+        registry.set_archive(Arc::<JournalArchive>::clone(&archive));
+        Ok((Self { file, path, end, extent, infos, archive }, registry))
     }
 
     /// Writes and syncs what the registry has and the journal does not; returns how many records that was.
@@ -92,9 +101,12 @@ impl Journal {
     pub(crate) fn catch_up(&mut self, registry: &SeriesRegistry) -> Result<u64, StoreError> {
         let mut written = 0;
         loop {
-            let addition = self.addition(&registry.read());
+            // What is not in the journal yet has not left the memory.
+            let addition = self.addition(&registry.labels_in_memory());
             if !addition.body.is_empty() {
+                let frame = self.end;
                 self.append(&addition.body).map_err(StoreError::io("write", &self.path))?;
+                self.archive.synced(frame, addition.body.len(), &addition.series);
             }
             self.extent = addition.extent;
             for (metric, version) in addition.infos {
@@ -109,7 +121,7 @@ impl Journal {
     }
 
     /// As much as a frame takes of what is new.
-    fn addition(&self, view: &RegistryView<'_>) -> Addition {
+    fn addition(&self, view: &LabelView<'_>) -> Addition {
         let mut addition = Addition { extent: self.extent, ..Addition::default() };
         if view.names_version() != self.extent.names {
             for metric in view.metrics() {
@@ -128,6 +140,7 @@ impl Journal {
             let series = SeriesRef(series as u32);
             // It may be the metric's first, which says of what shape it is.
             addition.describe(view, view.metric_of(series), &self.infos);
+            addition.series.push(addition.body.len());
             encode_series(view, series, &mut addition.body);
             addition.extent.series += 1;
             addition.records += 1;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use flyball_model::series::{RegistryView, Symbol};
+use flyball_model::series::{LabelView, Symbol};
 use flyball_model::{MetricRef, SeriesRef};
 use hashbrown::{HashMap, HashSet};
 
 use super::LABEL_COLUMNS;
 use super::mapping::{Labels, Quantity, Template, template};
+use crate::error::StoreError;
 use crate::labels::Dictionary;
+use crate::store::Store;
 
 /// Positions in [`LABEL_COLUMNS`].
 const HOST: usize = 0;
@@ -38,20 +40,34 @@ impl Entry {
     }
 }
 
-/// All consumers.
-pub(super) fn entries(view: &RegistryView<'_>) -> Vec<Entry> {
+/// All consumers that may have a reading at or after `from`. Blocks.
+///
+/// # Errors
+/// When labels that are not in memory can't be read.
+pub(super) fn entries(store: &Store, from: i64) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
-    for metric in view.metrics() {
-        if let Some(template) = template(view.metric_name(metric)) {
-            of_metric(view, metric, &template, &mut entries);
-        }
+    let metrics: Vec<_> = {
+        let view = store.registry.read();
+        view.metrics().filter_map(|metric| Some((metric, template(view.metric_name(metric))?))).collect()
+    };
+    for (metric, template) in metrics {
+        // Whether a host has a figure of its own must not depend on what is asked for.
+        let series = store.series_since(metric, if template.is_of_machine() { i64::MIN } else { from });
+        let view = store.registry.labels_of(&series)?;
+        of_metric(&view, metric, &series, &template, &mut entries);
     }
     let hosts = host_sums(&entries);
     entries.extend(hosts);
-    entries
+    Ok(entries)
 }
 
-fn of_metric(view: &RegistryView<'_>, metric: MetricRef, template: &Template, entries: &mut Vec<Entry>) {
+fn of_metric(
+    view: &LabelView<'_>,
+    metric: MetricRef,
+    series: &[SeriesRef],
+    template: &Template,
+    entries: &mut Vec<Entry>,
+) {
     let has_gauge = template.gauge.as_ref().is_some_and(|gauge| {
         view.metric(gauge)
             .or_else(|| view.metric(&format!("{gauge}_total")))
@@ -60,7 +76,7 @@ fn of_metric(view: &RegistryView<'_>, metric: MetricRef, template: &Template, en
     let mode = view.symbol("mode");
     // Series that differ in `mode` alone are parts of one figure.
     let mut wholes: HashMap<Vec<(Symbol, Symbol)>, usize> = HashMap::new();
-    for &series in view.series_of(metric) {
+    for &series in series {
         let symbols = view.label_symbols(series);
         let has_mode = symbols.iter().any(|label| Some(label.0) == mode);
         let without_mode = || symbols.iter().filter(|label| Some(label.0) != mode).copied().collect::<Vec<_>>();

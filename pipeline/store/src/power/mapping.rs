@@ -150,6 +150,11 @@ fn rapl(name: &str) -> Option<Template> {
 }
 
 impl Template {
+    /// Whether its series speak of the machine and its parts, of which there are few, and not of what runs on it, which comes and goes.
+    pub(super) fn is_of_machine(&self) -> bool {
+        matches!(self.subject, Subject::Host | Subject::Zone | Subject::Gpu)
+    }
+
     /// The text columns of a series' rows; `None` when the series counts something again that another one counts.
     pub(super) fn labels<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<Labels> {
         let path = label("path").unwrap_or_default();

@@ -44,7 +44,7 @@ pub(super) struct PowerScan {
 
 impl RowSource for PowerScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
-        let mut entries = entries(&self.store.registry.read());
+        let mut entries = entries(&self.store, UnixNanos(self.times.from).minus(LOOK_BACK).0)?;
         let columns = EntryColumns::new(&entries);
         if let Some(predicate) = &self.predicate {
             let all = 0..entries.len() as u32;

@@ -112,7 +112,7 @@ struct MetricScan {
 impl RowSource for MetricScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
         let wanted = match &self.wanted {
-            Some(wanted) => SeriesFilter::Some(wanted.of(&self.store, self.metric)?),
+            Some(wanted) => SeriesFilter::Some(wanted.of(&self.store, self.metric, self.times)?),
             None => SeriesFilter::All,
         };
         if matches!(&wanted, SeriesFilter::Some(series) if series.is_empty()) {
@@ -133,11 +133,7 @@ impl MetricScan {
     fn to_batch(&self, points: &Points) -> Result<RecordBatch, StoreError> {
         let names: Vec<_> = self.projection.iter().filter_map(|at| at.checked_sub(FIXED)).collect();
         let names: Vec<_> = names.into_iter().map(|label| Arc::clone(&self.labels[label])).collect();
-        let mut labels = if names.is_empty() {
-            Vec::new().into_iter()
-        } else {
-            label_columns(&self.store.registry.read(), &names, &points.series).into_iter()
-        };
+        let mut labels = label_columns(&self.store.registry, &names, &points.series)?.into_iter();
         let columns = self.projection.iter().map(|at| match at {
             0 => time_column(points.time.clone()),
             1 => value_column(&points.value),

@@ -13,8 +13,8 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use flyball_model::batch::time_type;
 use flyball_model::rows::{map_field_names, string_map_type};
-use flyball_model::series::RegistryView;
-use flyball_model::{MetricRef, SeriesRef, Shape};
+use flyball_model::series::{LabelView, RegistryView};
+use flyball_model::{MetricRef, SeriesRef, SeriesRegistry, Shape};
 
 use super::exec::{RowSource, ScanExec, Sink};
 use super::metric::{time_column, value_column};
@@ -121,13 +121,13 @@ impl RowSource for MetricsScan {
 impl MetricsScan {
     fn wanted_series(&self, predicate: &SeriesPredicate, metrics: &[MetricRef]) -> Result<SeriesSet, StoreError> {
         let all: Vec<u32> = {
-            let view = self.store.registry.read();
-            metrics.iter().flat_map(|&metric| view.series_of(metric)).map(|series| series.0).collect()
+            let of_metric = |&metric: &MetricRef| self.store.series_since(metric, self.times.from);
+            metrics.iter().flat_map(of_metric).map(|series| series.0).collect()
         };
         let mut wanted = SeriesSet::default();
         for piece in pieces(all.len(), SERIES_AT_ONCE) {
             let series = &all[piece];
-            let columns = series_columns(&self.store.registry.read(), &predicate.columns, series)?;
+            let columns = series_columns(&self.store.registry, &predicate.columns, series)?;
             let answer = predicate.evaluate(columns)?;
             series.iter().zip(answer.values()).filter(|(_, yes)| *yes).for_each(|(&s, _)| wanted.insert(s));
         }
@@ -138,7 +138,7 @@ impl MetricsScan {
         let of_series: Vec<_> = self.projection.iter().copied().filter(|at| matches!(*at, NAME | LABELS)).collect();
         let mut of_series = match of_series.as_slice() {
             [] => Vec::new(),
-            wanted => series_columns(&self.store.registry.read(), wanted, &points.series)?,
+            wanted => series_columns(&self.store.registry, wanted, &points.series)?,
         }
         .into_iter();
         let columns = self.projection.iter().map(|&at| match at {
@@ -153,13 +153,15 @@ impl MetricsScan {
 }
 
 /// The columns `name` and `labels` (by their position in the table) for rows given as series.
-fn series_columns(view: &RegistryView<'_>, columns: &[usize], rows: &[u32]) -> Result<Vec<ArrayRef>, StoreError> {
+fn series_columns(registry: &SeriesRegistry, columns: &[usize], rows: &[u32]) -> Result<Vec<ArrayRef>, StoreError> {
     let rows = Rows::new(rows);
-    let make = |&column: &usize| if column == NAME { Ok(name_column(view, &rows)) } else { labels_column(view, &rows) };
+    let view = registry.labels_of(if columns.contains(&LABELS) { &rows.distinct } else { &[] })?;
+    let make =
+        |&column: &usize| if column == NAME { Ok(name_column(&view, &rows)) } else { labels_column(&view, &rows) };
     columns.iter().map(make).collect()
 }
 
-pub(super) fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
+pub(crate) fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
     let mut names = Dictionary::default();
     let keys: Vec<_> = rows
         .distinct
@@ -172,7 +174,7 @@ pub(super) fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
     names.column(rows.slots.iter().map(|&slot| Some(keys[slot as usize])))
 }
 
-pub(super) fn labels_column(view: &RegistryView<'_>, rows: &Rows) -> Result<ArrayRef, StoreError> {
+pub(crate) fn labels_column(view: &LabelView<'_>, rows: &Rows) -> Result<ArrayRef, StoreError> {
     let mut maps = MapBuilder::new(Some(map_field_names()), StringBuilder::new(), StringBuilder::new());
     for &series in &rows.distinct {
         append_labels(view, series, &mut maps);
@@ -180,7 +182,7 @@ pub(super) fn labels_column(view: &RegistryView<'_>, rows: &Rows) -> Result<Arra
     Ok(take(&maps.finish(), &UInt32Array::from(rows.slots.clone()), None)?)
 }
 
-fn append_labels(view: &RegistryView<'_>, series: SeriesRef, maps: &mut MapBuilder<StringBuilder, StringBuilder>) {
+fn append_labels(view: &LabelView<'_>, series: SeriesRef, maps: &mut MapBuilder<StringBuilder, StringBuilder>) {
     for (name, value) in view.labels(series) {
         maps.keys().append_value(name);
         maps.values().append_value(value);

@@ -4,6 +4,7 @@ pub(crate) mod exec;
 mod metric;
 mod metrics;
 mod rows;
+mod series;
 mod wanted;
 
 use std::sync::Arc;
@@ -30,6 +31,11 @@ impl Store {
     /// The table `metrics`: `time`, `name`, `value`, `labels` (map) of every point that is a number.
     pub fn metrics_table(self: &Arc<Self>) -> Arc<dyn TableProvider> {
         Arc::new(metrics::MetricsTable::new(Arc::clone(self)))
+    }
+
+    /// The table `flyball.series`: every series ever seen with `metric`, `labels` (map), `first_at`, `last_at`, `start_at`.
+    pub fn series_table(self: &Arc<Self>) -> Arc<dyn TableProvider> {
+        Arc::new(series::SeriesTable::new(Arc::clone(self)))
     }
 
     /// The table `logs`: a record a row; the labels of the resources are columns, those of now (see [`Store::metric_table`]).

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::error::StoreError;
 use crate::filter::series::{SeriesPredicate, pieces};
 use crate::labels::{Dictionary, label_columns};
-use crate::range::SeriesSet;
+use crate::range::{SeriesSet, TimeRange};
 use crate::store::Store;
 
 /// Series whose labels are made into columns at a time.
@@ -21,14 +21,14 @@ pub(super) struct WantedSeries {
     predicate: SeriesPredicate,
     /// The labels behind the predicate's columns.
     labels: Vec<Arc<str>>,
-    /// What was said of the metric's first series; a plan that runs again asks only about new ones.
+    /// What was said of which series; a plan that runs again asks only about others.
     answered: Mutex<Answered>,
 }
 
 #[derive(Debug, Default)]
 struct Answered {
-    asked: usize,
-    series: SeriesSet,
+    asked: SeriesSet,
+    wanted: SeriesSet,
 }
 
 impl WantedSeries {
@@ -36,23 +36,23 @@ impl WantedSeries {
         Self { predicate, labels, answered: Mutex::default() }
     }
 
-    /// The series of the metric for which the predicate is true; the same metric each time.
-    pub(super) fn of(&self, store: &Store, metric: MetricRef) -> Result<SeriesSet, StoreError> {
+    /// The series of the metric for which the predicate is true, but for those that have no point in the range; the same metric and range
+    /// each time.
+    pub(super) fn of(&self, store: &Store, metric: MetricRef, times: TimeRange) -> Result<SeriesSet, StoreError> {
         let mut answered = self.answered.lock();
-        let known = store.registry.read().series_of(metric).len();
-        for piece in pieces(known - answered.asked, SERIES_AT_ONCE) {
-            let piece = piece.start + answered.asked..piece.end + answered.asked;
-            let (series, columns) = {
-                let view = store.registry.read();
-                let series: Vec<u32> = view.series_of(metric)[piece].iter().map(|series| series.0).collect();
-                let columns = label_columns(&view, &self.labels, &series);
-                (series, columns)
-            };
-            let answer = self.predicate.evaluate(columns)?;
-            series.iter().zip(answer.values()).filter(|(_, yes)| *yes).for_each(|(&s, _)| answered.series.insert(s));
+        let series = store.series_since(metric, times.from).into_iter().map(|series| series.0);
+        let new: Vec<u32> = series.filter(|&series| !answered.asked.contains(series)).collect();
+        for piece in pieces(new.len(), SERIES_AT_ONCE) {
+            let series = &new[piece];
+            let answer = self.predicate.evaluate(label_columns(&store.registry, &self.labels, series)?)?;
+            for (&series, yes) in series.iter().zip(answer.values()) {
+                answered.asked.insert(series);
+                if yes {
+                    answered.wanted.insert(series);
+                }
+            }
         }
-        answered.asked = known;
-        Ok(answered.series.clone())
+        Ok(answered.wanted.clone())
     }
 }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::log::{Log, Record, all_logs, all_points, logs};
-use crate::testing::{folder, series};
+use crate::testing::{folder, join, series};
 use crate::{LogPressure, Store, StoreOptions};
 
 const METRICS: [&str; 2] = ["a", "b"];
@@ -32,6 +32,7 @@ enum Step {
     /// Maintenance, with the older part of the log to be given up.
     Press(Index),
     Flush,
+    Join,
     /// The process dies; what waits was never answered.
     Crash,
 }
@@ -45,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Maintain),
         1 => any::<Index>().prop_map(Step::Press),
         1 => Just(Step::Flush),
+        1 => Just(Step::Join),
         2 => Just(Step::Crash),
     ]
 }
@@ -184,6 +186,7 @@ proptest! {
                     prop_assert_eq!(estate.store.needed_from(), None);
                     estate.trim();
                 }
+                Step::Join => drop(join(&estate.store).expect("a writable folder")),
                 Step::Crash => estate = estate.crash(&dir),
             }
             estate.check();

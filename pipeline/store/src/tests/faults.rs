@@ -8,7 +8,7 @@ use flyball_log::testing::{Fault, FaultyStorage, Operation};
 use flyball_model::{PointBatch, UnixNanos};
 
 use super::log::{Log, all_logs, all_points, logs};
-use crate::testing::{folder, series};
+use crate::testing::{folder, join, series};
 use crate::{LogPressure, Store, StoreError, StoreOptions};
 
 /// What is in the store and should be.
@@ -69,6 +69,7 @@ fn live(dir: &Path, disk: &FaultyStorage, dies: bool) -> (Option<()>, Run) {
         let pressure = LogPressure { evict_before: Some(run.log.position()) };
         let maintain = || store.maintain(UnixNanos(10), pressure);
         again(Some(&store), run, dies, maintain)?;
+        again(Some(&store), run, dies, || join(&store))?;
         run.append(&store, "c", 3..4);
         drop(store);
         let store = again(None, run, dies, open)?;

@@ -3,6 +3,8 @@
 mod crash;
 mod duplicates;
 mod faults;
+mod idle;
+mod join;
 mod life;
 mod log;
 mod model;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flyball_model::{PointBatch, SeriesRef, UnixNanos};
 use proptest::prelude::*;
 
-use crate::testing::{folder, histograms, log, open_with, series};
+use crate::testing::{folder, histograms, join, log, open_with, series};
 use crate::{LogPressure, Store, StoreOptions};
 
 const METRICS: [&str; 3] = ["a", "b", "c"];
@@ -22,6 +22,7 @@ enum Step {
     Histograms(Vec<(usize, usize, i64)>),
     Maintain,
     Flush,
+    Join,
     /// Flush first: what is only in memory is lost until there is a write-ahead log.
     Reopen,
 }
@@ -33,7 +34,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop::collection::vec((0..HOSTS.len(), 0..500i64), 0..90).prop_map(Step::Logs),
         2 => prop::collection::vec(point, 0..90).prop_map(Step::Histograms),
         2 => Just(Step::Maintain),
-        1 => Just(Step::Flush),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Join),
         1 => Just(Step::Reopen),
     ]
 }
@@ -109,6 +111,7 @@ proptest! {
                     store.flush().expect("a writable folder");
                     prop_assert_eq!(store.stats().hot_points, 0);
                 }
+                Step::Join => drop(join(&store).expect("a writable folder")),
                 Step::Reopen => {
                     store.flush().expect("a writable folder");
                     drop(store);

@@ -82,7 +82,7 @@ fn a_newer_file_is_refused_and_so_is_one_whose_ordinals_are_not_in_order() {
         }
     }
     let dir = with_series();
-    write(dir.path(), "3", INDEX);
+    write(dir.path(), "4", INDEX);
     let error = Store::open(dir.path(), StoreOptions::default()).expect_err("a newer format");
-    assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 4, known: 3, .. }), "{error}");
 }

@@ -1,13 +1,13 @@
 //! What rules ask of a series' labels: patterns, conditions, and templates that make an id or a name.
 
 use flyball_model::host::{host_of, without_port};
-use flyball_model::series::RegistryView;
+use flyball_model::series::LabelView;
 use flyball_model::{MetricRef, SeriesRef};
 
 /// A series as rules see it: its labels without those that the rule ignores.
 #[derive(Clone, Copy)]
 pub(crate) struct Labels<'a> {
-    pub(crate) view: &'a RegistryView<'a>,
+    pub(crate) view: &'a LabelView<'a>,
     pub(crate) series: SeriesRef,
     pub(crate) metric: MetricRef,
     pub(crate) ignore: &'a [String],
@@ -204,7 +204,7 @@ mod tests {
         let series = registry
             .resolve("kube_pod_owner", flyball_model::Shape::Numbers, pairs, UnixNanos(0))
             .expect("below the cap");
-        let view = registry.read();
+        let view = registry.labels_in_memory();
         ask(Labels { view: &view, series, metric: view.metric_of(series), ignore: &[] })
     }
 

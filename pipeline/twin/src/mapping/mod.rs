@@ -35,7 +35,7 @@ mod labels;
 mod read;
 
 use flyball_model::SeriesRef;
-use flyball_model::series::RegistryView;
+use flyball_model::series::LabelView;
 use flyball_yaml::Problem;
 
 pub(crate) use labels::Labels;
@@ -73,7 +73,7 @@ impl Filter {
     }
 
     /// The labels of a series as this rule sees them, if its conditions hold.
-    pub(crate) fn series<'a>(&'a self, view: &'a RegistryView<'a>, series: SeriesRef) -> Option<Labels<'a>> {
+    pub(crate) fn series<'a>(&'a self, view: &'a LabelView<'a>, series: SeriesRef) -> Option<Labels<'a>> {
         let labels = Labels { view, series, metric: view.metric_of(series), ignore: &self.ignore };
         self.when.iter().all(|condition| condition.holds(labels)).then_some(labels)
     }

@@ -1,9 +1,11 @@
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Float64Type;
 use flyball_model::batch::STALE_NAN_BITS;
 use flyball_model::ports::FieldValue;
+use flyball_model::series::{Archive, ColdError, EachLabels};
 use flyball_model::{SeriesRef, SeriesRegistry};
 use proptest::prelude::*;
 use serde_json::json;
@@ -64,7 +66,7 @@ impl Fed {
     fn observe(&self, points: &[(SeriesRef, UnixNanos, f64)]) {
         let mut batch = PointBatch::with_capacity(points.len());
         points.iter().for_each(|&(series, time, value)| batch.push(series, time, value));
-        self.twin.observe(&self.registry.read(), &batch);
+        self.twin.observe(&self.registry, &batch).expect("labels are in memory");
     }
 
     fn document(&self) -> serde_json::Value {
@@ -266,15 +268,15 @@ fn entities_beyond_the_bound_are_refused_and_counted_and_known_ones_go_on() {
         batch.push(series.expect("below the cap"), UnixNanos(1), 1.0);
     }
     let twin = Twin::new(Mapping::builtin());
-    twin.observe(&registry.read(), &batch);
-    twin.observe(&registry.read(), &batch);
+    twin.observe(&registry, &batch).expect("labels are in memory");
+    twin.observe(&registry, &batch).expect("labels are in memory");
     assert_eq!((twin.len(EntityKind::Node), twin.entities_refused()), (ENTITIES_MAX, 2));
     let of_known = registry
         .resolve("node_load5", flyball_model::Shape::Numbers, &[("instance", "0")], UnixNanos(2))
         .expect("below the cap");
     batch.clear();
     batch.push(of_known, UnixNanos(2), 0.5);
-    twin.observe(&registry.read(), &batch);
+    twin.observe(&registry, &batch).expect("labels are in memory");
     assert_eq!(twin.entity(EntityKind::Node, "0").expect("known")["attributes"]["load5"]["value"], 0.5);
 }
 
@@ -327,4 +329,72 @@ proptest! {
         let now = UnixNanos::from_secs(1500);
         prop_assert_eq!(one.twin.records(now), other.twin.records(now));
     }
+}
+
+/// The labels of a registry, for another one that has none in memory.
+#[derive(Debug)]
+struct Shelf {
+    labels: Vec<Vec<(String, String)>>,
+    fails: AtomicBool,
+}
+
+impl Archive for Shelf {
+    fn end(&self) -> u32 {
+        self.labels.len() as u32
+    }
+
+    fn read(&self, series: &[SeriesRef], each: &mut EachLabels<'_>) -> Result<(), ColdError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(ColdError("the disk is gone".to_owned()));
+        }
+        for &series in series {
+            let labels = &self.labels[series.0 as usize];
+            each(series, &labels.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn series_whose_labels_are_not_in_memory_are_met_all_the_same() {
+    let fed = Fed::new();
+    let text = "node_load1 1.5\nnode_memory_MemTotal_bytes 8e9\nnode_cpu_seconds_total{mode=\"idle\"} 3";
+    let points =
+        [fed.points(10, &[("instance", "a:1"), ("job", "n")], text), fed.points(10, &[("instance", "b:1")], text)];
+    let points: Vec<_> = points.concat();
+    fed.observe(&points);
+
+    // Another process: the first series has its labels in memory, the others have them on the shelf.
+    let (registry, mut labels) = (SeriesRegistry::new(100), Vec::new());
+    let view = fed.registry.labels_in_memory();
+    for number in 0..view.series_count() as u32 {
+        let (series, name) = (SeriesRef(number), view.metric_name(view.metric_of(SeriesRef(number))));
+        let pairs: Vec<_> = view.labels(series).collect();
+        let same = registry.remember(name, flyball_model::Shape::Numbers, &pairs, view.first_at(series), number == 0);
+        assert_eq!(same, Ok(series));
+        labels.push(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    }
+    let shelf = Arc::new(Shelf { labels, fails: AtomicBool::new(true) });
+    registry.set_archive(Arc::<Shelf>::clone(&shelf));
+    let again = Fed { registry, twin: Twin::new(Mapping::builtin()) };
+    let mut batch = PointBatch::default();
+    points.iter().for_each(|&(series, time, value)| batch.push(series, time, value));
+
+    assert!(again.twin.observe(&again.registry, &batch).is_err());
+    assert_eq!(again.twin.len(EntityKind::Node), 1, "what is in memory was taken in");
+    shelf.fails.store(false, Ordering::Relaxed);
+    again.twin.observe(&again.registry, &batch).expect("a good archive");
+    assert_eq!(again.document(), fed.document());
+
+    let restored = Twin::new(Mapping::builtin());
+    let mut pieces = Vec::new();
+    let gather = |piece: &[u8]| {
+        pieces.push(piece.to_vec());
+        Ok::<_, ()>(())
+    };
+    fed.twin.export(gather).expect("gathering never fails");
+    pieces.iter().for_each(|piece| restored.restore(&again.registry, piece).expect("a good piece"));
+    let restored = Fed { registry: SeriesRegistry::new(1), twin: restored };
+    assert_eq!(restored.document(), fed.document());
+    assert_eq!(again.registry.in_memory(), 1);
 }

@@ -19,4 +19,5 @@ pub(crate) mod tables;
 mod translation;
 
 pub use relation::TableRead;
+pub(crate) use system::SystemProvider;
 pub use system::SystemTable;

@@ -17,9 +17,13 @@ use flyball_model::UnixNanos;
 use crate::query::session::now_of;
 
 /// A table of the twin or of flyball itself: some thousand rows at most, made anew for each query that reads it.
+#[async_trait]
 pub trait SystemTable: Send + Sync + fmt::Debug {
     /// The columns; the same each time.
     fn schema(&self) -> SchemaRef;
+
+    /// Waits, within bounds, until what a reader must find is there. Called before [`SystemTable::rows`], which must not wait.
+    async fn ready(&self) {}
 
     /// All rows as they are at `now`.
     ///
@@ -49,6 +53,7 @@ impl TableProvider for SystemProvider {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.ready().await;
         let rows = self.0.rows(now_of(session)?).map_err(|error| DataFusionError::ArrowError(Box::new(error), None))?;
         let plan = MemorySourceConfig::try_new_exec(&[vec![rows]], self.0.schema(), projection.cloned())?;
         Ok(plan)

@@ -14,7 +14,6 @@ use parking_lot::{Mutex, RwLock};
 use super::information_schema;
 use super::names::{Form, Names};
 use super::relation::{Relation, TableRead, TableVersion};
-use super::system::{SystemProvider, SystemTable};
 use crate::query::error::QueryError;
 
 /// The catalog's name; it may stand before a schema's.
@@ -37,7 +36,7 @@ const FIXED: [(&str, TableRead); 6] = [
 #[derive(Debug)]
 pub(crate) struct Tables {
     pub(crate) store: Arc<Store>,
-    system: RwLock<BTreeMap<(String, String), Arc<dyn SystemTable>>>,
+    system: RwLock<BTreeMap<(String, String), Arc<dyn TableProvider>>>,
     names: Mutex<Names>,
 }
 
@@ -47,7 +46,7 @@ impl Tables {
     }
 
     /// Adds or replaces a system table.
-    pub(crate) fn register(&self, schema: &str, name: &str, table: Arc<dyn SystemTable>) {
+    pub(crate) fn register(&self, schema: &str, name: &str, table: Arc<dyn TableProvider>) {
         self.system.write().insert((schema.to_string(), name.to_string()), table);
     }
 
@@ -133,7 +132,7 @@ impl Tables {
             TableRead::Power => self.store.power_table(),
             TableRead::System { schema, name } => {
                 let table = self.system.read().get(&(schema.clone(), name.clone())).map(Arc::clone);
-                Arc::new(SystemProvider(table.expect("system tables are never taken away")))
+                table.expect("system tables are never taken away")
             }
         }
     }

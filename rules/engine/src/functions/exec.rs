@@ -95,15 +95,15 @@ impl RangeExec {
 }
 
 impl Task {
-    /// The series of the metric that pass the label predicate.
+    /// The series of the metric that may have samples in the window and pass the label predicate.
     fn select(&self) -> Result<Vec<SeriesRef>> {
-        let registry = self.store.registry().read();
-        let all = registry.series_of(self.metric);
-        let Some(filter) = &self.filter else { return Ok(all.to_vec()) };
+        // The start of the window does not belong to it.
+        let all = self.store.series_since(self.metric, self.window.from.saturating_add(1));
+        let Some(filter) = &self.filter else { return Ok(all) };
         let mut selected = Vec::new();
         for series in all.chunks(FILTER_SERIES) {
             let numbers: Vec<_> = series.iter().map(|series| series.0).collect();
-            let labels = label_columns(&registry, &filter.names, &numbers);
+            let labels = label_columns(self.store.registry(), &filter.names, &numbers)?;
             let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
             let batch = RecordBatch::try_new_with_options(Arc::clone(&filter.schema), labels, &options)?;
             let passes = filter.predicate.evaluate(&batch)?.into_array(series.len())?;
@@ -145,7 +145,7 @@ impl Task {
         let count = series.len();
         let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"));
         let value: ArrayRef = Arc::new(Float64Array::from(values));
-        let mut labels = label_columns(&self.store.registry().read(), &self.names, &series).into_iter();
+        let mut labels = label_columns(self.store.registry(), &self.names, &series)?.into_iter();
         let columns = self.columns.iter().filter_map(|&column| match column {
             TIME => Some(Arc::clone(&time)),
             VALUE => Some(Arc::clone(&value)),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use flyball_model::UnixNanos;
@@ -20,7 +21,7 @@ use super::text::SqlText;
 use super::units::with_units;
 use crate::catalog::relation::{TableVersion, for_each_relation};
 use crate::catalog::tables::Tables;
-use crate::catalog::{SystemTable, TableRead};
+use crate::catalog::{SystemProvider, SystemTable, TableRead};
 
 /// Threads that one query may use at a time. Rules run beside each other, so a query alone need not take every core.
 const PARTITIONS: usize = 2;
@@ -58,6 +59,11 @@ impl Database {
 
     /// Adds the system table `schema.name` (`twin.node`, `flyball.rules`), or replaces it.
     pub fn register(&self, schema: &str, name: &str, table: Arc<dyn SystemTable>) {
+        self.tables.register(schema, name, Arc::new(SystemProvider(table)));
+    }
+
+    /// The same with a table that is too large to be made as a whole. Its columns never change.
+    pub fn register_large(&self, schema: &str, name: &str, table: Arc<dyn TableProvider>) {
         self.tables.register(schema, name, table);
     }
 

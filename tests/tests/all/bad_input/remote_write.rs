@@ -1,6 +1,7 @@
 //! Prometheus remote write.
 
-use flyball_tests::remote_write::{HEADERS, TimeSeries, send, series, snappy};
+use flyball_prompb::v1::TimeSeries;
+use flyball_tests::remote_write::{HEADERS, send, series, snappy};
 use flyball_tests::time::now_nanos;
 use serde_json::json;
 

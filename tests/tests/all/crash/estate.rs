@@ -1,7 +1,7 @@
 //! An estate that says something of every kind: what flyball makes of it must outlive a crash.
 
 use flyball_tests::otlp::{self, attributes, gauge, metrics, point};
-use flyball_tests::remote_write::{self, WriteRequest, series};
+use flyball_tests::remote_write::{self, series};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
@@ -172,7 +172,7 @@ fn scraped(round: u64, at: u64) -> Vec<u8> {
     if round <= 6 {
         timeseries.push(series(&[("__name__", "up"), ("instance", "edge-9"), ("job", "node")], millis, ended));
     }
-    remote_write::snappy(&WriteRequest { timeseries }.encode_to_vec())
+    remote_write::body(timeseries)
 }
 
 fn lines(round: u64, at: u64) -> Vec<u8> {

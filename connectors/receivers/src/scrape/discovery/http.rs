@@ -3,10 +3,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use flyball_model::explain;
 use flyball_model::relabel::LabelSet;
-use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::Url;
 use tokio::time::MissedTickBehavior;
 
@@ -25,6 +24,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const REFRESH_MIN: Duration = Duration::from_millis(100);
 
 const ORIGIN: &str = "__meta_url";
+
+/// How Prometheus tells a discovery how often it comes.
+const REFRESH_HEADER: HeaderName = HeaderName::from_static("x-prometheus-refresh-interval-seconds");
 
 pub(super) async fn run(
     url: &str,
@@ -70,12 +72,12 @@ pub(super) async fn run(
 }
 
 async fn ask(client: &Client, url: &Url, refresh: Duration) -> Result<Vec<LabelSet>, String> {
-    let request = client
-        .get(url)
-        .await?
-        .header(ACCEPT, "application/json")
-        .header("X-Prometheus-Refresh-Interval-Seconds", refresh.as_secs_f64().to_string());
-    let response = request.send().await.map_err(|error| explain(&error.without_url()))?;
+    let seconds = refresh.as_secs_f64().to_string();
+    let headers = HeaderMap::from_iter([
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (REFRESH_HEADER, HeaderValue::from_str(&seconds).expect("a number is ASCII")),
+    ]);
+    let response = client.get(url, headers).await?;
     if response.status() != StatusCode::OK {
         return Err(format!("the answer is HTTP status {}", response.status()));
     }

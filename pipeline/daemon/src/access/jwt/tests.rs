@@ -26,7 +26,7 @@ fn keys_of(signer: &Signer) -> Vec<Key> {
 }
 
 fn judge(token: &str, keys: &[Key]) -> Result<Scopes, &'static str> {
-    Jwt::parse(token)?.verify(keys, &claims(), NOW)
+    Jwt::parse(token)?.verify(keys, &claims(), NOW).map_err(Flaw::as_str)
 }
 
 fn eddsa() -> Value {

@@ -36,17 +36,58 @@ async fn keys_are_fetched_once_and_again_for_a_new_one() {
     }
     assert_eq!(setting.issuing.fetches(), 1);
 
-    // A token with a key that was not there a moment ago: not asked again so soon.
+    // A token with a key that was not there a moment ago: its issuer is not asked again so soon, and its sender must not give up.
     *setting.issuing.set.lock() = Some(second.set());
-    assert_eq!(setting.judge(&second).await, Err(DeniedKind::Unknown));
+    assert_eq!(setting.judge(&second).await, Err(DeniedKind::Unavailable));
     assert_eq!(setting.issuing.fetches(), 1);
     setting.clock.advance(FETCH_PAUSE);
     assert_eq!(setting.judge(&second).await, write());
-    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unknown), "the old one is gone");
     for _ in 0..10 {
-        assert_eq!(setting.judge(&third).await, Err(DeniedKind::Unknown));
+        assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unavailable), "it may have come back");
+        assert_eq!(setting.judge(&third).await, Err(DeniedKind::Unavailable));
     }
     assert_eq!(setting.issuing.fetches(), 2);
+    // Only who had the issuer asked hears that it does not know the key.
+    for gone in [&first, &third] {
+        setting.clock.advance(FETCH_PAUSE);
+        assert_eq!(setting.judge(gone).await, Err(DeniedKind::Unknown));
+    }
+    assert_eq!(setting.issuing.fetches(), 4);
+}
+
+#[tokio::test]
+async fn tokens_without_a_keys_name_have_the_keys_fetched_too() {
+    let (first, second, third) = (Signer::new("first"), Signer::new("second"), Signer::new("third"));
+    let setting = Setting::new(&first).await;
+    let judge = async |signer: &Signer| {
+        let token = signer.nameless_token(&setting.issuing.url, "write");
+        setting.issuer.judge(&token).await.map_err(|denied| denied.kind)
+    };
+    assert_eq!(judge(&first).await, write());
+    *setting.issuing.set.lock() = Some(second.set());
+    assert_eq!(judge(&second).await, Err(DeniedKind::Unavailable), "not asked again so soon");
+    assert_eq!(setting.issuing.fetches(), 1);
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(judge(&second).await, write());
+    assert_eq!(judge(&third).await, Err(DeniedKind::Unavailable));
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(judge(&third).await, Err(DeniedKind::Unknown));
+    assert_eq!(setting.issuing.fetches(), 3);
+}
+
+#[tokio::test]
+async fn what_no_new_key_could_mend_is_refused_at_once() {
+    let (signer, forger) = (Signer::new("first"), Signer::new("first"));
+    let setting = Setting::new(&signer).await;
+    for _ in 0..3 {
+        assert_eq!(setting.judge(&signer).await, write());
+        assert_eq!(setting.judge(&forger).await, Err(DeniedKind::Unknown), "not the key of that name");
+        let elsewhere = signer.token("https://id.example", "write");
+        let denied = setting.issuer.judge(&elsewhere).await.expect_err("of another issuer");
+        assert_eq!(denied.kind, DeniedKind::Unknown);
+        setting.clock.advance(FETCH_PAUSE);
+    }
+    assert_eq!(setting.issuing.fetches(), 1);
 }
 
 #[tokio::test]
@@ -79,6 +120,8 @@ async fn a_key_that_was_withdrawn_is_gone_after_a_refresh() {
     assert_eq!(setting.judge(&first).await, write());
     *setting.issuing.set.lock() = Some(second.set());
     setting.issuer.refresh().await;
+    assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unavailable), "it may have been made again");
+    setting.clock.advance(FETCH_PAUSE);
     assert_eq!(setting.judge(&first).await, Err(DeniedKind::Unknown));
 }
 

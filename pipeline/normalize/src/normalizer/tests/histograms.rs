@@ -2,6 +2,7 @@
 
 use flyball_model::histogram::Buckets;
 use flyball_model::rows::{HistogramRow, histogram_rows};
+use flyball_prompb::histogram::{self as native, Count, ZeroCount};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets as SentBuckets;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -142,7 +143,7 @@ fn bad_histograms_are_refused_one_by_one_with_the_reason() {
 fn a_body_whose_histograms_would_take_too_much_memory_is_refused() {
     // Two buckets at the ends of all floats are 16,384 in between.
     let wide = native::Histogram {
-        count: 2,
+        count: Some(Count::Int(2)),
         schema: 2,
         timestamp: NOW.as_millis(),
         positive_spans: vec![
@@ -152,12 +153,9 @@ fn a_body_whose_histograms_would_take_too_much_memory_is_refused() {
         positive_deltas: vec![1, 0],
         ..Default::default()
     };
-    let request = |histograms| native::WriteRequest {
-        timeseries: vec![native::TimeSeries { labels: native::label("m"), histograms: vec![wide.clone(); histograms] }],
-    };
     let bench = Bench::default();
     let take = |histograms| {
-        let body = request(histograms).encode_to_vec();
+        let body = of_one_series(vec![wide.clone(); histograms]);
         bench.normalizer.normalize(Format::RemoteWrite1, &body, None, NOW).map(|taken| taken.count())
     };
     assert_eq!(take(100), Ok(100));
@@ -235,79 +233,17 @@ fn exemplars_of_numbers_and_histograms_become_rows() {
     );
 }
 
-/// Remote write 1.0 with native histograms.
-mod native {
-    pub(super) fn label(metric: &str) -> Vec<super::prompb::Label> {
-        vec![super::prompb::Label { name: b"__name__".to_vec(), value: metric.into() }]
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) timeseries: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<super::prompb::Label>,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) histograms: Vec<Histogram>,
-    }
-
-    /// An integer histogram, or a float one where `count_float` is set.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Histogram {
-        #[prost(uint64, tag = "1")]
-        pub(super) count: u64,
-        #[prost(double, optional, tag = "2")]
-        pub(super) count_float: Option<f64>,
-        #[prost(double, tag = "3")]
-        pub(super) sum: f64,
-        #[prost(sint32, tag = "4")]
-        pub(super) schema: i32,
-        #[prost(double, tag = "5")]
-        pub(super) zero_threshold: f64,
-        #[prost(uint64, tag = "6")]
-        pub(super) zero_count: u64,
-        #[prost(message, repeated, tag = "8")]
-        pub(super) negative_spans: Vec<BucketSpan>,
-        #[prost(sint64, repeated, tag = "9")]
-        pub(super) negative_deltas: Vec<i64>,
-        #[prost(message, repeated, tag = "11")]
-        pub(super) positive_spans: Vec<BucketSpan>,
-        #[prost(sint64, repeated, tag = "12")]
-        pub(super) positive_deltas: Vec<i64>,
-        #[prost(double, repeated, tag = "13")]
-        pub(super) positive_counts: Vec<f64>,
-        #[prost(int32, tag = "14")]
-        pub(super) reset_hint: i32,
-        #[prost(int64, tag = "15")]
-        pub(super) timestamp: i64,
-        #[prost(double, repeated, tag = "16")]
-        pub(super) custom_values: Vec<f64>,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(super) struct BucketSpan {
-        #[prost(sint32, tag = "1")]
-        pub(super) offset: i32,
-        #[prost(uint32, tag = "2")]
-        pub(super) length: u32,
-    }
-}
-
 fn span(offset: i32, length: u32) -> native::BucketSpan {
     native::BucketSpan { offset, length }
 }
 
 fn native_histogram() -> native::Histogram {
     native::Histogram {
-        count: 16,
+        count: Some(Count::Int(16)),
         sum: 3.5,
         schema: 1,
         zero_threshold: 0.001,
-        zero_count: 2,
+        zero_count: Some(ZeroCount::Int(2)),
         negative_spans: vec![span(0, 1)],
         negative_deltas: vec![1],
         // The buckets 1, 2 and 5 hold 4, 6 and 3.
@@ -318,9 +254,14 @@ fn native_histogram() -> native::Histogram {
     }
 }
 
+/// A body of remote write 1.0: histograms of the metric `m`.
+fn of_one_series(histograms: Vec<native::Histogram>) -> Vec<u8> {
+    let series = prompb::TimeSeries { labels: prompb::labels([("__name__", "m")]), histograms, ..Default::default() };
+    prompb::WriteRequest { timeseries: vec![series], ..Default::default() }.encode_to_vec()
+}
+
 fn send(bench: &Bench, histogram: native::Histogram) -> Normalized {
-    let timeseries = vec![native::TimeSeries { labels: native::label("m"), histograms: vec![histogram] }];
-    bench.take(Format::RemoteWrite1, &native::WriteRequest { timeseries }.encode_to_vec())
+    bench.take(Format::RemoteWrite1, &of_one_series(vec![histogram]))
 }
 
 #[test]
@@ -342,7 +283,7 @@ fn native_histograms_arrive_whole() {
 fn float_and_custom_histograms_arrive_whole() {
     let bench = Bench::default();
     let floats = native::Histogram {
-        count_float: Some(0.75),
+        count: Some(Count::Float(0.75)),
         positive_spans: vec![span(3, 2)],
         positive_counts: vec![0.5, 0.25],
         timestamp: NOW.as_millis(),
@@ -352,7 +293,7 @@ fn float_and_custom_histograms_arrive_whole() {
     let Buckets::Exponential(buckets) = row.buckets() else { panic!("exponential") };
     assert_eq!((buckets.positive.offset, buckets.positive.counts.as_slice()), (2, &[0.5, 0.25][..]));
     let custom = native::Histogram {
-        count: 5,
+        count: Some(Count::Int(5)),
         schema: -53,
         positive_spans: vec![span(0, 1), span(1, 1)],
         positive_deltas: vec![2, 1],
@@ -399,7 +340,10 @@ fn native_histograms_that_dont_fit_are_refused_with_the_reason() {
         ),
         (native::Histogram { schema: 40, ..native_histogram() }, "the scale is 40"),
         (native::Histogram { schema: 4000, ..native_histogram() }, "the scale is 4000"),
-        (native::Histogram { count: 17, ..native_histogram() }, "the count is 17 and the buckets hold 16"),
+        (
+            native::Histogram { count: Some(Count::Int(17)), ..native_histogram() },
+            "the count is 17 and the buckets hold 16",
+        ),
         (
             native::Histogram { schema: -53, ..native_histogram() },
             "custom buckets have no negative and no zero buckets",
@@ -407,7 +351,7 @@ fn native_histograms_that_dont_fit_are_refused_with_the_reason() {
         (
             native::Histogram {
                 schema: -53,
-                zero_count: 0,
+                zero_count: None,
                 negative_spans: vec![],
                 negative_deltas: vec![],
                 ..native_histogram()

@@ -2,6 +2,7 @@
 
 use flyball_model::intake::Precision;
 use flyball_model::relabel::{Action, Relabel, RelabelOptions};
+use flyball_prompb::histogram::{Count, ZeroCount};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -105,7 +106,8 @@ fn remote_write_1() -> Vec<u8> {
 }
 
 fn remote_write_2() -> Vec<u8> {
-    let histogram = proto::Histogram { count_int: Some(0), zero_count_int: Some(0), ..Default::default() };
+    let histogram =
+        proto::Histogram { count: Some(Count::Int(0)), zero_count: Some(ZeroCount::Int(0)), ..Default::default() };
     messages::request(&[
         Sent::new(&[("__name__", "m")]).sample(0, 1.0).sample(i64::from(i32::MIN) * 1000, 1.0),
         Sent::new(&[("__name__", "h")]).histogram(histogram.clone()).exemplar(&[("a", "b")], None, 1.0),

@@ -117,7 +117,7 @@ fn metadata_describes_metrics() {
     let metadata = |metric_type, family: &str, unit: &str| MetricMetadata {
         metric_type,
         metric_family_name: family.into(),
-        help: format!("help of {family}"),
+        help: format!("help of {family}").into_bytes(),
         unit: unit.into(),
     };
     let timeseries = ["requests_total", "temperature", "summary"]
@@ -150,7 +150,7 @@ fn metadata_of_metrics_without_series_is_bounded_by_the_cap() {
     let bench = Bench::new(Limits { series: 10, ..Limits::default() });
     let metadata = (0..100).map(|number| MetricMetadata {
         metric_type: 1,
-        metric_family_name: format!("m{number}"),
+        metric_family_name: format!("m{number}").into_bytes(),
         ..Default::default()
     });
     bench.remote_write(&WriteRequest { metadata: metadata.collect(), ..Default::default() });

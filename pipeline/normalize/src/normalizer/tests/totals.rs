@@ -88,7 +88,7 @@ impl Bench {
     /// One that has the same series and has seen nothing else: what is left of this one after a crash.
     fn crashed(&self) -> Self {
         let bench = Self::default();
-        let view = self.registry.read();
+        let view = self.registry.labels_in_memory();
         for series in (0..view.series_count() as u32).map(SeriesRef) {
             let metric = view.metric_of(series);
             let labels: Vec<_> = view.labels(series).collect();

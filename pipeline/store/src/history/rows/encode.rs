@@ -23,7 +23,7 @@ const IDS: [&str; 3] = ["trace_id", "span_id", "parent_span_id"];
 const UNIQUE_TEXTS: [&str; 2] = ["body", "value"];
 
 /// The properties of a file of records with this schema.
-pub(super) fn properties(schema: &Schema) -> WriterPropertiesBuilder {
+pub(in crate::history) fn properties(schema: &Schema) -> WriterPropertiesBuilder {
     let all = WriterProperties::builder()
         .set_created_by(concat!("flyball ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::LZ4_RAW)

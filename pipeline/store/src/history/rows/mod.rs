@@ -8,6 +8,8 @@ mod encode;
 mod read;
 mod write;
 
+pub(super) use encode::properties;
+pub(super) use read::read_all;
 pub(crate) use read::{RowQuery, read_rows};
 pub(crate) use write::write_rows;
 

@@ -10,6 +10,8 @@ use arrow::datatypes::{SchemaRef, TimestampNanosecondType, UInt32Type};
 use flyball_model::RowKind;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowFilter, RowSelection};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 
 use super::super::file::HistoryFile;
 use super::super::read::{open, predicate};
@@ -58,6 +60,9 @@ pub(crate) fn read_rows(
     if let Some(rows) = query.rows {
         let total = usize::try_from(file.rows).expect("a file's rows were counted in memory once");
         builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(rows.into_iter(), total));
+    } else if !query.times.covers(file.times) {
+        let groups = groups_of(builder.metadata(), query.times);
+        builder = builder.with_row_groups(groups);
     }
     let reader = builder
         .with_projection(mask)
@@ -67,6 +72,33 @@ pub(crate) fn read_rows(
         .map_err(StoreError::parquet(&file.path))?;
     let path = file.path.clone();
     Ok(reader.map(move |batch| columns.of_today(&batch.map_err(|error| StoreError::parquet(&path)(error.into()))?)))
+}
+
+/// Reads all records of a file.
+///
+/// # Errors
+/// As [`read_rows`].
+pub(in crate::history) fn read_all(
+    file: &HistoryFile,
+    kind: RowKind,
+    batch_rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch, StoreError>> + use<>, StoreError> {
+    let columns: Vec<usize> = (0..kind.schema().fields().len()).collect();
+    let (wanted, times) = (&SeriesFilter::All, TimeRange::ALL);
+    read_rows(file, RowQuery { kind, columns: &columns, rows: None, wanted, times, batch_rows })
+}
+
+/// The row groups that may have records of these times. A joined file has some for each file that was joined.
+fn groups_of(metadata: &ParquetMetaData, range: TimeRange) -> Vec<usize> {
+    let may_have = |group: &RowGroupMetaData| match group.column(TIME).statistics() {
+        Some(Statistics::Int64(times)) => match (times.min_opt(), times.max_opt()) {
+            (Some(&from), Some(&to)) => range.overlaps(TimeRange { from, to }),
+            _ => true,
+        },
+        _ => true,
+    };
+    let groups = metadata.row_groups().iter().enumerate();
+    groups.filter(|(_, group)| may_have(group)).map(|(at, _)| at).collect()
 }
 
 /// Where the wanted columns stand in a file. An older flyball may have written fewer, or others.

@@ -51,6 +51,7 @@ pub(crate) fn write_rows(
             series_end: all_series.fold(0, |end, &series| end.max(series + 1)),
             metrics,
             ordinals: Vec::new(),
+            joined: None,
         };
         let mut arrival = Arrival::default();
         chunks.iter().for_each(|chunk| arrival.add_all(&chunk.arrival));

@@ -19,7 +19,7 @@ use crate::filter::series::{SeriesPredicate, pieces};
 use crate::history::file::HistoryFile;
 use crate::history::rows::{RowQuery, read_rows};
 use crate::hot::rows::{RowChunk, SERIES, series, times};
-use crate::labels::{Rows, label_columns};
+use crate::labels::{Rows, label_column};
 use crate::range::{SeriesFilter, SeriesSet, TimeRange};
 use crate::store::Store;
 
@@ -86,7 +86,7 @@ impl RowScan {
             return Ok(None);
         }
         let wanted = match (&self.wanted, of) {
-            (Wanted::Series(wanted), Some(metric)) => SeriesFilter::Some(wanted.of(&self.store, metric)?),
+            (Wanted::Series(wanted), Some(metric)) => SeriesFilter::Some(wanted.of(&self.store, metric, self.times)?),
             (Wanted::Named(predicate), _) => {
                 let metrics = metrics_named(&self.store, Some(predicate), |_, _| true)?;
                 SeriesFilter::Some(self.series_of(&metrics))
@@ -205,21 +205,15 @@ impl RowScan {
         if wanted.is_empty() {
             return Ok(made);
         }
-        let names: Vec<_> = wanted
-            .iter()
-            .filter_map(|column| match column {
-                Column::Label(name) => Some(Arc::clone(name)),
-                _ => None,
-            })
-            .collect();
+        let labels_matter = wanted.iter().any(|column| !matches!(column, Column::Metric));
         let numbers = series(stored);
-        let view = self.store.registry.read();
-        let mut labels = label_columns(&view, &names, numbers).into_iter();
+        let rows = Rows::new(numbers);
+        let view = self.store.registry.labels_of(if labels_matter { &rows.distinct } else { &[] })?;
         for column in wanted {
             made.push(match column {
-                Column::Metric => name_column(&view, &Rows::new(numbers)),
-                Column::Labels => labels_column(&view, &Rows::new(numbers))?,
-                _ => labels.next().expect("a column was made for each label"),
+                Column::Label(name) => label_column(&view, name, &rows),
+                Column::Labels => labels_column(&view, &rows)?,
+                Column::Metric | Column::Stored(_) => name_column(&view, &rows),
             });
         }
         Ok(made)

@@ -1,10 +1,9 @@
 //! The Kubernetes API server, reached as configured.
 
-use flyball_model::explain;
 use std::path::Path;
 
-use http::StatusCode;
 use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -67,9 +66,8 @@ impl Api {
         let mut url = self.server.clone();
         url.set_path(&format!("{}/{path}", self.server.path().trim_end_matches('/')));
         url.query_pairs_mut().extend_pairs(query.iter().filter(|(_, value)| !value.is_empty()));
-        let request = self.client.get(&url).await.map_err(ApiError::Other)?;
-        let response = request.header(ACCEPT, "application/json").send().await;
-        let response = response.map_err(|error| ApiError::Other(explain(&error.without_url())))?;
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let response = self.client.get(&url, headers).await.map_err(ApiError::Other)?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::GONE => Err(ApiError::Gone),

@@ -2,8 +2,8 @@
 //! the specification's chapter "Protobuf Message".
 
 use flyball_model::batch::STALE_NAN_BITS;
+use flyball_prompb::histogram::{BucketSpan, Count, Histogram, ZeroCount};
 
-use super::messages::proto::{Histogram, Span};
 use super::*;
 
 fn sample(labels: &[(&str, &str)]) -> Sent {
@@ -117,7 +117,7 @@ fn the_rules_of_the_message_are_kept() {
 
 /// The suite's histogram: five positive buckets, two negative ones, one observation of zero, as wanted.
 fn buckets(positive: bool, negative: bool, zero: bool) -> Histogram {
-    let span = |offset, length| Span { offset, length };
+    let span = |offset, length| BucketSpan { offset, length };
     let mut histogram = Histogram { sum: 1.0, ..Histogram::default() };
     let mut count = 0;
     if positive {
@@ -131,23 +131,23 @@ fn buckets(positive: bool, negative: bool, zero: bool) -> Histogram {
         count += 3;
     }
     if zero {
-        histogram.zero_count_int = Some(1);
+        histogram.zero_count = Some(ZeroCount::Int(1));
         count += 1;
     }
-    Histogram { count_int: Some(count), ..histogram }
+    Histogram { count: Some(Count::Int(count)), ..histogram }
 }
 
 #[test]
 fn native_histograms_are_written_and_those_that_do_not_add_up_refused() {
     let custom = Histogram {
-        count_int: Some(30),
+        count: Some(Count::Int(30)),
         schema: -53,
         custom_values: vec![0.1, 0.5, 1.0, 2.5, 5.0, 10.0],
-        positive_spans: vec![Span { offset: 0, length: 6 }],
+        positive_spans: vec![BucketSpan { offset: 0, length: 6 }],
         positive_deltas: vec![2, 1, 2, 3, -1, -2],
         ..Histogram::default()
     };
-    let bad_count = Histogram { count_int: Some(99), ..buckets(true, false, false) };
+    let bad_count = Histogram { count: Some(Count::Int(99)), ..buckets(true, false, false) };
     let started = Histogram { start_timestamp: NOW_MS - 1_800_000, ..buckets(true, true, true) };
     let bad = vec![(Reason::BadHistogram, 1)];
     for (rule, histogram, refusals) in [

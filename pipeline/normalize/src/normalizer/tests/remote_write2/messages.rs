@@ -1,99 +1,9 @@
 //! Requests as senders make them: texts go into a table of symbols, each once.
 
+pub(in super::super) use flyball_prompb::v2 as proto;
 use prost::Message;
 
 use super::NOW_MS;
-
-pub(in super::super) mod proto {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Request {
-        #[prost(bytes = "vec", repeated, tag = "4")]
-        pub(crate) symbols: Vec<Vec<u8>>,
-        #[prost(message, repeated, tag = "5")]
-        pub(crate) timeseries: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct TimeSeries {
-        #[prost(uint32, repeated, tag = "1")]
-        pub(crate) labels_refs: Vec<u32>,
-        #[prost(message, repeated, tag = "2")]
-        pub(crate) samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "3")]
-        pub(crate) histograms: Vec<Histogram>,
-        #[prost(message, repeated, tag = "4")]
-        pub(crate) exemplars: Vec<Exemplar>,
-        #[prost(message, optional, tag = "5")]
-        pub(crate) metadata: Option<Metadata>,
-        #[prost(int64, tag = "6")]
-        pub(crate) created_timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(crate) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(crate) timestamp: i64,
-        #[prost(int64, tag = "3")]
-        pub(crate) start_timestamp: i64,
-    }
-
-    /// An integer histogram; the fields of a float one are left out.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Histogram {
-        #[prost(uint64, optional, tag = "1")]
-        pub(crate) count_int: Option<u64>,
-        #[prost(double, tag = "3")]
-        pub(crate) sum: f64,
-        #[prost(sint32, tag = "4")]
-        pub(crate) schema: i32,
-        #[prost(uint64, optional, tag = "6")]
-        pub(crate) zero_count_int: Option<u64>,
-        #[prost(message, repeated, tag = "8")]
-        pub(crate) negative_spans: Vec<Span>,
-        #[prost(sint64, repeated, tag = "9")]
-        pub(crate) negative_deltas: Vec<i64>,
-        #[prost(message, repeated, tag = "11")]
-        pub(crate) positive_spans: Vec<Span>,
-        #[prost(sint64, repeated, tag = "12")]
-        pub(crate) positive_deltas: Vec<i64>,
-        #[prost(int64, tag = "15")]
-        pub(crate) timestamp: i64,
-        #[prost(double, repeated, tag = "16")]
-        pub(crate) custom_values: Vec<f64>,
-        #[prost(int64, tag = "17")]
-        pub(crate) start_timestamp: i64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(crate) struct Span {
-        #[prost(sint32, tag = "1")]
-        pub(crate) offset: i32,
-        #[prost(uint32, tag = "2")]
-        pub(crate) length: u32,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Exemplar {
-        #[prost(uint32, repeated, tag = "1")]
-        pub(crate) labels_refs: Vec<u32>,
-        #[prost(double, tag = "2")]
-        pub(crate) value: f64,
-        #[prost(int64, tag = "3")]
-        pub(crate) timestamp: i64,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(crate) struct Metadata {
-        #[prost(int32, tag = "1")]
-        pub(crate) r#type: i32,
-        #[prost(uint32, tag = "3")]
-        pub(crate) help_ref: u32,
-        #[prost(uint32, tag = "4")]
-        pub(crate) unit_ref: u32,
-    }
-}
 
 type Labels = Vec<(String, String)>;
 
@@ -176,7 +86,7 @@ pub(in super::super) fn message(series: &[Sent]) -> proto::Request {
             })
             .collect(),
         metadata: series.metadata.as_ref().map(|(metric_type, help, unit)| proto::Metadata {
-            r#type: *metric_type,
+            metric_type: *metric_type,
             help_ref: table.reference(help),
             unit_ref: table.reference(unit),
         }),

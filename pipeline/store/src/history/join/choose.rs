@@ -1,0 +1,63 @@
+//! Which files are joined.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::file::HistoryFile;
+
+/// What a joined file may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// So many files at least; else points would be written anew too often.
+    pub(crate) files_min: usize,
+    /// So many at the most, since each is open meanwhile, with some hundred kilobytes of its rows.
+    pub(crate) files_max: usize,
+    pub(crate) rows_max: u64,
+    pub(crate) bytes_max: u64,
+    /// It has at least so many times the rows of its largest part: what is large is not written anew for a little more.
+    pub(crate) growth_min: u64,
+    /// The newest points of all lie within this time, so that none is kept much longer than the retention because it shares a file.
+    pub(crate) newest_within: Duration,
+}
+
+impl Bounds {
+    /// Those of production, where the history is kept for `retention`. A file of a memory's worth of points is joined once in a busy
+    /// estate, and twice in the long run.
+    pub(crate) fn new(retention: Duration) -> Self {
+        Self {
+            files_min: 8,
+            files_max: 16,
+            rows_max: 128 * 1024 * 1024,
+            bytes_max: 512 * 1024 * 1024,
+            growth_min: 4,
+            newest_within: retention / 24,
+        }
+    }
+}
+
+/// The oldest files, standing together in the order of age, that are worth it, and as many as may be with them; but none from both sides
+/// of `border`.
+pub(crate) fn choose(files: &[Arc<HistoryFile>], bounds: &Bounds, border: Option<u64>) -> Option<Range<usize>> {
+    (0..files.len()).find_map(|start| {
+        let (mut rows, mut bytes, mut largest) = (0, 0, 0);
+        let (mut newest, mut oldest_newest) = (i64::MIN, i64::MAX);
+        let mut end = None;
+        for (at, file) in files.iter().enumerate().skip(start).take(bounds.files_max) {
+            rows += file.rows;
+            bytes += file.bytes;
+            largest = file.rows.max(largest);
+            newest = file.times.to.max(newest);
+            oldest_newest = file.times.to.min(oldest_newest);
+            let is_apart = newest.saturating_sub(oldest_newest) as u128 > bounds.newest_within.as_nanos();
+            let crosses = border.is_some_and(|border| files[start].ages.last < border && border <= file.ages.last);
+            if rows > bounds.rows_max || bytes > bounds.bytes_max || is_apart || crosses {
+                break;
+            }
+            if at + 1 - start >= bounds.files_min && rows >= bounds.growth_min * largest {
+                end = Some(at + 1);
+            }
+        }
+        Some(start..end?)
+    })
+}
