@@ -17,14 +17,14 @@ const ANSWER_MILLIS: f64 = 250.0;
 /// How long it may take to be as before once the load is gone.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// So much of what was to be sent must have been.
-const OFFERED_MIN: f64 = 0.9;
+/// So much of what was to be sent must have been at hand in time.
+const AT_HAND_MIN: f64 = 0.9;
 
 /// All that was seen.
 pub(super) struct Outcome {
     /// Bodies a second that flyball keeps in a closed loop.
     pub(super) pace: f64,
-    /// Bodies a second that must have been offered, or it was no such overload. `None` where the generator shares the cores, and can't.
+    /// Bodies a second that must have been at hand, or it was no such overload. `None` where the generator shares the cores, and can't.
     pub(super) wanted: Option<f64>,
     /// Cores that flyball used while more was sent.
     pub(super) cores: f64,
@@ -53,13 +53,13 @@ impl Outcome {
     /// A table of Markdown.
     pub(super) fn table(&self) -> String {
         let Self { pace, cores, time, loaded, calm, quiet_calm, meanwhile, crowd, rss, recovered, honest, .. } = self;
-        let offered = loaded.offered(*time);
+        let (sent, at_hand) = (loaded.offered(*time), self.at_hand());
         let times = |tally: &Tally| format!("p50 {:.0} ms, p99 {:.0} ms", tally.millis(0.5), tally.millis(0.99));
         let quiet = |tally: &Tally| format!("{} of {} let in; {}", tally.taken(), tally.asked(), times(tally));
         let rows = [
             ("pace", format!("{pace:.0} bodies a second in a closed loop")),
-            ("offered", format!("{offered:.0} bodies a second, {:.1} times its pace", offered / pace)),
-            ("not offered: all connections were busy", loaded.skipped.to_string()),
+            ("at hand to be sent", format!("{at_hand:.0} bodies a second, {:.1} times its pace", at_hand / pace)),
+            ("sent", format!("{sent:.0} a second; for the others all connections waited for an answer")),
             ("let in", format!("{} bodies, {:.2} of its pace; {}", loaded.taken(), self.share(), times(loaded))),
             ("told to come again", format!("{} with a hint, {} without", loaded.not_now_hint, loaded.not_now)),
             ("broken off", loaded.broken.to_string()),
@@ -77,6 +77,12 @@ impl Outcome {
         format!("| overload | |\n|---|---|\n{rows}")
     }
 
+    /// Bodies a second that were to be sent, be there a connection for them or not: that flyball lets connections wait is its answer to
+    /// some of them.
+    fn at_hand(&self) -> f64 {
+        self.loaded.offered(self.time) + self.loaded.skipped as f64 / self.time.as_secs_f64()
+    }
+
     /// What was let in, as a part of what can be.
     fn share(&self) -> f64 {
         self.loaded.taken() as f64 / self.time.as_secs_f64() / self.pace
@@ -85,11 +91,10 @@ impl Outcome {
     /// What is not as it should be.
     pub(super) fn failed(&self) -> Vec<&'static str> {
         let Self { loaded, meanwhile, rss, recovered, honest, hintless, refused, .. } = self;
-        let offered = loaded.offered(self.time);
         let judged = [
             (
-                self.wanted.is_some_and(|wanted| offered < wanted * OFFERED_MIN),
-                "less was offered than asked for: flyball kept the connections waiting, or this generator needs more --senders",
+                self.wanted.is_some_and(|wanted| self.at_hand() < wanted * AT_HAND_MIN),
+                "the generator was too slow to have that much at hand: give flyball less with --server-cpu",
             ),
             (rss.1 > MEMORY_MEGABYTES, "its memory is beyond limits.memory"),
             (loaded.taken() == 0, "nothing was let in"),

@@ -8,14 +8,16 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::error::RequestError;
+use crate::pace::PACE;
 
 /// A body that is not whole after this long is given up. Long enough for a megabyte over a 300 kbit/s uplink, short
 /// enough that senders of a byte now and then hold nothing for long.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Room made for a body of announced length before its bytes are there. More than a usual batch, so that it is copied
-/// once; little enough that announcing much and sending nothing costs us little.
-const PREALLOCATED_BYTES_MAX: usize = 1024 * 1024;
+/// Room made for a body of announced length before its bytes are there: so many times what came, and this at least. What comes in
+/// pieces as large as a socket gives is copied once or twice then, and who announces much and sends a byte now and then holds little.
+const ROOM_AHEAD: usize = 4;
+const ROOM_BYTES_MIN: usize = 16 * 1024;
 
 /// What is read and thrown away of a refused body, so that a sender which writes everything before it reads gets the
 /// answer instead of a reset connection.
@@ -111,7 +113,7 @@ impl Gather {
                 self.first = chunk;
             }
             None => {
-                let capacity = bytes.max(self.announced.min(PREALLOCATED_BYTES_MAX));
+                let capacity = room(bytes, self.announced, self.bytes_max);
                 self.lease.widen(capacity)?;
                 let mut joined = BytesMut::with_capacity(capacity);
                 joined.extend_from_slice(&self.first);
@@ -121,7 +123,7 @@ impl Gather {
             }
             Some(joined) => {
                 if bytes > joined.capacity() {
-                    let capacity = bytes.max(joined.capacity().saturating_mul(2).min(self.bytes_max));
+                    let capacity = room(bytes, self.announced, self.bytes_max);
                     self.lease.widen(capacity)?;
                     joined.reserve(capacity - joined.len());
                 }
@@ -148,6 +150,13 @@ impl Gather {
     fn too_large(&self) -> RequestError {
         RequestError::TooLarge { bytes_max: self.bytes_max - self.overhead }
     }
+}
+
+/// The room to make for a body of which `bytes` are there: what was announced, as far as what came lets hope for it, else twice as much.
+fn room(bytes: usize, announced: usize, bytes_max: usize) -> usize {
+    let hoped_for = bytes.saturating_mul(ROOM_AHEAD).max(ROOM_BYTES_MIN);
+    let room = if announced >= bytes { hoped_for.min(announced) } else { bytes.saturating_mul(2).min(bytes_max) };
+    room.max(bytes)
 }
 
 /// Reads a body to its end.
@@ -199,12 +208,13 @@ where
     discard_up_to(body, DISCARDED_BYTES_MAX).await;
 }
 
-/// The same of a body that was refused since there is too much to do.
+/// The same of a body that was refused since there is too much to do: when its time for that has come, see [`crate::pace`].
 pub(crate) async fn discard_busy<B>(body: &mut B)
 where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
-    discard_up_to(body, DISCARDED_BYTES_BUSY_MAX).await;
+    PACE.turn().await;
+    PACE.meter(discard_up_to(body, DISCARDED_BYTES_BUSY_MAX)).await;
 }
 
 async fn discard_up_to<B>(body: &mut B, mut bytes_left: usize)
@@ -262,6 +272,34 @@ mod tests {
         assert_eq!(budget.bytes(), 10);
         drop(held);
         assert_eq!(budget.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_announced_is_made_room_for_as_far_as_it_came() {
+        const KIB: usize = 1024;
+        const MIB: usize = 1024 * KIB;
+        for (what, bytes, announced, bytes_max, expected) in [
+            ("two bytes of many", 2, 60 * MIB, 64 * MIB, ROOM_BYTES_MIN),
+            ("two bytes of three", 2, 3, 64 * MIB, 3),
+            ("a socket's worth of a usual batch", 64 * KIB, 200 * KIB, 64 * MIB, 200 * KIB),
+            ("the same of a long one", 64 * KIB, 2 * MIB, 64 * MIB, 256 * KIB),
+            ("nothing was announced", 64 * KIB, 0, 64 * MIB, 128 * KIB),
+            ("more came than was announced", 64 * KIB, 10, 64 * MIB, 128 * KIB),
+            ("near the limit", 60 * MIB, 0, 64 * MIB, 64 * MIB),
+        ] {
+            assert_eq!(room(bytes, announced, bytes_max), expected, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_of_a_byte_now_and_then_holds_little_of_the_room() {
+        let budget = Budget::new(64 * 1024 * 1024);
+        let mut gather = Gather::new(&Bounds::new(64 * 1024 * 1024), lease(&budget), 0);
+        gather.announce(60_000_000).expect("it is within the limit");
+        for _ in 0..100 {
+            gather.push(Bytes::from_static(b"x")).expect("there is room");
+        }
+        assert_eq!((gather.bytes().len(), budget.bytes()), (100, ROOM_BYTES_MIN));
     }
 
     #[tokio::test]

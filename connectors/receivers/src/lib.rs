@@ -37,6 +37,7 @@ mod desk;
 mod error;
 mod headers;
 mod otlp;
+mod pace;
 mod peer;
 mod refused;
 mod rpc_status;

@@ -302,6 +302,11 @@ impl Log {
         Ok(())
     }
 
+    /// How long the disk takes lately to write what is there and make it durable.
+    pub fn write_time(&self) -> Duration {
+        Duration::from_nanos(self.shared.counts.write_mean_nanos.load(Ordering::Relaxed))
+    }
+
     /// What the log says of itself.
     pub fn stats(&self) -> LogStats {
         self.shared.stats()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use flyball_model::Clock;
 use flyball_model::ledger::Ledger;
@@ -70,9 +71,25 @@ pub(crate) struct Counts {
     pub(crate) bytes: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) write_nanos: AtomicU64,
+    /// The mean of the last writes.
+    pub(crate) write_mean_nanos: AtomicU64,
     pub(crate) segments: AtomicU64,
     pub(crate) start: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
+}
+
+/// So many writes are in the mean, mostly.
+const WRITES_IN_MEAN: u64 = 16;
+
+impl Counts {
+    /// A group was written; only the log's thread does.
+    pub(crate) fn wrote(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.write_nanos.fetch_add(nanos, Ordering::Relaxed);
+        let mean = self.write_mean_nanos.load(Ordering::Relaxed);
+        let mean = mean - mean / WRITES_IN_MEAN + nanos / WRITES_IN_MEAN;
+        self.write_mean_nanos.store(mean, Ordering::Relaxed);
+    }
 }
 
 /// What the log says of itself.

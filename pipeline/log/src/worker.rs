@@ -157,7 +157,7 @@ impl Worker {
         before().map_err(LogError::Before)?;
         writer.write(&mut group.bytes)?;
         let took = shared.clock.monotonic().saturating_sub(begun);
-        shared.counts.write_nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        shared.counts.wrote(took);
         shared.counts.bytes.fetch_add(group.bytes.len() as u64, Ordering::Relaxed);
         Ok(())
     }

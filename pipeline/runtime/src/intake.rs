@@ -120,11 +120,13 @@ impl Pipeline {
             Some(told) => self.tell_again(submission, told),
             None => self.work(submission, hash, &turn)?,
         };
-        drop((turn, alone));
+        let unanswered = turn.done(self.log.write_time());
+        drop(alone);
         // What it was decompressed to and became is no more; only the log is waited for.
         submission.lease.shrink_to(submission.body.len());
         let not_durable = |why| not_now(format!("it can't be made durable: {why}"));
         ticket.durable().await.map_err(|NotDurable(why)| not_durable(why))?;
+        drop(unanswered);
         if has_duplicates {
             let log = Arc::clone(&self.log);
             let waited = tokio::task::spawn_blocking(move || log.wait_for_bodies()).await;

@@ -256,27 +256,27 @@ async fn join(tasks: &mut JoinSet<()>) {
 async fn maintain(pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
     let mut tick = tokio::time::interval(MAINTAIN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // After a failure only the tick tries again, however crowded it is.
-    let mut failing = false;
+    // After a failure only the tick tries again, however crowded it is. Each trouble is told once.
+    let mut failing: Option<String> = None;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             _ = tick.tick() => {}
-            () = pipeline.crowded.notified(), if !failing => {}
+            () = pipeline.crowded.notified(), if failing.is_none() => {}
         }
         let (pipeline, now) = (Arc::clone(&pipeline), clock.now());
         let maintained = tokio::task::spawn_blocking(move || pipeline.maintain(now)).await;
-        failing = match maintained {
-            Ok(Ok(())) => false,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the history can't be written; points stay in memory");
-                true
-            }
-            Err(error) => {
-                tracing::error!(%error, "maintenance of the store panicked");
-                true
-            }
+        let trouble = match maintained {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the history can't be written; points stay in memory: {error}")),
+            Err(error) => Some(format!("maintenance of the store panicked: {error}")),
         };
+        match &trouble {
+            Some(problem) if trouble != failing => tracing::error!("{problem}"),
+            None if failing.is_some() => tracing::info!("the history is written again"),
+            _ => {}
+        }
+        failing = trouble;
     }
 }
 

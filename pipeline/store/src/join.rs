@@ -7,7 +7,7 @@ use tracing::info;
 
 use crate::error::StoreError;
 use crate::history::file::{HistoryFile, Kind, name};
-use crate::history::join::{Bounds, Stop, choose, join};
+use crate::history::join::{Bounds, Stop, choose, discard, join};
 use crate::store::Store;
 
 /// What one [`Store::join_files`] did.
@@ -41,15 +41,21 @@ impl Store {
                 choose(files, bounds, border).map(|window| files[window].to_vec())
             };
             if let Some(inputs) = inputs {
-                return self.join_these(kind, &inputs, stop).map(Some);
+                return self.join_these(kind, &inputs, bounds, stop).map(Some);
             }
         }
         Ok(None)
     }
 
-    fn join_these(&self, kind: Kind, inputs: &[Arc<HistoryFile>], stop: Stop<'_>) -> Result<Joined, StoreError> {
+    fn join_these(
+        &self,
+        kind: Kind,
+        inputs: &[Arc<HistoryFile>],
+        bounds: &Bounds,
+        stop: Stop<'_>,
+    ) -> Result<Joined, StoreError> {
         let folder = &self.history_folder;
-        let made = join(folder, kind, inputs, stop)?;
+        let made = join(folder, kind, inputs, bounds, stop)?;
         let mut keeper = self.keeper.lock();
         let all_there = {
             let history = self.history.read();
@@ -57,6 +63,7 @@ impl Store {
         };
         if !all_there {
             // Some have expired meanwhile: what is left is joined another time.
+            discard(folder, &made.temporary);
             return Err(StoreError::Stopped);
         }
         let mut file = self.write(&mut keeper, |number| {

@@ -40,12 +40,18 @@ fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &st
 
 /// Joins history files, two and more at a time, until there is nothing to join.
 pub(crate) fn join(store: &Store) -> Result<usize, StoreError> {
+    join_anew(store, 1)
+}
+
+/// The same; groups of so few rows are encoded anew.
+pub(crate) fn join_anew(store: &Store, group_rows_min: u64) -> Result<usize, StoreError> {
     let bounds = Bounds {
         files_min: 2,
         files_max: 4,
         rows_max: u64::MAX,
         bytes_max: u64::MAX,
         growth_min: 1,
+        group_rows_min,
         newest_within: Duration::MAX,
     };
     let mut joined = 0;

@@ -13,6 +13,7 @@ use crate::desk::Desk;
 use crate::error::RequestError;
 use crate::gate::{Denied, DeniedKind, Gate};
 use crate::headers::{MediaType, quoted};
+use crate::pace::PACE;
 use crate::rpc_status::Code;
 
 /// Answers one request on an HTTP/2 connection, if its sender may come in. `connection` tells the connections of a peer apart.
@@ -53,7 +54,11 @@ where
         let lease = desk.admit(peer, connection, &head.headers, 0)?;
         message::read(&head.headers, &mut body, desk.bounds(), lease).await
     };
-    answer::wire(format, desk.receive(peer, format, read).await)
+    let outcome = desk.receive(peer, format, read).await;
+    if outcome.as_ref().is_err_and(|refusal| refusal.kind.is_retryable()) {
+        PACE.turn().await;
+    }
+    answer::wire(format, outcome)
 }
 
 /// Counts and answers a call whose sender may not come in.

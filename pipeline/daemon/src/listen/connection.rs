@@ -20,6 +20,9 @@ use super::door::Door;
 
 /// Bytes of a request's head: a JWT has a few kilobytes, and a proxy may add as much.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// What is read ahead of an HTTP/1 connection, before anybody asked for it or made room in the budget. hyper would read six times as much,
+/// and thousands of connections whose bodies are not let in yet would hold it all.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request.
 const HEADERS_MAX: usize = 100;
 
@@ -70,7 +73,12 @@ pub(super) async fn run(guest: Guest, door: Arc<Door>, times: Times, draining: C
     } else {
         let mut builder = http1::Builder::new();
         // The watch knows a head that is slow from a connection that waits; hyper's timer does not.
-        builder.header_read_timeout(None).max_header_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX).half_close(false);
+        builder
+            .header_read_timeout(None)
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .half_close(false);
         let connection = pin!(builder.serve_connection(stream, service));
         until_end(connection, |connection| connection.graceful_shutdown(), &watch, &draining).await
     };

@@ -63,7 +63,7 @@ pub(crate) struct AdmissionStatus {
     pub(crate) waiting: usize,
     /// Their bytes.
     pub(crate) waiting_bytes: usize,
-    /// How long a body that comes now waits.
+    /// How long a body that comes now waits for its answer.
     pub(crate) wait: Duration,
     /// Bodies refused since memory was used up.
     pub(crate) refused_crowded: u64,
@@ -94,7 +94,7 @@ impl Admission {
     pub(crate) fn admit(&self, sender: Sender, announced: usize) -> Result<Lease, NotNow> {
         self.throttle.check(&sender.name, self.clock.monotonic()).map_err(|over| self.throttled(over))?;
         if sender.connection != 0 {
-            self.gate.look(&sender, announced, self.budget.bytes()).map_err(|busy| self.busy(busy))?;
+            self.gate.look(&sender, announced).map_err(|busy| self.busy(busy))?;
         }
         self.budget.lease(sender, announced).map_err(|crowded| self.crowded(crowded))
     }

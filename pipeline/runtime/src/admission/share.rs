@@ -5,8 +5,8 @@
 //! SIGCOMM 1990): a body moves it on by the time that it takes at the connection's part of this machine. While the clock is ahead of the
 //! real one, the connection had more than that; the difference is the hint when to come again.
 //!
-//! A clock starts with its connection, so that many fresh ones would all be let in at once. Therefore it is also known what each sender was
-//! let in with that has not arrived yet; who stalls on the way, or goes away, is forgotten within a second or two.
+//! A clock starts with its connection, so that many fresh ones would all be let in at once. Therefore it is also known what each connection
+//! was let in with that has not arrived yet; who stalls on the way, or goes away, is forgotten within some seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,9 @@ const AHEAD_MAX: Duration = Duration::from_secs(3);
 /// Connections that are looked at, over all senders; further ones are let pass here, and meet the queue's bound.
 const CONNECTIONS_MAX: usize = 16_384;
 
-/// What was let in and did not arrive loses so much of its weight in this time as a capacitor of its charge.
-const ARRIVING_DECAY: Duration = Duration::from_millis(500);
+/// What was let in and did not arrive loses so much of its weight in this time as a capacitor of its charge. Long against the time that
+/// bodies take on a busy machine, or most of them would be overlooked; short against that of one who stalls.
+const ARRIVING_DECAY: Duration = Duration::from_secs(1);
 
 /// The parts of all senders.
 #[derive(Debug, Default)]
@@ -57,6 +58,10 @@ struct Clock {
     next_at: Duration,
     /// The length of its last body; 0 before it.
     last_bytes: usize,
+    /// What was let in of it and has not arrived yet,
+    arriving: Arriving,
+    /// and in how many bodies.
+    bodies: u32,
 }
 
 impl Shares {
@@ -77,14 +82,15 @@ impl Shares {
         of_it >= 1.0 && of_it * self.senders.len() as f64 >= self.arriving.bytes_at(now)
     }
 
-    /// Takes note that a body arrived, or was read for nothing.
+    /// Takes note that a body arrived, or was read for nothing. It goes out of the account with the weight that it still has there.
     pub(crate) fn arrived(&mut self, sender: &Sender, bytes: usize, now: Duration) {
-        self.arriving.add(-(bytes as f64), now);
-        if let Some(share) = self.senders.get_mut(&sender.name) {
-            share.arriving.add(-(bytes as f64), now);
-            if let Some(clock) = share.connections.get_mut(&sender.connection) {
-                clock.last_bytes = bytes;
-            }
+        let Some(share) = self.senders.get_mut(&sender.name) else { return };
+        let Some(clock) = share.connections.get_mut(&sender.connection) else { return };
+        clock.last_bytes = bytes;
+        let weight = clock.arriving.bytes_at(now) / f64::from(clock.bodies.max(1));
+        clock.bodies = clock.bodies.saturating_sub(1);
+        for arriving in [&mut clock.arriving, &mut share.arriving, &mut self.arriving] {
+            arriving.add(-weight, now);
         }
     }
 
@@ -96,15 +102,21 @@ impl Shares {
 
     /// Takes note that a body of `bytes` was let in that costs this machine `cost`.
     pub(crate) fn got(&mut self, sender: &Sender, bytes: usize, cost: Duration, now: Duration) {
-        self.arriving.add(bytes as f64, now);
-        if let Some(share) = self.senders.get_mut(&sender.name) {
-            share.arriving.add(bytes as f64, now);
-        }
         let senders = self.senders.len().max(1);
         let connections = self.senders.get(&sender.name).map_or(1, |share| share.connections.len().max(1));
         let part = u32::try_from(senders.saturating_mul(connections)).unwrap_or(u32::MAX);
         let Some(clock) = self.clock(sender, now) else { return };
         clock.next_at = clock.next_at.max(now).saturating_add(cost.saturating_mul(part)).min(now + AHEAD_MAX);
+        if clock.arriving.bytes_at(now) < 1.0 {
+            // Those that broke off are forgotten.
+            clock.bodies = 0;
+        }
+        clock.bodies += 1;
+        clock.arriving.add(bytes as f64, now);
+        self.arriving.add(bytes as f64, now);
+        if let Some(share) = self.senders.get_mut(&sender.name) {
+            share.arriving.add(bytes as f64, now);
+        }
     }
 
     fn clock(&mut self, sender: &Sender, now: Duration) -> Option<&mut Clock> {
@@ -118,8 +130,8 @@ impl Shares {
             self.connections += 1;
         }
         let share = self.senders.entry(Arc::clone(&sender.name)).or_default();
-        let clock =
-            share.connections.entry(sender.connection).or_insert(Clock { seen_at: now, next_at: now, last_bytes: 0 });
+        let fresh = || Clock { seen_at: now, next_at: now, last_bytes: 0, arriving: Arriving::default(), bodies: 0 };
+        let clock = share.connections.entry(sender.connection).or_insert_with(fresh);
         clock.seen_at = now;
         Some(clock)
     }
@@ -206,7 +218,43 @@ mod tests {
         // More than was said is no debt, and what never arrives is forgotten.
         shares.arrived(&a, 5_000, ms(0));
         shares.got(&a, 4_000, ms(1), ms(0));
-        assert!(shares.arriving(ms(0)) >= 4_000 && shares.arriving(ms(3_000)) < 20);
+        assert_eq!(shares.arriving(ms(0)), 5_000);
+        assert!(shares.arriving(ms(6_000)) < 20);
+    }
+
+    #[test]
+    fn a_steady_flow_counts_as_what_is_on_its_way_however_long_that_takes() {
+        let mut shares = Shares::default();
+        // A body every 10 ms, each 100 ms on its way, by connections in turn: ten are under way all the time.
+        let connection = |number: u64| sender("a", number % 20);
+        for number in 0..1_000 {
+            let now = ms(number * 10);
+            shares.wants(&connection(number), now);
+            if let Some(arrived) = number.checked_sub(10) {
+                shares.arrived(&connection(arrived), 1_000, now);
+            }
+            shares.got(&connection(number), 1_000, ms(1), now);
+        }
+        let arriving = shares.arriving(ms(10_000));
+        assert!((9_000..=10_000).contains(&arriving), "{arriving}");
+        for number in 990..1_000 {
+            shares.arrived(&connection(number), 1_000, ms(10_000));
+        }
+        assert_eq!(shares.arriving(ms(10_000)), 0);
+    }
+
+    #[test]
+    fn bodies_of_one_connection_at_the_same_time_are_told_apart_by_their_number() {
+        let mut shares = Shares::default();
+        let a = sender("a", 1);
+        shares.wants(&a, ms(0));
+        for _ in 0..4 {
+            shares.got(&a, 1_000, ms(1), ms(0));
+        }
+        for left in [3_000, 2_000, 1_000, 0, 0] {
+            shares.arrived(&a, 1_000, ms(0));
+            assert_eq!(shares.arriving(ms(0)), left);
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) fn write_points(
 ) -> Result<HistoryFile, StoreError> {
     let unit = common_unit(chunks);
     let schema = points_schema(unit);
-    write_file(folder, Kind::Points, number, &schema, points_properties(Compression::LZ4_RAW), |writer, path| {
+    write_file(folder, Kind::Points, number, &schema, points_properties(Compression::UNCOMPRESSED), |writer, path| {
         let mut index = Index::EMPTY;
         for of_metric in chunks.chunk_by(|a, b| a.0 == b.0) {
             let metric = of_metric[0].0;
@@ -85,8 +85,8 @@ pub(super) fn time_unit(schema: &Schema) -> TimeUnit {
     }
 }
 
-/// How the columns of a points file are encoded. The smaller ones of a busy estate live for seconds, until they are joined: what they are
-/// compressed with is quick, and what lasts is compressed with zstd.
+/// How the columns of a points file are encoded. A file that was not joined yet is not compressed: in a busy estate it lives for seconds,
+/// and would be compressed and unpacked for nothing.
 pub(super) fn points_properties(compression: Compression) -> WriterPropertiesBuilder {
     let column = |name: &str| ColumnPath::from(name);
     properties(compression)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use flyball_model::{PointBatch, UnixNanos};
 
 use crate::history::join::Bounds;
-use crate::testing::{exemplar, folder, histograms, join, log, metric, open, open_with, put, series, span, sql, text};
+use crate::testing::{
+    exemplar, folder, histograms, join, join_anew, log, metric, open, open_with, put, series, span, sql, text,
+};
 use crate::{Joined, LogPressure, Store, StoreError, StoreOptions};
 
 /// Points of two metrics, in nanoseconds and in seconds, late ones and corrections among them, and records of all kinds; a file of each
@@ -64,13 +66,19 @@ fn files(dir: &tempfile::TempDir) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn nothing_is_told_differently_when_files_were_joined() {
+    for group_rows_min in [1, 1000] {
+        check_joined(group_rows_min).await;
+    }
+}
+
+async fn check_joined(group_rows_min: u64) {
     let dir = folder();
     let store = open(&dir);
     live(&store);
     let before = told(&store).await;
     let stats = store.stats();
     assert_eq!(stats.history_files, 24);
-    assert_eq!(join(&store).expect("a writable folder"), 24);
+    assert_eq!(join_anew(&store, group_rows_min).expect("a writable folder"), 24);
     assert_eq!(told(&store).await, before);
     let joined = store.stats();
     assert_eq!((joined.history_files, files(&dir).len()), (6, 6));

@@ -17,6 +17,9 @@ pub(crate) struct Bounds {
     pub(crate) bytes_max: u64,
     /// It has at least so many times the rows of its largest part: what is large is not written anew for a little more.
     pub(crate) growth_min: u64,
+    /// Groups of rows that have fewer in the mean are not copied but encoded anew, and become few: what a file says of each column of each
+    /// group is half a kilobyte, and is read before anything else.
+    pub(crate) group_rows_min: u64,
     /// The newest points of all lie within this time, so that none is kept much longer than the retention because it shares a file.
     pub(crate) newest_within: Duration,
 }
@@ -31,6 +34,7 @@ impl Bounds {
             rows_max: 128 * 1024 * 1024,
             bytes_max: 512 * 1024 * 1024,
             growth_min: 4,
+            group_rows_min: 24 * 1024,
             newest_within: retention / 24,
         }
     }

@@ -1,4 +1,5 @@
-//! Files of records in the order of time: one behind the other.
+//! Files of records in the order of time: one behind the other. What is large is copied as it is encoded; what is small, or was written by
+//! an older flyball, is encoded anew.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -33,7 +34,13 @@ pub(super) fn copy(join: Join<'_>, kind: RowKind) -> Result<FileSink, StoreError
         metadata.file_metadata().schema() == inputs[0].1.file_metadata().schema()
             && arrow_schema(metadata) == arrow_schema(&inputs[0].1)
     };
-    if inputs.iter().all(like_the_first) { as_they_are(join, kind, &inputs) } else { anew(join, kind) }
+    let groups: usize = inputs.iter().map(|(_, metadata)| metadata.num_row_groups()).sum();
+    let has_large_groups = join.index.rows >= groups as u64 * join.group_rows_min;
+    if has_large_groups && inputs.iter().all(like_the_first) {
+        as_they_are(join, kind, &inputs)
+    } else {
+        anew(join, kind)
+    }
 }
 
 fn arrow_schema(metadata: &ParquetMetaData) -> Option<&parquet::file::metadata::KeyValue> {
@@ -69,7 +76,7 @@ fn as_they_are(join: Join<'_>, kind: RowKind, inputs: &[(File, ParquetMetaData)]
     writer.into_inner().map_err(written)
 }
 
-/// Encodes them anew, in the columns of today: an older flyball has written some of them.
+/// Encodes them anew, in the columns of today.
 fn anew(join: Join<'_>, kind: RowKind) -> Result<FileSink, StoreError> {
     let written = |error| StoreError::parquet(join.path)(error);
     let schema = kind.schema();

@@ -33,7 +33,7 @@ const TEMPORARY: &str = "joined.part";
 pub(crate) type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// A joined file that is durable, and has no name yet.
-pub(crate) struct Joined {
+pub(crate) struct Made {
     pub(crate) index: Index,
     pub(crate) bytes: u64,
     pub(crate) temporary: PathBuf,
@@ -42,23 +42,27 @@ pub(crate) struct Joined {
 /// Joins files, given in the order of their age.
 ///
 /// # Errors
-/// When one can't be read, the disk says no, or it is to stop; [`TEMPORARY`] may be there then, which nobody reads.
+/// When one can't be read, the disk says no, or it is to stop; nothing is left of it then, or a file that nobody reads if that can't be
+/// removed.
 pub(crate) fn join(
     folder: &Folder,
     kind: Kind,
     inputs: &[Arc<HistoryFile>],
+    bounds: &Bounds,
     stop: Stop<'_>,
-) -> Result<Joined, StoreError> {
+) -> Result<Made, StoreError> {
     let index = index(kind, inputs)?;
     let temporary = folder.path.join(TEMPORARY);
     let bytes = write_temporary(folder, &temporary, |sink, path| {
-        let join = Join { kind, inputs, index: &index, sink, path, stop };
+        let group_rows_min = bounds.group_rows_min;
+        let join = Join { kind, inputs, index: &index, group_rows_min, sink, path, stop };
         match kind {
             Kind::Points | Kind::Rows(RowKind::Histograms) => merge::merge(join),
             Kind::Rows(kind) => copy::copy(join, kind),
         }
-    })?;
-    Ok(Joined { index, bytes, temporary })
+    })
+    .inspect_err(|_| discard(folder, &temporary))?;
+    Ok(Made { index, bytes, temporary })
 }
 
 /// What is joined, and into what.
@@ -66,9 +70,17 @@ struct Join<'a> {
     kind: Kind,
     inputs: &'a [Arc<HistoryFile>],
     index: &'a Index,
+    group_rows_min: u64,
     sink: FileSink,
     path: &'a Path,
     stop: Stop<'a>,
+}
+
+/// Removes what was not finished: a full disk needs the room.
+pub(crate) fn discard(folder: &Folder, temporary: &Path) {
+    if let Err(error) = folder.storage.remove(temporary) {
+        tracing::debug!(path = %temporary.display(), %error, "half of a joined file not removed; the next one takes its place");
+    }
 }
 
 fn check(stop: Stop<'_>) -> Result<(), StoreError> {
