@@ -113,6 +113,49 @@ pub(crate) enum RulesCommand {
         #[command(flatten)]
         credentials: Credentials,
     },
+    /// Run the tests beside the rules in simulated time; exit 1 when one fails, 64 when a file can't be used
+    ///
+    /// Rules are evaluated as a server does it, when data arrives and on their group's tick. What is not as expected is printed beside
+    /// what was found, with a chart of how the rule went.
+    #[command(after_long_help = TEST_HELP)]
+    Test {
+        /// Files, folders, library:NAME or library:*. The tests of a file are about its rules; those of a file without rules are about
+        /// all that are given
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        /// How results are printed
+        #[arg(long, value_enum, default_value_t = TestFormat::Text)]
+        format: TestFormat,
+    },
+}
+
+const TEST_HELP: &str = "\
+A test, in the file of its rules:
+
+  tests:
+  - name: slow answers scale out
+    input:
+    - {series: 'latency_seconds{deployment=\"web\"}', every: 5s, values: '0.1x12 0.5x24'}
+    expect:
+    - {at: 60s, alerts: []}
+    - at: 150s
+      alerts: [{rule: HighLatency, labels: {deployment: web}, values: {latency_s: 0.5}}]
+      actions: [{backend: k8s, action: scale_out}]
+
+Values:  1  1x3 (1 1 1 1)  1+2x3 (1 3 5 7)  _ or _x3 (none)  stale (the series ends)
+Inputs:  series, logs: {service_name: web}, power: {host: edge-1}, twin: node
+States:  firing (unless said), pending, resolved, error
+
+All of it: docs/testing.md";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// A line a test; of one that fails what was expected and found, and a chart
+    Text,
+    /// One document
+    Json,
+    /// JUnit's XML, for CI servers
+    Junit,
 }
 
 #[derive(Debug, Subcommand)]

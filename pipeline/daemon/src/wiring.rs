@@ -150,6 +150,13 @@ pub(crate) fn checking_database(store: &Arc<Store>) -> Database {
     database
 }
 
+/// The database of a rules' test: its own points and twin, and of flyball itself every table, empty.
+pub(crate) fn testing_database(store: &Arc<Store>, twin: &Arc<Twin>) -> Database {
+    let database = Database::new(Arc::clone(store), QueryLimits::default());
+    TableSources { twin: Arc::clone(twin), ..TableSources::empty(Arc::clone(store)) }.register(&database);
+    database
+}
+
 pub(crate) type Sinks = (Vec<Arc<dyn Sink>>, JoinSet<()>);
 
 pub(crate) fn sinks(config: &Config, clock: &Arc<dyn Clock>, cancel: &CancellationToken) -> Result<Sinks, Failure> {

@@ -175,6 +175,11 @@ impl EntityKind {
         }
     }
 
+    /// What its parents are called.
+    pub fn parents(self) -> impl Iterator<Item = &'static str> {
+        self.columns().iter().filter(|(_, source)| *source == Parent).map(|&(name, _)| name)
+    }
+
     /// The columns of its own.
     pub(crate) const fn columns(self) -> Columns {
         match self {

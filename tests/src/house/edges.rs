@@ -19,6 +19,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("flyball-remediation", &["flyball-model", "flyball-twin"]),
     ("flyball-rules", &["flyball-model", "flyball-store", "flyball-yaml"]),
     ("flyball-rules-library", &[]),
+    (
+        "flyball-rules-testing",
+        &["flyball-model", "flyball-remediation", "flyball-rules", "flyball-store", "flyball-twin", "flyball-yaml"],
+    ),
     ("flyball-receivers", &["flyball-model", "flyball-yaml"]),
     ("flyball-store-influxdb", &["flyball-model"]),
     ("flyball-backend-webhook", &["flyball-model"]),
@@ -48,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "flyball-remediation",
             "flyball-rules",
             "flyball-rules-library",
+            "flyball-rules-testing",
             "flyball-runtime",
             "flyball-store",
             "flyball-store-influxdb",

@@ -52,6 +52,80 @@ fn rules_check_prints_every_problem_with_its_place() {
     assert!(call(&["rules", "check", "library:*"]).status.success());
 }
 
+/// A rule with a test; `{at}` is when it is expected to fire.
+const TESTED: &str = "groups:
+- name: g
+  every: 5s
+  rules:
+  - rule: Hot
+    sql: SELECT host, max(value) AS celsius FROM room_celsius WHERE time > now() - INTERVAL '10 seconds' GROUP BY host HAVING max(value) > 30
+    for: 10s
+    remediate: [{backend: k8s, action: scale_out, target: {kind: Deployment, name: fan}, by: 1}]
+tests:
+- name: heat is told and acted on
+  input: [{series: 'room_celsius{host=\"a\"}', every: 5s, values: '20x3 35x9'}]
+  expect: [{at: {at}, alerts: [{rule: Hot, labels: {host: a}, values: {celsius: 35}}], actions: [{backend: k8s, action: scale_out}]}]
+";
+
+#[test]
+fn rules_test_runs_the_tests_beside_the_rules_and_reports_in_three_forms() {
+    let dir = flyball::temp_dir();
+    let written = |name: &str, text: String| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let good = written("good.yaml", TESTED.replace("{at}", "30s"));
+    let passed = call(&["rules", "test", &good]);
+    assert_eq!(passed.status.code(), Some(0), "{}{}", passed.stdout, passed.stderr);
+    assert_eq!(passed.stdout, format!("ok      {good}:10:3  heat is told and acted on\n1 test in 1 file: 1 passed\n"));
+
+    let early = written("early.yaml", TESTED.replace("{at}", "25s"));
+    let failed = call(&["rules", "test", &early]);
+    assert_eq!(failed.status.code(), Some(1));
+    let expected = format!(
+        "\
+FAILED  {early}:10:3  heat is told and acted on
+  at 25s, the alerts are not as expected:
+      expected                       found
+    ! Hot{{host=a}} firing celsius=35  Hot{{host=a}} pending celsius=35
+  at 25s, the actions are not as expected:
+      expected       found
+    - k8s scale_out  nothing
+  Hot: 6 evaluations until 25s, each a character
+    host=a  ....pp
+                 ^ 25s
+  (. inactive, p pending, F firing, r resolved, - waits for data, E error)
+1 test in 1 file: 0 passed, 1 failed
+"
+    );
+    assert_eq!(failed.stdout, expected);
+    let json = call(&["rules", "test", "--format", "json", &early]);
+    assert_eq!(json.status.code(), Some(1));
+    let document: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&document["failed"], &document["tests"][0]["timelines"][0]["rows"]["host=a"]),
+        (&json!(1), &json!("....pp"))
+    );
+    let junit = call(&["rules", "test", "--format", "junit", &early]);
+    assert_eq!(junit.status.code(), Some(1));
+    assert!(junit.stdout.contains("<failure message=\"alerts, actions not as expected at 25s\">"), "{}", junit.stdout);
+
+    // Both define the rule Hot, which is wrong as it is for a server.
+    let twice = call(&["rules", "test", &dir.path().display().to_string()]);
+    assert_eq!(twice.status.code(), Some(64), "{}", twice.stdout);
+    assert!(twice.stderr.contains("the rule 'Hot' is defined twice"), "{}", twice.stderr);
+    let wrong = written("wrong.yaml", TESTED.replace("20x3 35x9", "20x3 35y9").replace("{at}", "30s"));
+    for command in ["test", "check"] {
+        let refused = call(&["rules", command, &wrong]);
+        let output = format!("{}{}", refused.stdout, refused.stderr);
+        assert_eq!(refused.status.code(), Some(if command == "test" { 64 } else { 1 }), "{output}");
+        assert!(output.contains(&format!("{wrong}:11:73: 'y9' after the value is neither a count")), "{output}");
+    }
+    let none = written("none.yaml", "groups: []\n".to_owned());
+    assert_eq!(call(&["rules", "test", &none]).status.code(), Some(1));
+}
+
 #[test]
 fn wrong_usage_is_exit_2() {
     assert_eq!(call(&["serve", "--colour"]).status.code(), Some(2));

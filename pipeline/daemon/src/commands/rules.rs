@@ -1,5 +1,7 @@
 //! `flyball rules`.
 
+mod test;
+
 use std::io::Write;
 
 use anyhow::Context;
@@ -14,11 +16,18 @@ use crate::rule_paths::RulePaths;
 use crate::{Failure, client, wiring};
 
 pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
-    let RulesCommand::Check { paths, url, credentials } = command;
-    let paths = RulePaths::parse(&paths).map_err(|error| Failure::Failed(anyhow::anyhow!(error)))?;
+    match command {
+        RulesCommand::Check { paths, url, credentials } => check(&paths, url, &credentials).await,
+        RulesCommand::Test { paths, format } => test::run(&paths, format).await,
+    }
+}
+
+async fn check(paths: &[String], url: Option<String>, credentials: &Credentials) -> Result<(), Failure> {
+    let paths = RulePaths::parse(paths).map_err(|error| Failure::Failed(anyhow::anyhow!(error)))?;
     let (rules, mut problems) = paths.load();
+    problems.extend(rules.files.iter().flat_map(|file| flyball_rules_testing::read(file, &rules).1));
     match url {
-        Some(url) => problems.extend(ask(&rules, &url, &credentials).await?),
+        Some(url) => problems.extend(ask(&rules, &url, credentials).await?),
         None => problems.extend(offline(&rules).await?),
     }
     problems.sort_by(|a, b| a.place.cmp(&b.place));

@@ -7,17 +7,12 @@ use std::time::Duration;
 use flyball_model::event::Transition;
 use flyball_model::{Clock, Reading, UnixNanos};
 use flyball_rules::definition::Rule;
-use flyball_rules::evaluate::{INSTANCES_MAX, Outcome, RuleEvaluator};
+use flyball_rules::evaluate::{Look, Outcome, Reads, RuleEvaluator};
 use flyball_rules::lifecycle::{Changes, RuleState};
-use flyball_rules::query::{Database, QueryLimits};
+use flyball_rules::query::Database;
 use futures::FutureExt;
 
-use super::reads::Reads;
 use crate::board::RuleEntry;
-
-/// One evaluation may use this; a rule that needs more is an error of that rule.
-const LIMITS: QueryLimits =
-    QueryLimits { rows: INSTANCES_MAX, time: Duration::from_secs(5), memory_bytes: 128 * 1024 * 1024 };
 
 /// A rule with what it takes to evaluate it.
 pub(super) struct Unit {
@@ -74,14 +69,10 @@ pub(super) async fn evaluate(
 }
 
 async fn look(unit: &mut Unit, at: Reading, database: &Database, clock: &dyn Clock, started: Duration) -> Found {
-    // Before the query runs, so that it is a sample that the query has seen.
-    let newest_before = Reads::of(&unit.evaluator, database.store()).newest(database.store());
-    let outcome = unit.evaluator.evaluate(database, at.now, &LIMITS).await;
+    let Look { outcome, reads, sample_at } = unit.evaluator.look(database, at.now).await;
     if let Outcome::Error(error) = &outcome {
         tracing::debug!(rule = unit.rule.name, error, "rule can't be evaluated");
     }
-    let reads = Reads::of(&unit.evaluator, database.store());
-    let sample_at = newest_before.or_else(|| reads.newest(database.store()));
     take_on(unit, &outcome, at, sample_at, reads, clock.monotonic().saturating_sub(started))
 }
 

@@ -5,7 +5,6 @@
 
 mod budget;
 mod evaluation;
-mod reads;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +17,7 @@ use flyball_model::state::{Piece, Section, StateLog};
 use flyball_model::time::Jump;
 use flyball_model::{Clock, Reading, SteadyClock};
 use flyball_rules::definition::{Rule, RuleSet};
-use flyball_rules::evaluate::RuleEvaluator;
+use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, Reads, RuleEvaluator};
 use flyball_rules::lifecycle::{Changes, Recovered, RuleState};
 use flyball_rules::query::Database;
 use hashbrown::HashMap;
@@ -29,15 +28,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::budget::Budget;
 pub use self::budget::IdleCores;
 use self::evaluation::{Finished, Unit};
-use self::reads::Reads;
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
 use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
-
-/// A rule is evaluated at most this often, however fast data comes.
-const EVALUATION_EVERY_MIN: Duration = Duration::from_millis(100);
 
 /// A rule may use at most this share of the time: after an evaluation that took 1 s it rests for 9 s.
 const EVALUATION_REST_FACTOR: u32 = 9;

@@ -27,7 +27,8 @@ const RULE_KEYS: [&str; 11] = [
     "remediate",
     "record",
 ];
-const TEST_KEYS: [&str; 3] = ["name", "input", "expect"];
+/// The keys of a test.
+pub const TEST_KEYS: [&str; 5] = ["name", "start", "rules", "input", "expect"];
 
 const EVERY_DEFAULT: Duration = Duration::from_secs(1);
 /// As often as data may wake a rule; a faster tick would only evaluate the same again.
@@ -202,7 +203,7 @@ pub(super) fn template(reader: &mut Reader, text: Text) -> Option<Template> {
         .ok()
 }
 
-/// Tests are run by a later version; a file that has some must have their outline right, so that they are not lost to a typo.
+/// Tests are read in full where they are run; a file that has some must have their outline right, so that none is lost to a typo.
 fn read_tests(reader: &mut Reader, node: &Node) {
     for item in reader.items(node, "'tests'") {
         let Some(fields) = reader.fields(item, "a test", &TEST_KEYS) else { continue };

@@ -2,8 +2,8 @@
 
 use flyball_model::UnixNanos;
 
-use super::Outcome;
 use super::rows::{INSTANCES_MAX, rows};
+use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
 use crate::definition::{Rule, Text};
 use crate::query::{Database, Prepared, QueryError, QueryLimits};
@@ -13,6 +13,17 @@ use crate::query::{Database, Prepared, QueryError, QueryLimits};
 pub struct RuleEvaluator {
     sql: Text,
     plan: Result<Prepared, Unplanned>,
+}
+
+/// One evaluation, with all that the state machine has to know of it.
+#[derive(Debug)]
+pub struct Look {
+    /// What it found.
+    pub outcome: Outcome,
+    /// Whose new points are a reason for the next one.
+    pub reads: Reads,
+    /// The newest point that it has seen; `None` where that means nothing.
+    pub sample_at: Option<UnixNanos>,
 }
 
 /// Planning failed, or was not tried.
@@ -48,6 +59,19 @@ impl RuleEvaluator {
             Err(Unplanned { outcome: Outcome::Waiting { table }, .. }) => Some(table),
             _ => None,
         }
+    }
+
+    /// One evaluation as of `now`, the same live and in tests.
+    ///
+    /// # Cancel safety
+    /// As [`RuleEvaluator::evaluate`].
+    pub async fn look(&mut self, database: &Database, now: UnixNanos) -> Look {
+        // Before the query runs, so that it is a sample that the query has seen.
+        let newest_before = Reads::of(self, database.store()).newest(database.store());
+        let outcome = self.evaluate(database, now, &EVALUATION_LIMITS).await;
+        let reads = Reads::of(self, database.store());
+        let sample_at = newest_before.or_else(|| reads.newest(database.store()));
+        Look { outcome, reads, sample_at }
     }
 
     /// Runs the query with `now()` being `now`.

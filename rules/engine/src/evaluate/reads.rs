@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use flyball_model::series::{LOGS, SPANS, TEXTS};
 use flyball_model::{MetricRef, UnixNanos};
-use flyball_rules::TableRead;
-use flyball_rules::evaluate::RuleEvaluator;
 use flyball_store::Store;
 use hashbrown::{HashMap, HashSet};
 
+use super::RuleEvaluator;
+use crate::catalog::TableRead;
+
 /// What a rule reads, as far as points tell of it.
 #[derive(Debug, Clone)]
-pub(super) enum Reads {
+pub enum Reads {
     /// Points of any metric: it reads the twin, `metrics` or `exemplars`, or waits for a table that a first point would bring.
     Any,
     /// Points of these metrics; of none, if it reads only flyball's own tables: then the tick alone runs it.
     Metrics {
+        /// Of the tables that it reads.
         metrics: HashSet<MetricRef>,
         /// How many metrics there were when it was planned. A newer one wakes it: it may belong to `power`, `logs` or `spans`, or fit a name
         /// better.
@@ -25,7 +27,7 @@ pub(super) enum Reads {
 
 impl Reads {
     /// From the tables of a rule's plan.
-    pub(super) fn of(evaluator: &RuleEvaluator, store: &Store) -> Self {
+    pub fn of(evaluator: &RuleEvaluator, store: &Store) -> Self {
         if evaluator.waits_for().is_some() {
             return Reads::Any;
         }
@@ -47,7 +49,7 @@ impl Reads {
     }
 
     /// When the first byte of the oldest of these points was received, if any of them concerns the rule.
-    pub(super) fn earliest(&self, woken: &HashMap<MetricRef, Duration>) -> Option<Duration> {
+    pub fn earliest(&self, woken: &HashMap<MetricRef, Duration>) -> Option<Duration> {
         match self {
             Reads::Any => woken.values().min().copied(),
             Reads::Metrics { metrics, known } => {
@@ -58,7 +60,7 @@ impl Reads {
     }
 
     /// The newest point of what is read; `None` where that means nothing.
-    pub(super) fn newest(&self, store: &Store) -> Option<UnixNanos> {
+    pub fn newest(&self, store: &Store) -> Option<UnixNanos> {
         match self {
             Reads::Any => None,
             Reads::Metrics { metrics, .. } => metrics.iter().filter_map(|&metric| store.newest(metric)).max(),

@@ -1,0 +1,192 @@
+//! The rules of a test, driven as the live stage drives them, in simulated time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::action::ActionKind;
+use flyball_model::event::{EventKind, State, Transition};
+use flyball_model::{ManualClock, MetricRef, SteadyClock, UnixNanos};
+use flyball_remediation::{ActionLimits, BackendInfo, Planned, Planner};
+use flyball_rules::definition::Rule;
+use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, Look, Reads, RuleEvaluator};
+use flyball_rules::lifecycle::{Health, RuleState};
+use flyball_rules::query::Database;
+use hashbrown::HashMap;
+
+use super::clock_at;
+use super::timeline::Timeline;
+
+/// A rule between two evaluations.
+struct Slot {
+    rule: Arc<Rule>,
+    /// Its group's tick.
+    every: Duration,
+    evaluator: RuleEvaluator,
+    state: RuleState,
+    reads: Reads,
+    woken: bool,
+    rest_until: Duration,
+    tick_at: Duration,
+    timeline: Timeline,
+}
+
+impl Slot {
+    /// When it is to be evaluated next: as live, but that an evaluation takes no time.
+    fn due_at(&self) -> Duration {
+        if self.woken { self.rest_until } else { self.tick_at.max(self.rest_until) }
+    }
+}
+
+/// What a backend was asked or told, or would have been.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) planned: Planned,
+}
+
+impl Asked {
+    /// Whether the backend was asked to act, and not only told.
+    pub(crate) fn is_request(&self) -> bool {
+        self.planned.event.kind == EventKind::RemediationRequested && self.planned.suppressed.is_none()
+    }
+}
+
+/// All rules of a test.
+pub(crate) struct Stage {
+    slots: Vec<Slot>,
+    database: Database,
+    clock: Arc<ManualClock>,
+    steady: SteadyClock,
+    /// Since the beginning.
+    now: Duration,
+    planner: Planner,
+    /// Every backend that a rule names. They can do and want everything, and only write it down.
+    backends: Vec<BackendInfo>,
+    asked: Vec<Asked>,
+    resolved: Vec<Transition>,
+}
+
+impl Stage {
+    /// Rules that were never evaluated, each with its group's tick.
+    pub(crate) fn new(rules: Vec<(Duration, Arc<Rule>)>, database: Database, start: UnixNanos) -> Self {
+        let clock = clock_at(start);
+        let mut names: Vec<_> =
+            rules.iter().flat_map(|(_, rule)| &rule.remediate).map(|step| step.backend.as_str().to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let backends = names.into_iter().map(|name| BackendInfo {
+            name,
+            actions: ActionKind::ALL.to_vec(),
+            events: EventKind::ALL.to_vec(),
+        });
+        let backends = backends.collect();
+        let slots = rules.into_iter().map(|(every, rule)| Slot {
+            every,
+            evaluator: RuleEvaluator::new(&rule),
+            state: RuleState::new(&rule),
+            reads: Reads::Any,
+            woken: false,
+            rest_until: Duration::ZERO,
+            tick_at: Duration::ZERO,
+            timeline: Timeline::new(&rule.name),
+            rule,
+        });
+        Self {
+            slots: slots.collect(),
+            database,
+            steady: SteadyClock::new(Arc::<ManualClock>::clone(&clock), None),
+            clock,
+            now: Duration::ZERO,
+            planner: Planner::new(ActionLimits::default()),
+            backends,
+            asked: Vec::new(),
+            resolved: Vec::new(),
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The simulated time of day.
+    pub(crate) fn time(&self) -> UnixNanos {
+        self.steady.read().now
+    }
+
+    /// When the next rule is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.slots.iter().map(Slot::due_at).min()
+    }
+
+    pub(super) fn advance_to(&mut self, now: Duration) {
+        self.clock.advance(now.saturating_sub(self.now));
+        self.now = self.now.max(now);
+    }
+
+    /// These metrics have new points.
+    pub(super) fn wake(&mut self, metrics: &HashMap<MetricRef, Duration>) {
+        for slot in &mut self.slots {
+            slot.woken |= slot.reads.earliest(metrics).is_some();
+        }
+    }
+
+    /// Evaluates every rule that is due, in the order of their definition.
+    pub(super) async fn evaluate_due(&mut self) {
+        let at = self.steady.read();
+        for slot in self.slots.iter_mut().filter(|slot| slot.due_at() <= self.now) {
+            let Look { outcome, reads, sample_at } = slot.evaluator.look(&self.database, at.now).await;
+            let transitions = slot.state.step(&slot.rule, &outcome, at, sample_at);
+            // They are for the log, which a test has not.
+            slot.state.take_changes(&slot.rule);
+            for transition in &transitions {
+                let planned = self.planner.plan(transition, &self.backends, at);
+                self.planner.take_changes();
+                self.asked.extend(planned.into_iter().map(|planned| Asked { planned }));
+            }
+            let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
+            let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
+            slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
+            self.resolved.extend(resolved.cloned());
+            slot.reads = reads;
+            slot.woken = false;
+            slot.tick_at = self.now + slot.every;
+            slot.rest_until = self.now + EVALUATION_EVERY_MIN;
+        }
+    }
+
+    /// Everything that is pending, firing or in error now.
+    pub(crate) fn active(&self) -> Vec<Transition> {
+        self.slots.iter().flat_map(|slot| slot.state.active(&slot.rule)).collect()
+    }
+
+    /// Everything that has resolved so far, the latest last.
+    pub(crate) fn resolved(&self) -> &[Transition] {
+        &self.resolved
+    }
+
+    /// All that backends were asked and told so far.
+    pub(crate) fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// The table whose first point a rule waits for.
+    pub(crate) fn waits_for(&self, rule: &str) -> Option<String> {
+        let slot = self.slots.iter().find(|slot| slot.rule.name == rule)?;
+        match slot.state.health() {
+            Health::Waiting { table } => Some(table),
+            Health::Unknown | Health::Ok | Health::Error { .. } => None,
+        }
+    }
+
+    /// Whether the rule takes part.
+    pub(crate) fn has(&self, rule: &str) -> bool {
+        self.slots.iter().any(|slot| slot.rule.name == rule)
+    }
+
+    pub(super) fn evaluations(&self) -> usize {
+        self.slots.iter().map(|slot| slot.timeline.evaluations()).sum()
+    }
+
+    pub(super) fn into_timelines(self) -> Vec<Timeline> {
+        self.slots.into_iter().map(|slot| slot.timeline).collect()
+    }
+}
