@@ -103,7 +103,8 @@ impl Normalizer {
         self.normalize_then(format, body, context, now, || ())
     }
 
-    /// The same; `before_adding` is called before the body's deltas, if it has any, are added to their totals.
+    /// The same; `before_adding` is called before the body's deltas, if it has any, are added to their totals. It may wait for other bodies: no
+    /// lock is held meanwhile.
     ///
     /// # Errors
     /// As [`Normalizer::normalize`].
@@ -140,10 +141,7 @@ impl Normalizer {
             Format::RemoteWrite1 => remote_write::walk(&mut work, body)?,
             Format::RemoteWrite2 => remote_write2::walk(&mut work, body)?,
         }
-        if work.has_deltas() {
-            before_adding();
-        }
-        Ok(work.finish(&self.totals))
+        Ok(work.finish(&self.totals, before_adding))
     }
 
     /// Takes over running totals from before a crash: a body's [`Normalized::totals`], or a piece of a checkpoint. For each total

@@ -228,15 +228,13 @@ impl<'n, 'a> Work<'n, 'a> {
         self.texts.as_ref().map_or(0, TextBuilder::len)
     }
 
-    /// Whether something is to be added to running totals.
-    pub(crate) fn has_deltas(&self) -> bool {
-        !self.deltas.is_empty() || self.histograms.has_deltas()
-    }
-
     /// The body was read to its end: what it leaves behind is written down.
-    pub(crate) fn finish(mut self, totals: &Totals) -> Normalized {
+    pub(crate) fn finish(mut self, totals: &Totals, before_adding: impl FnOnce()) -> Normalized {
         self.finder.finish();
         self.news.tell(self.registry);
+        if !self.deltas.is_empty() || self.histograms.has_deltas() {
+            before_adding();
+        }
         let late = self.limits.late;
         let mut piece = Piece::default();
         let added = totals.numbers.accumulate(self.deltas, late, &mut self.points, &mut piece);

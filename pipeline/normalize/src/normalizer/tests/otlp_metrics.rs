@@ -115,6 +115,32 @@ fn deltas_become_totals_and_other_sums_stay() {
 }
 
 #[test]
+fn a_body_that_waits_before_its_deltas_are_added_keeps_no_other_from_bringing_new_series() {
+    let bench = Bench::default();
+    let body = |host: &str, temporality| {
+        let metric = sum("m", temporality, true, vec![point(&[("host", host)], NOW_NANOS, 2.0)]);
+        ExportMetricsServiceRequest { resource_metrics: vec![resource(&[], vec![metric])] }.encode_to_vec()
+    };
+    let take = |body: &[u8], before_adding: &mut dyn FnMut()| {
+        let format = Format::Otlp(Signal::Metrics);
+        bench.normalizer.normalize_then(format, body, None, NOW, before_adding).expect("a good body").count()
+    };
+    let (mut waits, other) = (0, body("b", 1));
+    let mut wait = || {
+        waits += 1;
+        // One answer.
+        let (told, done) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| told.send(take(&other, &mut || ())).expect("somebody waits"));
+            assert_eq!(done.recv_timeout(std::time::Duration::from_secs(20)), Ok(1));
+        });
+    };
+    assert_eq!(take(&body("a", 1), &mut wait), 1);
+    assert_eq!(take(&body("c", 2), &mut || panic!("it has no delta")), 1);
+    assert_eq!(waits, 1);
+}
+
+#[test]
 fn a_point_without_a_recorded_value_is_stale_and_one_without_any_is_refused() {
     let bench = Bench::default();
     let stale = NumberDataPoint { flags: 1, value: None, ..point(&[], NOW_NANOS, 0.0) };
