@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A place for files.
 pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// Makes a folder and those above it, of which the names are durable when this returns; its own is after [`Storage::sync_dir`] of the one
-    /// above it, see [`make_dir`].
+    /// above it, see `make_dir`.
     ///
     /// # Errors
     /// What the disk says.

@@ -72,7 +72,7 @@ const NEVER_IMPORTED: &[&str] = &["flyball", "flyball-bench", "flyball-tests"];
 
 /// Every import between packages of the workspace that the design does not allow, every package it does not know, and
 /// every package it knows that is gone. A package's own tests may import any library but those of
-/// [`NEVER_IMPORTED`].
+/// `NEVER_IMPORTED`.
 pub fn forbidden_edges(graph: &Graph) -> Vec<String> {
     let edges = graph.members().flat_map(|from| {
         graph.edges(&from.id).iter().filter(|edge| graph.is_member(&edge.to)).map(move |edge| {
