@@ -16,7 +16,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Room made for a body of announced length before its bytes are there: so many times what came, and this at least. What comes in
 /// pieces as large as a socket gives is copied once or twice then, and who announces much and sends a byte now and then holds little.
-const ROOM_AHEAD: usize = 4;
+const ROOM_AHEAD: usize = 16;
 const ROOM_BYTES_MIN: usize = 16 * 1024;
 
 /// What is read and thrown away of a refused body, so that a sender which writes everything before it reads gets the

@@ -10,7 +10,7 @@ use flyball_model::{Clock, Limits, SteadyClock};
 use flyball_remediation::ActionLimits;
 use flyball_rules::definition::RuleSet;
 use flyball_rules::query::{Database, QueryLimits};
-use flyball_store::{Store, StoreError};
+use flyball_store::Store;
 use flyball_twin::Twin;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,20 +19,16 @@ use crate::accounts::Books;
 use crate::board::RuleBoard;
 use crate::dispatch::{DispatchParts, Dispatcher};
 use crate::exposition;
+use crate::idle::IdleCores;
 use crate::intake::Pipeline;
+use crate::joining::join_history;
 use crate::recovery::{LogParts, Progress, RecoveryError, recover};
 use crate::remember::{Restored, restore};
-use crate::rules::{Budget, IdleCores, RuleControl, RuleStage};
+use crate::rules::{Budget, RuleControl, RuleStage};
 use crate::tables::TableSources;
 
 /// How often the store is asked to move what is too old or too much into the history.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether there are files of the history to be joined …
-const JOIN_EVERY: Duration = Duration::from_secs(5);
-
-/// … and when it is tried again after a failure.
-const JOIN_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long events that wait at the end may take to be delivered.
 const DELIVERIES_DRAIN: Duration = Duration::from_secs(2);
@@ -59,7 +55,7 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Rules use a part of what the machine has to spare.
+    /// Rules use a part of what the machine has to spare, and background work waits for it.
     pub idle_cores: IdleCores,
     /// Where the log is.
     pub log: LogParts,
@@ -168,13 +164,13 @@ impl Runtime {
             steady: Arc::clone(&steady),
             state: state_log,
             memory,
-            budget: Budget::new(idle_cores),
+            budget: Budget::new(Arc::clone(&idle_cores)),
         };
         let (mut stages, mut delivering) = (JoinSet::new(), JoinSet::new());
         let give_up = CancellationToken::new();
         stages.spawn(stage.run(reload, cancel.clone()));
         stages.spawn(maintain(Arc::clone(&pipeline), Arc::clone(&clock), cancel.clone()));
-        stages.spawn(join_history(Arc::clone(&store), cancel.clone()));
+        stages.spawn(join_history(Arc::clone(&store), idle_cores, cancel.clone()));
         stages.spawn(snapshots(twin, sinks.clone(), snapshot_every, clock, cancel.clone()));
         delivering.spawn(deliveries.run(give_up.clone()));
         control.replace(rules).await;
@@ -277,29 +273,6 @@ async fn maintain(pipeline: Arc<Pipeline>, clock: Arc<dyn Clock>, cancel: Cancel
             _ => {}
         }
         failing = trouble;
-    }
-}
-
-/// Joins files of the history, as long as there are enough of them.
-async fn join_history(store: Arc<Store>, cancel: CancellationToken) {
-    loop {
-        let (store, stop) = (Arc::clone(&store), cancel.clone());
-        let pause = match tokio::task::spawn_blocking(move || store.join_files(&|| stop.is_cancelled())).await {
-            Ok(Ok(Some(_))) => Duration::ZERO,
-            Ok(Ok(None) | Err(StoreError::Stopped)) => JOIN_EVERY,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "files of the history can't be joined; they stay as they are");
-                JOIN_PAUSE
-            }
-            Err(error) => {
-                tracing::error!(%error, "the joining of history files panicked");
-                JOIN_PAUSE
-            }
-        };
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
     }
 }
 

@@ -101,7 +101,7 @@ impl Bench {
             sinks: Vec::new(),
             stopping: CancellationToken::new(),
             clock: Arc::clone(&clock),
-            idle_cores: Box::new(|| 1.0),
+            idle_cores: Arc::new(|| 1.0),
             log: LogParts {
                 data_dir: folder.path().to_owned(),
                 storage: Arc::new(Disk),

@@ -10,6 +10,9 @@ use crate::history::file::{HistoryFile, Kind, name};
 use crate::history::join::{Bounds, Stop, choose, discard, join};
 use crate::store::Store;
 
+/// While the machine is busy so many files may wait to be joined.
+const WAITING_MAX: usize = 64;
+
 /// What one [`Store::join_files`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joined {
@@ -29,6 +32,14 @@ impl Store {
     /// [`StoreError::Stopped`] when it was to stop; else when a file can't be read or the disk says no. The files are as before then.
     pub fn join_files(&self, stop: Stop<'_>) -> Result<Option<Joined>, StoreError> {
         self.join_within(&Bounds::new(self.options.retention), stop)
+    }
+
+    /// Whether so many files wait to be joined that it should be done although the machine is busy: each costs queries time, and memory.
+    pub fn must_join_files(&self) -> bool {
+        let history = self.history.read();
+        let is_small = |file: &&Arc<HistoryFile>| Bounds::new(self.options.retention).is_small(file);
+        let mut kinds = RowKind::ALL.into_iter().map(Kind::Rows).chain([Kind::Points]);
+        kinds.any(|kind| history.of(kind).iter().filter(is_small).count() > WAITING_MAX)
     }
 
     pub(crate) fn join_within(&self, bounds: &Bounds, stop: Stop<'_>) -> Result<Option<Joined>, StoreError> {

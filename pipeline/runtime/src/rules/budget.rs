@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::EVALUATIONS_AT_ONCE;
+use crate::idle::IdleCores;
 
 /// The share of a core that rules have however busy the machine is; the rest is for taking in.
 const CORES_MIN: f64 = 0.05;
@@ -16,17 +17,14 @@ const CORES_MIN: f64 = 0.05;
 const SHARE_OF_IDLE: f64 = 0.1;
 
 /// Between two looks at what is idle.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Of an evaluation that takes longer, only this much is paid for by all: the rest is between the rule and its own rest, so that a
 /// slow rule holds no other up.
-const SHARED_MAX: Duration = Duration::from_millis(50);
+const SHARED_MAX: Duration = Duration::from_millis(200);
 
-/// How far rules may run ahead of what is paid: evaluations of 300 ms together start at once when their data is there.
-const CREDIT: Duration = Duration::from_millis(300);
-
-/// Tells how many cores had nothing to do since it was asked last.
-pub type IdleCores = Box<dyn FnMut() -> f64 + Send>;
+/// How far rules may run ahead of what is paid: evaluations of 200 ms together start at once when their data is there.
+const CREDIT: Duration = Duration::from_millis(200);
 
 /// What evaluations may cost. Times are on the monotonic clock.
 pub(crate) struct Budget {
@@ -97,13 +95,15 @@ impl fmt::Debug for Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const MILLI: Duration = Duration::from_millis(1);
 
     /// Rules that always have something to do, and what an evaluation of each takes. How often each ran in a minute.
     fn minute(idle: f64, takes: &[Duration]) -> Vec<u32> {
-        let mut budget = Budget::new(Box::new(move || idle));
+        let mut budget = Budget::new(Arc::new(move || idle));
         let (mut spent, mut runs) = (vec![Duration::ZERO; takes.len()], vec![0; takes.len()]);
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(60) {

@@ -26,7 +26,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::budget::Budget;
-pub use self::budget::IdleCores;
 use self::evaluation::{Finished, Unit};
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;

@@ -83,7 +83,7 @@ impl Bench {
             steady,
             state,
             memory: left,
-            budget: Budget::new(Box::new(|| 2.0)),
+            budget: Budget::new(Arc::new(|| 2.0)),
         };
         let mut bench = Self { running: Running::new(stage), clock: manual, memory, history, log, _folder: folder };
         bench.running.replace(bench.set(rules)).await;

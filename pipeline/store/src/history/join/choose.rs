@@ -38,6 +38,12 @@ impl Bounds {
             newest_within: retention / 24,
         }
     }
+
+    /// Whether a file is one of those that the smallest join could take.
+    pub(crate) fn is_small(&self, file: &HistoryFile) -> bool {
+        let parts = self.files_min as u64;
+        file.rows < self.rows_max / parts && file.bytes < self.bytes_max / parts
+    }
 }
 
 /// The oldest files, standing together in the order of age, that are worth it, and as many as may be with them; but none from both sides
