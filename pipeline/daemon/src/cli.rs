@@ -113,6 +113,26 @@ pub(crate) enum RulesCommand {
         #[command(flatten)]
         credentials: Credentials,
     },
+    /// Say how a rule is evaluated and why: kept up to date as points arrive, or as a plan of its own; what it shares and costs
+    ///
+    /// Without --url the metrics are those of the inputs of the tests in the files; with it those of a running server, and the groups are
+    /// those that are kept there.
+    Explain {
+        /// A file, a folder, or library:NAME
+        #[arg(value_name = "PATH")]
+        path: String,
+        /// The rule
+        #[arg(value_name = "NAME")]
+        rule: String,
+        /// A running server
+        #[arg(long)]
+        url: Option<String>,
+        /// How it is printed
+        #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+        format: ExplainFormat,
+        #[command(flatten)]
+        credentials: Credentials,
+    },
     /// Run the tests beside the rules in simulated time; exit 1 when one fails, 64 when a file can't be used
     ///
     /// Rules are evaluated as a server does it, when data arrives and on their group's tick. What is not as expected is printed beside
@@ -147,6 +167,14 @@ Inputs:  series, logs: {service_name: web}, power: {host: edge-1}, twin: node
 States:  firing (unless said), pending, resolved, error
 
 All of it: docs/testing.md";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// Some lines
+    Text,
+    /// One document
+    Json,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TestFormat {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flyball_model::event::Transition;
 use flyball_rules::definition::Rule;
+use flyball_rules::incremental::Way;
 use flyball_rules::lifecycle::{Health, RuleState, RuleStatus};
 use parking_lot::RwLock;
 
@@ -18,13 +19,15 @@ pub struct RuleEntry {
     pub every: Duration,
     /// How it fares.
     pub status: RuleStatus,
+    /// How it is evaluated.
+    pub way: Way,
     /// Its violations that are pending, firing or in error, each as its latest transition.
     pub active: Vec<Transition>,
 }
 
 impl RuleEntry {
-    pub(crate) fn new(rule: &Arc<Rule>, every: Duration, state: &RuleState) -> Arc<Self> {
-        Arc::new(Self { rule: Arc::clone(rule), every, status: state.status(rule), active: state.active(rule) })
+    pub(crate) fn new(rule: &Arc<Rule>, every: Duration, state: &RuleState, way: Way) -> Arc<Self> {
+        Arc::new(Self { rule: Arc::clone(rule), every, status: state.status(rule), way, active: state.active(rule) })
     }
 
     /// How it stands in one word: `unknown` (not evaluated yet), `waiting` (a table has no data yet), `error`, `firing`, `pending` or

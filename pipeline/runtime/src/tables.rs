@@ -18,6 +18,7 @@ use flyball_model::rows::{map_field_names, string_map_type};
 use flyball_model::series::is_stream_table;
 use flyball_remediation::RemediationLog;
 use flyball_rules::catalog::SystemTable;
+use flyball_rules::incremental::TableSize;
 use flyball_rules::query::Database;
 use flyball_store::Store;
 use flyball_twin::{EntityKind, Mapping, Twin};
@@ -300,17 +301,30 @@ fn rule_fields() -> Vec<Field> {
         whole("instances"),
         whole("firing"),
         text("state"),
+        text("reason"),
+        whole("shared_by"),
+        whole("series"),
+        whole("groups"),
+        whole("group_bytes"),
+        whole("points"),
+        whole("spent_us"),
     ]
 }
 
 fn rules(board: &RuleBoard) -> Vec<ArrayRef> {
     let rows = board.rows();
     let statuses = || rows.iter().map(|entry| &entry.status);
+    let reasons: Vec<_> = rows.iter().map(|entry| entry.way.reason()).collect();
+    let sizes: Vec<_> = rows.iter().map(|entry| entry.way.size()).collect();
+    // Null for a rule that is run as a plan.
+    let of_groups = |number: &dyn Fn(&TableSize) -> u64| -> ArrayRef {
+        Arc::new(UInt64Array::from_iter(sizes.iter().map(|size| size.as_ref().map(number))))
+    };
     vec![
         texts(statuses().map(|status| status.rule.as_str())),
         texts(statuses().map(|status| status.group.as_str())),
         texts(statuses().map(|status| status.version.as_str())),
-        texts(statuses().map(|status| status.mode)),
+        texts(rows.iter().map(|entry| entry.way.as_str())),
         numbers(statuses().map(|status| status.evaluations)),
         numbers(statuses().map(|status| status.errors)),
         texts(statuses().map(|status| status.last_error.as_deref())),
@@ -318,6 +332,13 @@ fn rules(board: &RuleBoard) -> Vec<ArrayRef> {
         numbers(statuses().map(|status| status.instances as u64)),
         numbers(statuses().map(|status| status.firing as u64)),
         texts(rows.iter().map(|entry| entry.state())),
+        texts(reasons.iter().map(Option::as_deref)),
+        of_groups(&|size| size.rules as u64),
+        of_groups(&|size| size.series as u64),
+        of_groups(&|size| size.groups as u64),
+        of_groups(&|size| size.bytes as u64),
+        of_groups(&|size| size.points),
+        of_groups(&|size| u64::try_from(size.spent.as_micros()).unwrap_or(u64::MAX)),
     ]
 }
 

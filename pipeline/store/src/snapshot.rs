@@ -27,6 +27,8 @@ pub(crate) struct Snapshot<'a> {
     query: &'a PointQuery,
     reads: &'a Reads,
     hot: Vec<Arc<Chunk>>,
+    /// The ordinal of the next point of the last metric.
+    next: u64,
     files: Vec<(Arc<HistoryFile>, Vec<Range<usize>>)>,
 }
 
@@ -36,10 +38,10 @@ pub(crate) type Each<'e> = dyn FnMut(Points) -> Result<ControlFlow<()>, StoreErr
 impl Store {
     pub(crate) fn snapshot<'a>(&'a self, query: &'a PointQuery) -> Snapshot<'a> {
         debug_assert!(query.metrics.is_sorted(), "history files are searched in the order of metrics");
-        let mut hot = Vec::new();
+        let (mut hot, mut next) = (Vec::new(), 0);
         let history = self.history.read();
         for &metric in &query.metrics {
-            self.points.snapshot(metric, &query.wanted, query.times, &mut hot);
+            next = self.points.snapshot(metric, &query.wanted, query.times, &mut hot);
         }
         let all = history.points.clone();
         drop(history);
@@ -48,7 +50,7 @@ impl Store {
             all.into_iter().map(|file| (Arc::clone(&file), file.rows_of(&query.metrics, query.times))).collect();
         files.retain(|(_, rows)| !rows.is_empty());
         self.reads.files_pruned.fetch_add((total - files.len()) as u64, Ordering::Relaxed);
-        Snapshot { query, reads: &self.reads, hot, files }
+        Snapshot { query, reads: &self.reads, hot, next, files }
     }
 }
 
@@ -65,6 +67,11 @@ impl Store {
 }
 
 impl Snapshot<'_> {
+    /// Of the last metric, the ordinal of the first point that came after this look.
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.next
+    }
+
     /// Points in it, if the query wants all of them.
     #[cfg(test)]
     pub(crate) fn rows(&self) -> usize {

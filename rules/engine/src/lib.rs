@@ -5,6 +5,7 @@ pub mod check;
 pub mod definition;
 pub mod evaluate;
 pub mod functions;
+pub mod incremental;
 pub mod lifecycle;
 pub mod query;
 

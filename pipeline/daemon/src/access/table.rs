@@ -67,6 +67,7 @@ pub(crate) const ROWS: &[Row] = &[
     own("/api/v1/twin/{kind}/{*id}", READ, ADMIN),
     own("/api/v1/rules", READ, ADMIN),
     own("/api/v1/rules/check", READ, READ),
+    own("/api/v1/rules/explain", READ, READ),
     own("/api/v1/alerts", READ, ADMIN),
     own("/api/v1/targets", READ, ADMIN),
     own("/api/v1/violations", READ, ADMIN),

@@ -95,6 +95,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/rules/check", post(rules::check))
+        .route("/api/v1/rules/explain", post(rules::explain))
         .route("/api/v1/violations", get(state::violations))
         .route("/api/v1/remediations", get(state::remediations))
         .route("/api/v1/ledger", get(ledger::ledger))

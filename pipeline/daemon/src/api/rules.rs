@@ -118,6 +118,31 @@ struct File {
     text: String,
 }
 
+/// `{"name": "rules.yaml", "text": "…", "rule": "HighLatency"}`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleOfFile {
+    name: String,
+    text: String,
+    rule: String,
+}
+
+/// `POST /api/v1/rules/explain`
+pub(crate) async fn explain(
+    State(shared): State<Shared>,
+    asked: Result<Json<RuleOfFile>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(RuleOfFile { name, text, rule }) = asked.map_err(|rejection| {
+        ApiError::bad_request(rejection.body_text())
+            .hint(r#"send {"name": "rules.yaml", "text": "…", "rule": "HighLatency"}"#)
+    })?;
+    let (file, _) = from_str_with_problems(&name, &text);
+    let found = file.groups.iter().flat_map(|group| &group.rules).find(|known| known.name == rule);
+    let found = found.ok_or_else(|| ApiError::bad_request(format!("'{name}' has no good rule '{rule}'")))?;
+    let explanation = flyball_rules::incremental::explain(&shared.runtime.database, &found.sql).await;
+    Ok(Json(json!(explanation.map_err(|error| ApiError::bad_request(error.to_string()))?)))
+}
+
 /// `POST /api/v1/rules/check`
 pub(crate) async fn check(
     State(shared): State<Shared>,

@@ -1,5 +1,6 @@
 //! `flyball rules`.
 
+mod explain;
 mod test;
 
 use std::io::Write;
@@ -18,6 +19,9 @@ use crate::{Failure, client, wiring};
 pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
     match command {
         RulesCommand::Check { paths, url, credentials } => check(&paths, url, &credentials).await,
+        RulesCommand::Explain { path, rule, url, format, credentials } => {
+            explain::run(&path, &rule, url, format, &credentials).await
+        }
         RulesCommand::Test { paths, format } => test::run(&paths, format).await,
     }
 }

@@ -87,6 +87,6 @@ fn take_on(
     let transitions = unit.state.step(&unit.rule, outcome, at, sample_at);
     unit.state.took(took);
     let changes = unit.state.take_changes(&unit.rule);
-    let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state);
+    let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state, unit.evaluator.way());
     Found { transitions, changes, entry, reads }
 }

@@ -2,12 +2,17 @@
 //!
 //! One task owns all rules. An evaluation runs as a task of its own that takes its rule along and brings it back, so a rule is
 //! never evaluated twice at once and a slow one holds nothing up but itself.
+//!
+//! A rule that is kept incrementally is evaluated when its groups were brought up to date and it finds others than before; it costs next to
+//! nothing, and waits for nobody. A rule that is run as a plan is woken by data, rests after it, and shares a [`Budget`] with its kin.
 
 mod budget;
 mod evaluation;
+mod groups;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::budget::Budget;
 use self::evaluation::{Finished, Unit};
+use self::groups::{Advanced, GroupKeeper};
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
 use crate::remember::{CLOCK_KEY, RuleMemory};
@@ -39,6 +45,13 @@ const EVALUATION_REST_FACTOR: u32 = 9;
 /// Evaluations under way at once: a stuck rule leaves room for others, each yields between its batches, and each holds the points
 /// it looks at in memory.
 const EVALUATIONS_AT_ONCE: usize = 2;
+
+/// Evaluations under way at once of rules that are kept incrementally.
+const KEPT_AT_ONCE: usize = 32;
+
+/// A rule that is kept, and of which nothing is pending or firing, is evaluated this often although it finds nothing: a label may have come
+/// that its query can name now.
+const KEPT_IDLE_EVERY: Duration = Duration::from_secs(15);
 
 /// After a jump of the machine's clock rules rest for as long as it jumped, and at most this long: windows of queries are empty, or hold
 /// the wrong points, until senders have come again, and nothing may fire or resolve for that.
@@ -53,23 +66,48 @@ const RELOADS_WAITING: usize = 1;
 /// A rule's place on the stage: at rest with its unit, or out for an evaluation.
 struct Slot {
     unit: Option<Unit>,
+    /// How it is called by the groups that it is kept in; `None` when it is run as a plan.
+    kept: Option<u64>,
     /// What wakes it, as known after the last evaluation.
     reads: Reads,
-    /// When the first byte that woke it was received; `None` when no data waits.
-    woken_by: Option<Duration>,
+    /// It has something to look at: since when the first byte of it was received, where that is known.
+    woken: Option<Option<Duration>>,
     rest_until: Duration,
     tick_at: Duration,
+    /// The place in the queue.
+    queued_at: Option<Duration>,
+    /// It was evaluated before: what a first evaluation costs is the planning.
+    evaluated: bool,
     /// What it has cost, as the [`Budget`] counts.
     spent: Duration,
 }
 
 impl Slot {
+    fn new(unit: Unit, now: Duration) -> Self {
+        Self {
+            kept: unit.evaluator.kept().map(|(_, token)| token),
+            unit: Some(unit),
+            reads: Reads::Any,
+            woken: None,
+            rest_until: now,
+            tick_at: now,
+            queued_at: None,
+            evaluated: false,
+            spent: Duration::ZERO,
+        }
+    }
+
     /// When it should be evaluated next.
     fn due_at(&self) -> Duration {
-        match self.woken_by {
+        match self.woken {
             Some(_) => self.rest_until,
             None => self.tick_at.max(self.rest_until),
         }
+    }
+
+    /// Whether evaluating it costs next to nothing.
+    fn is_cheap(&self) -> bool {
+        self.kept.is_some() || !self.evaluated
     }
 }
 
@@ -121,7 +159,16 @@ pub(crate) struct RuleStage {
 struct Running {
     stage: RuleStage,
     slots: Vec<Slot>,
+    /// The slots at rest, by when they are due.
+    queue: BTreeSet<(Duration, usize)>,
+    /// Those that data wakes: rules that are run as plans.
+    plans: BTreeSet<usize>,
+    /// Those that are kept, by what their groups call them.
+    kept: HashMap<u64, usize>,
+    groups: GroupKeeper,
     evaluations: JoinSet<Finished>,
+    /// How many of these are of rules that are kept.
+    cheap: usize,
     /// Until then, on the monotonic clock, no evaluation starts, since the machine's clock has jumped.
     rest_until: Duration,
     /// When both clocks are to be written down next, on the monotonic clock.
@@ -144,6 +191,7 @@ impl RuleStage {
                 }
                 () = running.stage.wake.pending() => running.take_wakes(),
                 Some(finished) = running.evaluations.join_next() => running.finish(finished),
+                Some(advanced) = running.groups.done() => running.touch(advanced),
                 () = tokio::time::sleep(next_due) => {}
             }
         }
@@ -158,7 +206,12 @@ impl Running {
         Self {
             stage,
             slots: Vec::new(),
+            queue: BTreeSet::new(),
+            plans: BTreeSet::new(),
+            kept: HashMap::new(),
+            groups: GroupKeeper::default(),
             evaluations: JoinSet::new(),
+            cheap: 0,
             rest_until: Duration::ZERO,
             clock_written_at: Duration::ZERO,
         }
@@ -166,35 +219,87 @@ impl Running {
 
     fn take_wakes(&mut self) {
         let woken = self.stage.wake.take();
-        for slot in &mut self.slots {
-            if let Some(received) = slot.reads.earliest(&woken) {
-                slot.woken_by.get_or_insert(received);
+        self.groups.wake(&woken);
+        let concerned = self.plans.iter().filter_map(|&index| Some((index, self.slots[index].reads.earliest(&woken)?)));
+        for (index, received) in concerned.collect::<Vec<_>>() {
+            self.wake(index, Some(received));
+        }
+    }
+
+    /// Rules find others than before in their groups.
+    fn touch(&mut self, advanced: Result<Advanced, tokio::task::JoinError>) {
+        let advanced = match advanced {
+            Ok(advanced) => advanced,
+            Err(error) => {
+                tracing::error!(%error, "bringing groups of rules up to date panicked");
+                return;
+            }
+        };
+        self.groups.rest(self.stage.clock.monotonic(), &advanced);
+        for (token, received) in advanced.touched {
+            if let Some(&index) = self.kept.get(&token) {
+                self.wake(index, received);
             }
         }
     }
 
-    /// Starts what is due, what has cost least and waited longest first, and says how long until the next rule is.
+    /// A rule has something to look at.
+    fn wake(&mut self, index: usize, received: Option<Duration>) {
+        let slot = &mut self.slots[index];
+        match &mut slot.woken {
+            Some(earlier) => *earlier = earlier.or(received),
+            None => slot.woken = Some(received),
+        }
+        self.queue(index);
+    }
+
+    /// Puts a rule where it belongs in the queue; one that is out for an evaluation comes back first.
+    fn queue(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        let due = slot.unit.is_some().then(|| slot.due_at());
+        if slot.queued_at != due {
+            if let Some(before) = slot.queued_at {
+                self.queue.remove(&(before, index));
+            }
+            self.queue.extend(due.map(|due| (due, index)));
+            slot.queued_at = due;
+        }
+    }
+
+    /// Starts what is due and says how long until the next rule is: all rules that are kept; of plans those that have cost least and
+    /// waited longest, as far as the budget goes.
     fn start_due(&mut self) -> Duration {
         let now = self.stage.clock.monotonic();
         let at = self.look_at_the_clocks(now);
-        let mut next = Duration::from_secs(1);
+        let next = Duration::from_secs(1);
         if let Some(rest) = self.rest_until.checked_sub(now).filter(|rest| !rest.is_zero()) {
             return next.min(rest);
         }
-        let mut due = Vec::new();
-        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.unit.is_some()) {
-            match slot.due_at().checked_sub(now) {
-                Some(rest) if !rest.is_zero() => next = next.min(rest),
-                _ => due.push((self.stage.budget.cost(slot.spent), slot.due_at(), index)),
+        let mut next = next.min(self.groups.start_due(now, at.now, &self.stage.database));
+        let (mut cheap, mut plans) = (Vec::new(), Vec::new());
+        for &(due, index) in self.queue.iter().take_while(|(due, _)| *due <= now) {
+            let slot = &self.slots[index];
+            match slot.is_cheap() {
+                true => cheap.push(index),
+                false => plans.push((self.stage.budget.cost(slot.spent), due, index)),
             }
         }
-        due.sort_unstable();
+        if let Some(&(due, _)) = self.queue.range((now + Duration::from_nanos(1), 0)..).next() {
+            next = next.min(due - now);
+        }
+        for index in cheap.into_iter().take(KEPT_AT_ONCE.saturating_sub(self.cheap)) {
+            self.start(index, now, at);
+        }
+        if plans.is_empty() {
+            return next;
+        }
+        plans.sort_unstable();
         let wait = self.stage.budget.wait(now);
-        if !wait.is_zero() && !due.is_empty() {
+        if !wait.is_zero() {
             return next.min(wait.max(Duration::from_millis(1)));
         }
-        let free = EVALUATIONS_AT_ONCE.saturating_sub(self.evaluations.len());
-        for (_, _, index) in due.into_iter().take(free) {
+        let free = EVALUATIONS_AT_ONCE.saturating_sub(self.evaluations.len() - self.cheap);
+        for (_, _, index) in plans.into_iter().take(free) {
             self.start(index, now, at);
         }
         next
@@ -228,11 +333,15 @@ impl Running {
     fn start(&mut self, index: usize, now: Duration, at: Reading) {
         let slot = &mut self.slots[index];
         let Some(unit) = slot.unit.take() else { return };
-        self.stage.budget.start(slot.spent);
+        match slot.is_cheap() {
+            true => self.cheap += 1,
+            false => self.stage.budget.start(slot.spent),
+        }
         slot.tick_at = now + unit.every;
-        let woken_by = slot.woken_by.take();
+        let woken_by = slot.woken.take().flatten();
         let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
         self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, at, database, clock));
+        self.queue(index);
     }
 
     fn finish(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
@@ -253,11 +362,34 @@ impl Running {
         let active = entry.active.iter().map(|transition| transition.violation.as_str());
         self.stage.dispatcher.dispatch(&unit.rule.name, &transitions, changes, active, at);
         self.stage.board.publish(entry);
-        let slot = &mut self.slots[slot];
+        let (index, slot) = (slot, &mut self.slots[slot]);
+        match slot.is_cheap() {
+            true => self.cheap -= 1,
+            false => slot.spent = self.stage.budget.finish(now, slot.spent, took),
+        }
+        let kept = unit.evaluator.kept().map(|(_, token)| token);
+        if slot.kept != kept {
+            slot.kept.map(|before| self.kept.remove(&before));
+            self.kept.extend(kept.map(|token| (token, index)));
+            slot.kept = kept;
+        }
+        match kept {
+            Some(_) => {
+                self.plans.remove(&index);
+                slot.rest_until = now;
+                if unit.state.is_at_rest() && unit.rule.no_data.is_none() {
+                    slot.tick_at = now + unit.every.max(KEPT_IDLE_EVERY);
+                }
+            }
+            None => {
+                self.plans.insert(index);
+                slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
+            }
+        }
+        slot.evaluated = true;
         slot.unit = Some(unit);
         slot.reads = reads;
-        slot.spent = self.stage.budget.finish(now, slot.spent, took);
-        slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
+        self.queue(index);
     }
 
     async fn join_evaluations(&mut self) {
@@ -269,6 +401,9 @@ impl Running {
     /// Takes new rules over. Evaluations under way end first, so that every rule is at rest and its state can be kept.
     async fn replace(&mut self, rules: RuleSet) {
         self.join_evaluations().await;
+        self.queue.clear();
+        self.plans.clear();
+        self.kept.clear();
         let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);
         let mut known: HashMap<String, Unit> = at_rest.map(|unit| (unit.rule.name.clone(), unit)).collect();
         let mut remembered = std::mem::take(&mut self.stage.memory.states);
@@ -284,15 +419,10 @@ impl Running {
                 }
             };
             let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
-            entries.push(RuleEntry::new(&rule, every, &state));
-            self.slots.push(Slot {
-                unit: Some(Unit { rule, every, evaluator, state }),
-                reads: Reads::Any,
-                woken_by: None,
-                rest_until: now,
-                tick_at: now,
-                spent: Duration::ZERO,
-            });
+            entries.push(RuleEntry::new(&rule, every, &state, evaluator.way()));
+            self.plans.insert(self.slots.len());
+            self.slots.push(Slot::new(Unit { rule, every, evaluator, state }, now));
+            self.queue(self.slots.len() - 1);
         }
         self.stage.board.replace(entries);
         known.into_values().for_each(|gone| self.retire(Some(gone)));

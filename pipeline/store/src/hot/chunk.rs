@@ -13,10 +13,13 @@ pub(crate) const POINT_BYTES: usize = size_of::<u32>() + size_of::<i64>() + size
 
 /// Points as shared columns of one length, in the order of their arrival. A clone shares the memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Points {
-    pub(crate) series: ScalarBuffer<u32>,
-    pub(crate) time: ScalarBuffer<i64>,
-    pub(crate) value: ScalarBuffer<f64>,
+pub struct Points {
+    /// The number of each point's series.
+    pub series: ScalarBuffer<u32>,
+    /// Nanoseconds since the epoch.
+    pub time: ScalarBuffer<i64>,
+    /// Staleness markers are among them (`flyball_model::batch::is_stale`).
+    pub value: ScalarBuffer<f64>,
 }
 
 impl Points {
@@ -83,6 +86,16 @@ impl Columns {
         self.series.extend_from_slice(series);
         self.time.extend_from_slice(time);
         self.value.extend_from_slice(value);
+    }
+
+    /// A copy of the last points.
+    pub(crate) fn tail(&self, points: usize) -> Columns {
+        let from = self.len() - points;
+        Columns {
+            series: self.series[from..].to_vec(),
+            time: self.time[from..].to_vec(),
+            value: self.value[from..].to_vec(),
+        }
     }
 
     /// Makes room for `more` points by doubling, but never for more than a full chunk.

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::append::Group;
 use super::arrival::Arrival;
-use super::chunk::{Chunk, Columns, select};
+use super::chunk::{Chunk, Columns, Points, select};
 use super::duplicates::Candidates;
 use crate::appended::UNLOGGED;
 use crate::options::CHUNK_POINTS_MAX;
@@ -144,22 +144,34 @@ impl HotPoints {
         self.metrics.read().iter().for_each(|metric| metric.lock().floor = i64::MIN);
     }
 
-    /// What a query wants of one metric, in the order of arrival. Chunks are shared, the head's part is a copy.
+    /// What a query wants of one metric, in the order of arrival. Chunks are shared, the head's part is a copy. Gives the ordinal of the
+    /// next point too, the first that is not among them.
     pub(crate) fn snapshot(
         &self,
         metric: MetricRef,
         wanted: &SeriesFilter,
         range: TimeRange,
         into: &mut Vec<Arc<Chunk>>,
-    ) {
-        let Some(points) = self.metrics.read().get(metric.0 as usize).map(Arc::clone) else { return };
+    ) -> u64 {
+        let Some(points) = self.metrics.read().get(metric.0 as usize).map(Arc::clone) else { return 0 };
         let points = points.lock();
         into.extend(points.chunks.iter().filter(|chunk| chunk.times.overlaps(range)).map(Arc::clone));
         let head = select(&points.head.series, &points.head.time, &points.head.value, wanted, range);
+        let next = points.next;
         drop(points);
         if head.len() > 0 {
             into.push(head.seal(Arrival::default()));
         }
+        next
+    }
+
+    /// The points of a metric from an ordinal on, in the order of arrival, and the ordinal of the next one; `None` when some of them are
+    /// not in memory any more. Whole chunks are shared, the head's part is a copy.
+    pub(crate) fn since(&self, metric: MetricRef, from: u64) -> Option<(Vec<Points>, u64)> {
+        let Some(points) = self.metrics.read().get(metric.0 as usize).map(Arc::clone) else {
+            return Some((Vec::new(), from));
+        };
+        points.lock().since(from)
     }
 
     /// The times of a metric's chunks and head.
@@ -275,6 +287,27 @@ impl MetricPoints {
             self.seal_full();
         }
         self.next = self.next.max(ordinal);
+    }
+
+    /// Points enter at the end, each with the next ordinal: those from one on are the last so many.
+    fn since(&self, from: u64) -> Option<(Vec<Points>, u64)> {
+        let wanted = usize::try_from(self.next.checked_sub(from)?).ok()?;
+        let of_head = wanted.min(self.head.len());
+        let mut parts = Vec::new();
+        if of_head > 0 {
+            parts.push(self.head.tail(of_head).into_points());
+        }
+        let mut left = wanted - of_head;
+        for chunk in self.chunks.iter().rev() {
+            if left == 0 {
+                break;
+            }
+            let of_chunk = left.min(chunk.points.len());
+            parts.push(chunk.points.slice(chunk.points.len() - of_chunk, of_chunk));
+            left -= of_chunk;
+        }
+        parts.reverse();
+        (left == 0).then_some((parts, self.next))
     }
 
     /// Looks for candidates, the newest chunk first: what is sent twice was mostly sent a moment ago.

@@ -1,18 +1,28 @@
 //! A rule's query between evaluations.
 
+use std::sync::Arc;
+
 use flyball_model::UnixNanos;
 
 use super::rows::{INSTANCES_MAX, rows};
 use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
 use crate::definition::{Rule, Text};
+use crate::incremental::{Found, Obstacle, Place, Shared, Way};
 use crate::query::{Database, Prepared, QueryError, QueryLimits};
 
-/// Plans a rule's query when that is needed, and runs it.
+/// Plans a rule's query when that is needed, and keeps what it finds or runs it.
 #[derive(Debug)]
 pub struct RuleEvaluator {
     sql: Text,
-    plan: Result<Prepared, Unplanned>,
+    plan: Result<Planned, Unplanned>,
+}
+
+/// A planned query, and the way it goes.
+#[derive(Debug)]
+struct Planned {
+    prepared: Prepared,
+    way: Result<Place, Obstacle>,
 }
 
 /// One evaluation, with all that the state machine has to know of it.
@@ -50,7 +60,7 @@ impl RuleEvaluator {
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.
     pub fn reads(&self) -> &[TableRead] {
-        self.plan.as_ref().map_or(&[], Prepared::tables)
+        self.plan.as_ref().map_or(&[], |planned| planned.prepared.tables())
     }
 
     /// The table whose first point is awaited, as the query writes it; a new metric is a reason to evaluate.
@@ -79,28 +89,53 @@ impl RuleEvaluator {
     /// # Cancel safety
     /// Dropping the future stops the query; the next evaluation is as good as any.
     pub async fn evaluate(&mut self, database: &Database, now: UnixNanos, limits: &QueryLimits) -> Outcome {
-        let prepared = match self.prepare(database).await {
-            Ok(prepared) => prepared,
+        let planned = match self.prepare(database).await {
+            Ok(planned) => planned,
             Err(outcome) => return outcome,
         };
+        if let Ok(place) = &planned.way {
+            match place.find(database.store(), now).await {
+                Found::Rows(rows) => return Outcome::Rows(rows),
+                Found::Error(error) => return Outcome::Error(error),
+                Found::Obstacle(obstacle) => planned.way = Err(obstacle),
+            }
+        }
         let limits = QueryLimits { rows: limits.rows.min(INSTANCES_MAX), ..limits.clone() };
-        match database.run(prepared, now, &limits).await {
+        match database.run(&planned.prepared, now, &limits).await {
             Ok(result) => rows(&result.schema, &result.batches).map_or_else(Outcome::Error, Outcome::Rows),
             Err(error) => Outcome::Error(self.explain(&error)),
         }
     }
 
-    async fn prepare(&mut self, database: &Database) -> Result<&Prepared, Outcome> {
+    async fn prepare(&mut self, database: &Database) -> Result<&mut Planned, Outcome> {
         let known = Some(known(database));
         let outdated = match &self.plan {
-            Ok(prepared) => !prepared.is_current(database),
+            Ok(planned) => !planned.prepared.is_current(database),
             Err(unplanned) => unplanned.known != known,
         };
         if outdated {
-            let plan = database.prepare(self.sql.as_str()).await;
-            self.plan = plan.map_err(|error| Unplanned { outcome: self.outcome_of(&error), known });
+            // The place before stays until the new one is taken, so that a table of groups that both look at stays.
+            self.plan = match database.prepare(self.sql.as_str()).await {
+                Ok(prepared) => Ok(Planned { way: database.keep(&prepared), prepared }),
+                Err(error) => Err(Unplanned { outcome: self.outcome_of(&error), known }),
+            };
         }
-        self.plan.as_ref().map_err(|unplanned| unplanned.outcome.clone())
+        self.plan.as_mut().map_err(|unplanned| unplanned.outcome.clone())
+    }
+
+    /// How the rule is evaluated.
+    pub fn way(&self) -> Way {
+        match self.plan.as_ref().map(|planned| &planned.way) {
+            Err(_) => Way::Unknown,
+            Ok(Ok(place)) => place.way(),
+            Ok(Err(obstacle)) => Way::Plan(obstacle.clone()),
+        }
+    }
+
+    /// The groups that the rule is kept in, and how it is called there.
+    pub fn kept(&self) -> Option<(&Arc<Shared>, u64)> {
+        let place = self.plan.as_ref().ok()?.way.as_ref().ok()?;
+        Some((place.shared(), place.token()))
     }
 
     fn outcome_of(&self, error: &QueryError) -> Outcome {

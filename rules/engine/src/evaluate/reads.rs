@@ -13,9 +13,9 @@ use crate::catalog::TableRead;
 /// What a rule reads, as far as points tell of it.
 #[derive(Debug, Clone)]
 pub enum Reads {
-    /// Points of any metric: it reads the twin, `metrics` or `exemplars`, or waits for a table that a first point would bring.
+    /// Points of any metric: it reads the twin, `metrics` or `exemplars`.
     Any,
-    /// Points of these metrics; of none, if it reads only flyball's own tables: then the tick alone runs it.
+    /// Points of these metrics; of none, if it reads only flyball's own tables, or waits for a table that is not there yet.
     Metrics {
         /// Of the tables that it reads.
         metrics: HashSet<MetricRef>,
@@ -28,9 +28,6 @@ pub enum Reads {
 impl Reads {
     /// From the tables of a rule's plan.
     pub fn of(evaluator: &RuleEvaluator, store: &Store) -> Self {
-        if evaluator.waits_for().is_some() {
-            return Reads::Any;
-        }
         let view = store.registry().read();
         let mut metrics = HashSet::new();
         for table in evaluator.reads() {

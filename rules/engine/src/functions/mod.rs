@@ -44,6 +44,11 @@ use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;
 use crate::query::error::QueryError;
 
+/// Whether a table is a range function's.
+pub(crate) fn is_range_table(table: &dyn TableProvider) -> bool {
+    table.downcast_ref::<table::RangeTable>().is_some()
+}
+
 /// The names of all range functions.
 pub(crate) const RANGE_FUNCTIONS: [&str; 8] =
     ["rate", "increase", "delta", "latest", "avg_over", "max_over", "min_over", "quantile_over"];

@@ -187,6 +187,11 @@ impl RuleState {
         self.last_duration = duration;
     }
 
+    /// Whether nothing is pending, firing or in error, and nothing is waited for: time alone changes nothing.
+    pub fn is_at_rest(&self) -> bool {
+        self.instances.is_empty() && self.error.is_none() && self.waiting_for.is_none()
+    }
+
     /// Everything that is pending or firing, sorted by identity.
     pub fn instances(&self) -> impl ExactSizeIterator<Item = (&Identity, &Instance)> {
         self.instances.iter()

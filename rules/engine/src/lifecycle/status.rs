@@ -37,8 +37,6 @@ pub struct RuleStatus {
     pub group: String,
     /// Its version.
     pub version: String,
-    /// How it is evaluated: `plan`, a plan of its own over the stored points.
-    pub mode: &'static str,
     /// How often it was evaluated, failures included.
     pub evaluations: u64,
     /// How often that failed.
@@ -64,7 +62,6 @@ impl RuleState {
             rule: rule.name.clone(),
             group: rule.group.clone(),
             version: rule.version.clone(),
-            mode: "plan",
             evaluations: self.evaluations,
             errors: self.errors,
             last_error: self.error.as_ref().map(|failing| failing.message.clone()),

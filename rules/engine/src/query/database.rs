@@ -22,6 +22,7 @@ use super::units::with_units;
 use crate::catalog::relation::{TableVersion, for_each_relation};
 use crate::catalog::tables::Tables;
 use crate::catalog::{SystemProvider, SystemTable, TableRead};
+use crate::incremental::{Incremental, Obstacle, Place};
 
 /// Threads that one query may use at a time. Rules run beside each other, so a query alone need not take every core.
 const PARTITIONS: usize = 2;
@@ -32,6 +33,7 @@ pub struct Database {
     tables: Arc<Tables>,
     state: Arc<SessionState>,
     limits: QueryLimits,
+    incremental: Arc<Incremental>,
 }
 
 /// A query that was planned once and runs many times, each time at its own instant.
@@ -54,7 +56,12 @@ impl Database {
 
     /// Like [`Database::new`], but a query may use `partitions` threads at a time instead of 2.
     pub fn with_partitions(store: Arc<Store>, limits: QueryLimits, partitions: usize) -> Self {
-        Self { tables: Arc::new(Tables::new(store)), state: Arc::new(shared_state(partitions)), limits }
+        Self {
+            tables: Arc::new(Tables::new(store)),
+            state: Arc::new(shared_state(partitions)),
+            limits,
+            incremental: Arc::default(),
+        }
     }
 
     /// Adds the system table `schema.name` (`twin.node`, `flyball.rules`), or replaces it.
@@ -156,6 +163,19 @@ impl Database {
         &self.tables.store
     }
 
+    /// The groups that rules are kept in.
+    pub fn incremental(&self) -> &Arc<Incremental> {
+        &self.incremental
+    }
+
+    /// Keeps the result of a prepared query incrementally.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub(crate) fn keep(&self, prepared: &Prepared) -> Result<Place, Obstacle> {
+        self.incremental.keep(&prepared.plan, &prepared.schema, &self.state, self.store())
+    }
+
     fn bind(&self, plan: LogicalPlan, now: UnixNanos) -> Result<LogicalPlan, QueryError> {
         Binder::new(now, self.state.config_options())
             .and_then(|binder| binder.bind(plan))
@@ -173,6 +193,11 @@ impl Prepared {
     /// The tables it reads, sorted, each once; those inside range functions and subqueries too.
     pub fn tables(&self) -> &[TableRead] {
         &self.reads
+    }
+
+    /// The optimized plan, as EXPLAIN shows it.
+    pub(crate) fn text(&self) -> String {
+        self.plan.display_indent().to_string()
     }
 
     /// The columns of the result.

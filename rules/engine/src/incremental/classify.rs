@@ -1,0 +1,156 @@
+//! What a series is to a rule: looked at once, when its first point arrives.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::PhysicalExpr;
+use flyball_model::SeriesRegistry;
+use flyball_store::labels::{label_columns, label_fields, label_names};
+
+use super::obstacle::Obstacle;
+use super::shape::Shape;
+
+/// Some bytes that are equal where all columns are.
+pub(super) type RowBytes = Box<[u8]>;
+
+/// Series whose labels are looked at together.
+const SERIES_MAX: usize = 8192;
+
+/// What a series that passes the predicates belongs to.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// The labels that rules ask a certain value of.
+    pub(super) partition: RowBytes,
+    /// These and what is grouped by.
+    pub(super) key: RowBytes,
+}
+
+/// Predicates and group keys, as they are evaluated on labels.
+#[derive(Debug)]
+pub(super) struct Classifier {
+    /// The labels behind the columns of `schema`.
+    names: Vec<Arc<str>>,
+    schema: SchemaRef,
+    predicates: Vec<Arc<dyn PhysicalExpr>>,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    /// Columns of `schema`.
+    partition: Vec<usize>,
+    partitions: RowConverter,
+    rows: RowConverter,
+}
+
+impl Classifier {
+    pub(super) fn new(shape: &Shape, state: &SessionState, registry: &SeriesRegistry) -> Result<Self, Obstacle> {
+        let view = registry.read();
+        let columns = label_fields(&view, shape.metric);
+        let labels = label_names(&view, shape.metric);
+        drop(view);
+        let exprs = shape.labels.iter().chain(&shape.keys);
+        let mut wanted: Vec<String> = exprs.flat_map(Expr::column_refs).map(|column| column.name.clone()).collect();
+        wanted.extend(shape.partition.iter().map(|(label, _)| label.clone()));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let (mut names, mut fields) = (Vec::new(), Vec::new());
+        for column in &wanted {
+            let place = columns.iter().position(|field| field.name() == column);
+            let place = place.ok_or_else(|| Obstacle::new(format!("no series has the label '{column}' yet")))?;
+            names.push(Arc::clone(&labels[place]));
+            fields.push(columns[place].clone());
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let named = DFSchema::try_from(Arc::clone(&schema))?;
+        let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
+        let predicates = shape.labels.iter().map(physical).collect::<Result<_>>()?;
+        let keys: Vec<_> = shape.keys.iter().map(physical).collect::<Result<_>>()?;
+        let partition: Vec<_> = shape
+            .partition
+            .iter()
+            .map(|(label, _)| schema.index_of(label))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(DataFusionError::from)?;
+        let of_partition: Vec<_> =
+            partition.iter().map(|&column| SortField::new(schema.field(column).data_type().clone())).collect();
+        let mut of_rows = of_partition.clone();
+        for key in &keys {
+            of_rows.push(SortField::new(key.data_type(&schema)?));
+        }
+        let converter = |fields| RowConverter::new(fields).map_err(DataFusionError::from);
+        Ok(Self {
+            names,
+            predicates,
+            keys,
+            partition,
+            partitions: converter(of_partition)?,
+            rows: converter(of_rows)?,
+            schema,
+        })
+    }
+
+    /// The bytes of the labels that a rule asks certain values of.
+    pub(super) fn partition_of(&self, values: &[(String, ScalarValue)]) -> Result<RowBytes> {
+        let column = |(&column, (_, value)): (&usize, &(String, ScalarValue))| {
+            Ok(cast(&value.to_array()?, self.schema.field(column).data_type())?)
+        };
+        let columns: Vec<ArrayRef> = self.partition.iter().zip(values).map(column).collect::<Result<_>>()?;
+        row_bytes(&self.partitions, &columns, 1).map(|mut rows| rows.remove(0))
+    }
+
+    /// What each series is; `None` for one that no rule looks at.
+    pub(super) fn classify(&self, registry: &SeriesRegistry, series: &[u32]) -> Result<Vec<Option<Class>>> {
+        let mut classes = Vec::with_capacity(series.len());
+        for series in series.chunks(SERIES_MAX) {
+            let labels = label_columns(registry, &self.names, series)?;
+            let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), labels, &options)?;
+            let mut passes = vec![true; series.len()];
+            for predicate in &self.predicates {
+                let holds = predicate.evaluate(&batch)?.into_array(series.len())?;
+                let holds = as_boolean_array(&holds)?;
+                passes.iter_mut().zip(holds).for_each(|(passes, holds)| *passes &= holds == Some(true));
+            }
+            let partition: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
+            let mut columns = partition.clone();
+            for (key, field) in self.keys.iter().zip(self.key_types()?) {
+                columns.push(cast(&key.evaluate(&batch)?.into_array(series.len())?, &field)?);
+            }
+            let partitions = row_bytes(&self.partitions, &partition, series.len())?;
+            let keys = row_bytes(&self.rows, &columns, series.len())?;
+            let each = passes.into_iter().zip(partitions).zip(keys);
+            classes.extend(each.map(|((passes, partition), key)| passes.then_some(Class { partition, key })));
+        }
+        Ok(classes)
+    }
+
+    /// The columns that are grouped by, of some groups.
+    pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k RowBytes>) -> Result<Vec<ArrayRef>> {
+        let parser = self.rows.parser();
+        let mut columns = self.rows.convert_rows(keys.map(|key| parser.parse(key)))?;
+        columns.drain(..self.partition.len());
+        columns.iter().zip(self.key_types()?).map(|(column, data_type)| Ok(cast(column, &data_type)?)).collect()
+    }
+
+    /// Whether there is nothing to group by: then there is a group although no point has come.
+    pub(super) fn is_global(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn key_types(&self) -> Result<Vec<DataType>> {
+        self.keys.iter().map(|key| key.data_type(&self.schema)).collect()
+    }
+}
+
+fn row_bytes(converter: &RowConverter, columns: &[ArrayRef], rows: usize) -> Result<Vec<RowBytes>> {
+    if columns.is_empty() {
+        return Ok(vec![RowBytes::default(); rows]);
+    }
+    let converted = converter.convert_columns(columns)?;
+    Ok(converted.iter().map(|row| row.as_ref().into()).collect())
+}

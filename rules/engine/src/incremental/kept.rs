@@ -1,0 +1,290 @@
+//! All tables of groups that rules are kept in.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::error::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use flyball_model::{MetricRef, UnixNanos};
+use flyball_store::Store;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use super::accumulate::{Argument, ArgumentKind, Layout};
+use super::classify::Classifier;
+use super::member::Finish;
+use super::obstacle::Obstacle;
+use super::shape::{Kept as KeptAggregate, Shape};
+use super::sliding::Sliding;
+use super::table::{Parts, Stop, Table, TableSize};
+use super::way::Way;
+use crate::evaluate::Row;
+
+/// Memory for all groups of all rules, unless told otherwise.
+const BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The tables of groups of all rules.
+#[derive(Debug)]
+pub struct Incremental {
+    /// By metric, and by signature.
+    tables: Mutex<HashMap<MetricRef, HashMap<String, Weak<Shared>>>>,
+    next_token: AtomicU64,
+    /// Bytes of all tables.
+    bytes: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl Default for Incremental {
+    fn default() -> Self {
+        Self {
+            tables: Mutex::default(),
+            next_token: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
+            bytes_max: BYTES_MAX,
+        }
+    }
+}
+
+/// A table that several rules and the task that brings it up to date share.
+pub struct Shared {
+    metric: MetricRef,
+    table: Mutex<Table>,
+    /// What the table was counted with in the bytes of all.
+    bytes: AtomicUsize,
+    /// Microseconds that were spent on bringing it up to date as points arrived.
+    spent: AtomicU64,
+    all: Weak<Incremental>,
+}
+
+/// A rule's place in a table. Dropping it takes the rule out.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    token: u64,
+    window: Sliding,
+}
+
+impl Incremental {
+    /// Takes a rule in.
+    ///
+    /// # Errors
+    /// What keeps its plan from being kept.
+    pub(crate) fn keep(
+        self: &Arc<Self>,
+        plan: &LogicalPlan,
+        output: &SchemaRef,
+        state: &SessionState,
+        store: &Store,
+    ) -> Result<Place, Obstacle> {
+        let shape = Shape::of(plan, store)?;
+        let finish = Finish::new(&shape, state, Arc::clone(output))?;
+        let signature = shape.signature();
+        let mut tables = self.tables.lock();
+        let by_signature = tables.entry(shape.metric).or_default();
+        let known = by_signature.get(&signature).and_then(Weak::upgrade);
+        let shared = match known {
+            Some(known) => known,
+            None => {
+                let shared = Arc::new(Shared {
+                    metric: shape.metric,
+                    table: Mutex::new(Table::new(parts(&shape, state, store)?)),
+                    bytes: AtomicUsize::new(0),
+                    spent: AtomicU64::new(0),
+                    all: Arc::downgrade(self),
+                });
+                by_signature.retain(|_, table| table.strong_count() > 0);
+                by_signature.insert(signature, Arc::downgrade(&shared));
+                shared
+            }
+        };
+        drop(tables);
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        shared.table.lock().join(token, &shape.partition, finish)?;
+        Ok(Place { shared, token, window: shape.window })
+    }
+
+    /// The tables that points of a metric go into.
+    pub fn tables_of(&self, metric: MetricRef) -> Vec<Arc<Shared>> {
+        let tables = self.tables.lock();
+        tables.get(&metric).into_iter().flat_map(HashMap::values).filter_map(Weak::upgrade).collect()
+    }
+
+    /// The metrics that there are tables of.
+    pub fn metrics(&self) -> Vec<MetricRef> {
+        self.tables.lock().keys().copied().collect()
+    }
+
+    /// Bytes that all tables take, near enough.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// The metric whose points it follows.
+    pub fn metric(&self) -> MetricRef {
+        self.metric
+    }
+
+    /// Brings it up to date, and says which rules find others than before; each rule is told by its token. Blocks on files when it starts
+    /// anew, else as long as its points take.
+    ///
+    /// # Errors
+    /// Why it can't; its rules find out when they are evaluated.
+    pub fn advance(&self, store: &Store, now: UnixNanos) -> Result<Vec<u64>, String> {
+        let mut table = self.table.lock();
+        match self.advance_locked(&mut table, store, now) {
+            Ok(()) => Ok(table.take_touched()),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::TooLarge { bytes }) => Err(too_large(bytes)),
+        }
+    }
+
+    /// Takes note of what [`Shared::advance`] took.
+    pub fn took(&self, duration: Duration) {
+        self.spent.fetch_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// What it holds.
+    pub fn size(&self) -> TableSize {
+        let spent = Duration::from_micros(self.spent.load(Ordering::Relaxed));
+        TableSize { spent, ..self.table.lock().size() }
+    }
+
+    fn advance_locked(&self, table: &mut Table, store: &Store, now: UnixNanos) -> Result<(), Stop> {
+        let before = self.bytes.load(Ordering::Relaxed);
+        let room = self.all.upgrade().map_or(BYTES_MAX, |all| all.bytes_max.saturating_sub(all.bytes() - before));
+        let advanced = table.advance(store, now, room);
+        self.account(table.bytes());
+        advanced
+    }
+
+    fn account(&self, bytes: usize) {
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        if let Some(all) = self.all.upgrade() {
+            all.bytes.fetch_add(bytes, Ordering::Relaxed);
+            all.bytes.fetch_sub(before, Ordering::Relaxed);
+        }
+    }
+}
+
+fn too_large(bytes: usize) -> String {
+    format!("its groups need {} MiB, more than there is left for groups", bytes >> 20)
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.account(0);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("metric", &self.metric).finish_non_exhaustive()
+    }
+}
+
+/// What a rule finds in its table.
+pub(crate) enum Found {
+    Rows(Vec<Row>),
+    /// It can't be evaluated.
+    Error(String),
+    /// It can't be kept any longer.
+    Obstacle(Obstacle),
+}
+
+impl Place {
+    /// What `now()` is to the rule at `now`.
+    #[cfg(test)]
+    pub(crate) fn evaluated_at(&self, now: UnixNanos) -> UnixNanos {
+        self.window.evaluated_at(now)
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        Way::incremental(self.window, &self.shared)
+    }
+
+    /// How [`Shared::advance`] calls the rule.
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What the rule finds as of `now`.
+    pub(crate) async fn find(&self, store: &Arc<Store>, now: UnixNanos) -> Found {
+        // Another rule's look may read files under the lock, and so may this one.
+        if let Some(mut table) = self.shared.table.try_lock()
+            && !table.starts_anew(now)
+        {
+            return self.find_in(&mut table, store, now);
+        }
+        let (shared, store, token) = (Arc::clone(&self.shared), Arc::clone(store), self.token);
+        let found = tokio::task::spawn_blocking(move || {
+            let mut table = shared.table.lock();
+            find_in(&shared, token, &mut table, &store, now)
+        });
+        found
+            .await
+            .unwrap_or_else(|_| Found::Error("the engine panicked while it brought its groups up to date".into()))
+    }
+
+    fn find_in(&self, table: &mut Table, store: &Store, now: UnixNanos) -> Found {
+        find_in(&self.shared, self.token, table, store, now)
+    }
+}
+
+fn find_in(shared: &Shared, token: u64, table: &mut Table, store: &Store, now: UnixNanos) -> Found {
+    match shared.advance_locked(table, store, now) {
+        Ok(()) => table.rows(token).map_or_else(Found::Error, Found::Rows),
+        Err(Stop::Failed(error)) => Found::Error(error),
+        Err(Stop::TooLarge { bytes }) => {
+            Found::Obstacle(Obstacle::new(too_large(bytes)).hint("group by fewer labels, or narrow WHERE"))
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.table.lock().leave(self.token);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("token", &self.token).field("window", &self.window).finish_non_exhaustive()
+    }
+}
+
+/// All expressions of a shape that a table needs, ready to be evaluated.
+fn parts(shape: &Shape, state: &SessionState, store: &Store) -> Result<Parts, Obstacle> {
+    let point_schema = Arc::new(Schema::new(shape.table.fields()[..2].to_vec()));
+    let named = DFSchema::try_from(Arc::clone(&point_schema))?;
+    let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
+    let mut aggregates = Vec::new();
+    for KeptAggregate { function, argument, filter, data_type } in &shape.aggregates {
+        let kind = match argument {
+            None => ArgumentKind::Rows,
+            Some(Expr::Column(column)) if column.name == "value" => ArgumentKind::Value,
+            Some(argument) => ArgumentKind::Expression(physical(argument)?),
+        };
+        let text = format!("{argument:?} {filter:?}");
+        let filter = filter.as_ref().map(physical).transpose()?;
+        aggregates.push((*function, Argument { text, kind, filter }, data_type.clone()));
+    }
+    Ok(Parts {
+        metric: shape.metric,
+        window: shape.window,
+        classifier: Classifier::new(shape, state, store.registry())?,
+        layout: Layout::new(aggregates),
+        points: shape.points.iter().map(physical).collect::<Result<_>>()?,
+        point_schema,
+        group_schema: Arc::clone(shape.groups.inner()),
+    })
+}

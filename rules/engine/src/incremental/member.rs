@@ -1,0 +1,158 @@
+//! A rule in a table of groups: which of them it finds.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::cast::{as_boolean_array, as_float64_array};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::shape::Shape;
+
+/// HAVING and projection of a rule.
+#[derive(Debug)]
+pub(super) struct Finish {
+    having: Option<Arc<dyn PhysicalExpr>>,
+    threshold: Option<Threshold>,
+    projection: Vec<Arc<dyn PhysicalExpr>>,
+    output: SchemaRef,
+}
+
+/// A comparison without which HAVING can't be true. It is asked of the extremes of all groups first, so that of many rules which differ in
+/// a number only those are evaluated that may find something.
+#[derive(Debug)]
+struct Threshold {
+    of: Arc<dyn PhysicalExpr>,
+    /// What tells `of` from others.
+    text: String,
+    op: Operator,
+    value: f64,
+}
+
+/// The least and the greatest of some values, in total order.
+pub(super) type Extremes = Option<(f64, f64)>;
+
+/// A rule, and the groups that it finds.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) token: u64,
+    pub(super) partition: u32,
+    pub(super) finish: Finish,
+    /// The groups for which HAVING is true.
+    pub(super) found: BTreeSet<u32>,
+    /// It has to look at all groups.
+    pub(super) anew: bool,
+    /// Something has changed since [`super::table::Table::take_touched`].
+    pub(super) touched: bool,
+    /// Why HAVING can't be evaluated.
+    pub(super) error: Option<String>,
+}
+
+impl Finish {
+    pub(super) fn new(shape: &Shape, state: &SessionState, output: SchemaRef) -> Result<Self> {
+        let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &shape.groups);
+        let having = conjunction(shape.having.iter().cloned());
+        let threshold = having.as_ref().and_then(|having| split_conjunction(having).into_iter().find_map(comparison));
+        let threshold = match threshold {
+            Some((of, op, value)) => Some(Threshold { of: physical(of)?, text: of.to_string(), op, value }),
+            None => None,
+        };
+        Ok(Self {
+            having: having.as_ref().map(physical).transpose()?,
+            threshold,
+            projection: shape.projection.iter().map(physical).collect::<Result<_>>()?,
+            output,
+        })
+    }
+
+    /// For which rows HAVING is true.
+    pub(super) fn holds(&self, batch: &RecordBatch) -> Result<Vec<bool>> {
+        match &self.having {
+            Some(having) => {
+                let holds = having.evaluate(batch)?.into_array(batch.num_rows())?;
+                Ok(as_boolean_array(&holds)?.iter().map(|holds| holds == Some(true)).collect())
+            }
+            None => Ok(vec![true; batch.num_rows()]),
+        }
+    }
+
+    /// What the threshold is about.
+    pub(super) fn threshold_text(&self) -> Option<&str> {
+        self.threshold.as_ref().map(|threshold| threshold.text.as_str())
+    }
+
+    /// The extremes of what the threshold is about; `None` inside if all are null.
+    pub(super) fn extremes(&self, batch: &RecordBatch) -> Result<Option<Extremes>> {
+        let Some(threshold) = &self.threshold else { return Ok(None) };
+        let values = threshold.of.evaluate(batch)?.into_array(batch.num_rows())?;
+        let values = cast(&values, &DataType::Float64)?;
+        let values: &Float64Array = as_float64_array(&values)?;
+        let widen = |range: Extremes, value: f64| match range {
+            None => Some((value, value)),
+            Some((least, greatest)) => Some((
+                if value.total_cmp(&least).is_lt() { value } else { least },
+                if value.total_cmp(&greatest).is_gt() { value } else { greatest },
+            )),
+        };
+        Ok(Some(values.iter().flatten().fold(None, widen)))
+    }
+
+    /// Whether HAVING may be true of a row whose value lies within these.
+    pub(super) fn may_hold(&self, extremes: Extremes) -> bool {
+        let Some(Threshold { op, value, .. }) = &self.threshold else { return true };
+        let Some((least, greatest)) = extremes else { return false };
+        match op {
+            Operator::Gt => greatest.total_cmp(value).is_gt(),
+            Operator::GtEq => greatest.total_cmp(value).is_ge(),
+            Operator::Lt => least.total_cmp(value).is_lt(),
+            _ => least.total_cmp(value).is_le(),
+        }
+    }
+
+    /// The rows of the rule's query.
+    pub(super) fn project(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let column = |(expr, field): (&Arc<dyn PhysicalExpr>, &arrow::datatypes::FieldRef)| -> Result<ArrayRef> {
+            let column = expr.evaluate(batch)?.into_array(rows)?;
+            if column.data_type() == field.data_type() {
+                return Ok(column);
+            }
+            Ok(cast(&column, field.data_type())?)
+        };
+        let columns = self.projection.iter().zip(self.output.fields()).map(column).collect::<Result<_>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options).map_err(DataFusionError::from)
+    }
+
+    pub(super) fn output(&self) -> &SchemaRef {
+        &self.output
+    }
+}
+
+/// `expression > number` and its kin, the expression on the left.
+fn comparison(expr: &Expr) -> Option<(&Expr, Operator, f64)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
+    let (of, op, literal) = match (left.as_ref(), right.as_ref()) {
+        (of, Expr::Literal(literal, _)) => (of, *op, literal),
+        (Expr::Literal(literal, _), of) => (of, op.swap()?, literal),
+        _ => return None,
+    };
+    if of.column_refs().is_empty() || !matches!(op, Operator::Gt | Operator::GtEq | Operator::Lt | Operator::LtEq) {
+        return None;
+    }
+    match literal {
+        datafusion::common::ScalarValue::Float64(Some(value)) => Some((of, op, *value)),
+        // Beyond 2^53 a float is no integer.
+        datafusion::common::ScalarValue::Int64(Some(value)) if value.unsigned_abs() < 1 << 53 => {
+            Some((of, op, *value as f64))
+        }
+        _ => None,
+    }
+}
