@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use flyball_rules::definition::{Problem, RuleSet, duplicates, from_str_with_problems, load_with_problems};
+use flyball_rules::definition::{
+    Problem, RuleSet, dependencies, duplicates, from_str_with_problems, load_with_problems,
+};
 use flyball_rules_library::LibraryFile;
 
 /// What names the ready-made rules in `rules:`, `--rules` and `rules check`.
@@ -50,6 +52,7 @@ impl RulePaths {
             problems.extend(found);
         }
         problems.extend(duplicates(&rules));
+        problems.extend(dependencies(&rules));
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         problems.dedup();
         (rules, problems)

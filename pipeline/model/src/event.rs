@@ -82,7 +82,13 @@ pub struct Transition {
     pub labels: BTreeMap<String, String>,
     /// The new state.
     pub state: State,
-    /// The rule's `severity`.
+    /// How often this violation was told to be in this state before: a change of severity, flapping, and data that is back tell it anew.
+    #[serde(default)]
+    pub before: u32,
+    /// Whether it changes between firing and resolved so often that it is kept firing.
+    #[serde(default)]
+    pub flapping: bool,
+    /// The row's `severity`, or else the rule's.
     pub severity: String,
     /// The row's numeric columns; the last known ones once it resolved.
     #[serde(with = "crate::exact")]

@@ -326,6 +326,8 @@ mod tests {
             identity: BTreeMap::new(),
             labels: BTreeMap::new(),
             state: State::Firing,
+            before: 0,
+            flapping: false,
             severity: "warning".into(),
             values: BTreeMap::from([("x".into(), 0.1)]),
             summary: String::new(),

@@ -74,7 +74,9 @@ impl Planner {
     /// clock that is set forwards allows no more.
     pub fn plan(&mut self, transition: &Transition, backends: &[BackendInfo], at: Reading) -> Vec<Planned> {
         let mut planned = self.notifications(transition, backends, at.now);
+        // What is told anew was asked for already.
         if transition.state == State::Firing
+            && transition.before == 0
             && let Some((place, step)) =
                 (0..).zip(&transition.steps).find(|(_, step)| step.action != ActionKind::Notify)
         {
@@ -95,7 +97,7 @@ impl Planner {
                 Ok(_) => None,
                 Err(why) => Some(why),
             };
-            let id = event_id(&transition.violation, kind, &step.backend, None);
+            let id = event_id(&transition.violation, kind, &step.backend, None, transition.before);
             planned.push(Planned {
                 backend: step.backend.clone(),
                 event: self.event(id, kind, transition, None, now),
@@ -116,7 +118,7 @@ impl Planner {
     ) -> Planned {
         let attempt = 1;
         let id =
-            event_id(&transition.violation, EventKind::RemediationRequested, &step.backend, Some((place, attempt)));
+            event_id(&transition.violation, EventKind::RemediationRequested, &step.backend, Some((place, attempt)), 0);
         let action = Action {
             id: id.clone(),
             step: place,

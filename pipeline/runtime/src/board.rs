@@ -21,7 +21,7 @@ pub struct RuleEntry {
     pub status: RuleStatus,
     /// How it is evaluated.
     pub way: Way,
-    /// Its violations that are pending, firing or in error, each as its latest transition.
+    /// Its violations that are pending, firing, without data or in error, each as its latest transition.
     pub active: Vec<Transition>,
 }
 
@@ -30,15 +30,16 @@ impl RuleEntry {
         Arc::new(Self { rule: Arc::clone(rule), every, status: state.status(rule), way, active: state.active(rule) })
     }
 
-    /// How it stands in one word: `unknown` (not evaluated yet), `waiting` (a table has no data yet), `error`, `firing`, `pending` or
-    /// `inactive`.
+    /// How it stands in one word: `unknown` (not evaluated yet), `waiting` (a table has no data yet), `error`, `firing`, `no_data`,
+    /// `pending` or `inactive`.
     pub fn state(&self) -> &'static str {
         match &self.status.health {
             Health::Unknown => "unknown",
             Health::Waiting { .. } => "waiting",
             Health::Error { .. } => "error",
             Health::Ok if self.status.firing > 0 => "firing",
-            Health::Ok if self.status.instances > 0 => "pending",
+            Health::Ok if self.status.silent > 0 => "no_data",
+            Health::Ok if self.status.instances > self.status.held_back => "pending",
             Health::Ok => "inactive",
         }
     }
@@ -58,6 +59,11 @@ impl RuleBoard {
     /// Replaces all entries at once.
     pub(crate) fn replace(&self, entries: Vec<Arc<RuleEntry>>) {
         *self.entries.write() = entries.into_iter().map(|entry| (entry.rule.name.clone(), entry)).collect();
+    }
+
+    /// A rule.
+    pub(crate) fn of(&self, rule: &str) -> Option<Arc<RuleEntry>> {
+        self.entries.read().get(rule).cloned()
     }
 
     /// All rules, by name.

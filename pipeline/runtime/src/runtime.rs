@@ -161,6 +161,7 @@ impl Runtime {
             stages: Arc::clone(&pipeline.stages),
             board: Arc::clone(&tables.board),
             dispatcher: dispatcher.clone(),
+            history: Arc::clone(&tables.history),
             steady: Arc::clone(&steady),
             state: state_log,
             memory,

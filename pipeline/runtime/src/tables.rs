@@ -25,7 +25,7 @@ use flyball_twin::{EntityKind, Mapping, Twin};
 
 use crate::accounts::Books;
 use crate::board::RuleBoard;
-use crate::history::ViolationHistory;
+use crate::history::{Violation, ViolationHistory};
 use crate::stages::{StageRow, Stages};
 
 /// What the tables are made from.
@@ -308,6 +308,8 @@ fn rule_fields() -> Vec<Field> {
         whole("group_bytes"),
         whole("points"),
         whole("spent_us"),
+        whole("no_data"),
+        whole("held_back"),
     ]
 }
 
@@ -339,6 +341,8 @@ fn rules(board: &RuleBoard) -> Vec<ArrayRef> {
         of_groups(&|size| size.bytes as u64),
         of_groups(&|size| size.points),
         of_groups(&|size| u64::try_from(size.spent.as_micros()).unwrap_or(u64::MAX)),
+        numbers(statuses().map(|status| status.silent as u64)),
+        numbers(statuses().map(|status| status.held_back as u64)),
     ]
 }
 
@@ -355,11 +359,17 @@ fn violation_fields() -> Vec<Field> {
         time("resolved_at"),
         Field::new("values", number_map_type(), true),
         text("summary"),
+        text("severity"),
+        text("changes"),
+        text("samples"),
     ]
 }
 
 fn violations(history: &ViolationHistory) -> Vec<ArrayRef> {
-    let rows = history.newest_first();
+    let violations = history.newest_first();
+    let changes: Vec<_> = violations.iter().map(Violation::changes_json).collect();
+    let samples: Vec<_> = violations.iter().map(Violation::samples_json).collect();
+    let rows: Vec<_> = violations.into_iter().map(|violation| violation.latest).collect();
     let instances: Vec<_> = rows.iter().map(|row| flyball_model::event::identity_text(&row.identity)).collect();
     vec![
         texts(rows.iter().map(|row| row.violation.as_str())),
@@ -373,5 +383,8 @@ fn violations(history: &ViolationHistory) -> Vec<ArrayRef> {
         times(rows.iter().map(|row| row.resolved_at)),
         number_maps(rows.iter().map(|row| &row.values)),
         texts(rows.iter().map(|row| row.summary.as_str())),
+        texts(rows.iter().map(|row| row.severity.as_str())),
+        texts(changes.iter().map(String::as_str)),
+        texts(samples.iter().map(String::as_str)),
     ]
 }

@@ -28,6 +28,8 @@ struct Data<'a> {
     rule_version: &'a str,
     state: &'static str,
     severity: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    flapping: bool,
     labels: &'a BTreeMap<String, String>,
     /// JSON has no NaN and no infinities: they are null.
     values: &'a BTreeMap<String, f64>,
@@ -75,6 +77,7 @@ pub(crate) fn cloud_event(event: &Event, source: &str) -> Bytes {
             rule_version: &transition.version,
             state: transition.state.as_str(),
             severity: &transition.severity,
+            flapping: transition.flapping,
             labels: &transition.labels,
             values: &transition.values,
             summary: &transition.summary,

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use flyball_model::UnixNanos;
 use flyball_model::event::{State as ViolationState, Transition};
 use flyball_rules::check::check_rules;
-use flyball_rules::definition::{RuleSet, duplicates, from_str_with_problems};
+use flyball_rules::definition::{RuleSet, dependencies, duplicates, from_str_with_problems};
 use flyball_rules::lifecycle::Health;
 use flyball_runtime::RuleEntry;
 use serde::Deserialize;
@@ -56,6 +56,7 @@ fn rule(entry: &RuleEntry) -> Value {
     // Prometheus knows three states; flyball's own word stands in flyball.rules.
     let state = match entry.state() {
         state @ ("firing" | "pending") => state,
+        "no_data" => "firing",
         _ => "inactive",
     };
     json!({
@@ -88,9 +89,12 @@ pub(crate) async fn alerts(State(shared): State<Shared>) -> Json<Value> {
 
 /// An alert as Prometheus shows it; its `value` is the first of the violation's values.
 fn alert(transition: &Transition) -> Option<Value> {
-    if !matches!(transition.state, ViolationState::Pending | ViolationState::Firing) {
-        return None;
-    }
+    // Under `no_data: fire` silence is as good as a broken promise.
+    let state = match transition.state {
+        state @ (ViolationState::Pending | ViolationState::Firing) => state,
+        ViolationState::NoData => ViolationState::Firing,
+        ViolationState::Resolved | ViolationState::Error => return None,
+    };
     let mut labels = transition.labels.clone();
     labels.insert("alertname".to_owned(), transition.rule.clone());
     labels.insert("severity".to_owned(), transition.severity.clone());
@@ -98,7 +102,7 @@ fn alert(transition: &Transition) -> Option<Value> {
     Some(json!({
         "labels": labels,
         "annotations": {"summary": transition.summary},
-        "state": transition.state.as_str(),
+        "state": state.as_str(),
         "activeAt": transition.active_at.to_string(),
         "value": value,
     }))
@@ -159,6 +163,7 @@ pub(crate) async fn check(
         problems.extend(found);
     }
     problems.extend(duplicates(&rules));
+    problems.extend(dependencies(&rules));
     problems.extend(check_rules(&rules, Some(&shared.runtime.database), Some(shared.reloader.backends())).await);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems.dedup();

@@ -29,6 +29,8 @@ fn transition(state: State, steps: &[ActionStep]) -> Transition {
         identity: BTreeMap::from([("deployment".into(), "web".into())]),
         labels: BTreeMap::from([("deployment".into(), "web".into())]),
         state,
+        before: 0,
+        flapping: false,
         severity: "critical".into(),
         values: BTreeMap::from([("latency_s".into(), 0.41)]),
         summary: "slow".into(),
@@ -221,4 +223,16 @@ fn a_plan_gives_the_first_row_of_each_event() {
     assert_eq!((asked.state, asked.action, asked.step), (RemediationState::Suppressed, ActionKind::ScaleOut, Some(0)));
     assert_eq!((asked.proposed_at, asked.executed_at, asked.settled_at), (NOW, None, Some(NOW)));
     assert!(asked.reason.as_ref().is_some_and(|reason| reason.contains("per_backend_per_minute")), "{asked:?}");
+}
+
+#[test]
+fn what_is_told_anew_is_another_event_and_asks_for_nothing() {
+    let steps = [step("ops", ActionKind::Notify, ""), step("k8s", ActionKind::ScaleOut, "web")];
+    let backends = [backend("ops"), backend("k8s")];
+    let mut planner = Planner::new(ActionLimits::default());
+    let first = planner.plan(&transition(State::Firing, &steps), &backends, Reading::at(NOW));
+    let graver = Transition { before: 1, severity: "critical".into(), ..transition(State::Firing, &steps) };
+    let again = planner.plan(&graver, &backends, Reading::at(NOW));
+    assert_eq!(lines(&again), ["ops flyball.violation.firing", "k8s flyball.violation.firing"]);
+    assert!(again.iter().all(|again| first.iter().all(|first| first.event.id != again.event.id)));
 }

@@ -54,6 +54,8 @@ fn transition(violation: &str, state: State) -> Transition {
         identity: BTreeMap::new(),
         labels: BTreeMap::new(),
         state,
+        before: 0,
+        flapping: false,
         severity: "warning".into(),
         values: BTreeMap::new(),
         summary: format!("{violation} {}", state.as_str()),

@@ -59,14 +59,14 @@ impl Decisions {
         let mut planner = self.planner.lock();
         let mut group = Group { decisions: self, pieces: first, planned: Vec::new(), outgoing: Vec::new(), bytes: 0 };
         for transition in transitions {
-            group.extend(violations.remove(&transition.violation));
+            group.extend(violations.remove(&transition.violation).unwrap_or_default());
             group.extend(self.history.record(transition));
             group.planned.extend(planner.plan(transition, &self.backends, at));
             group.extend(planner.take_changes());
             group.put_when_large();
         }
-        for piece in violations.into_values() {
-            group.extend([piece]);
+        for pieces in violations.into_values() {
+            group.extend(pieces);
             group.put_when_large();
         }
         group.extend(self.history.keep_pending(rule, active));

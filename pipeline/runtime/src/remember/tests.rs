@@ -14,11 +14,11 @@ use flyball_model::{Clock, ManualClock, SteadyClock, UnixNanos};
 use flyball_remediation::{ActionLimits, BackendAccount, BackendInfo, RemediationLog, RemediationRow};
 use flyball_rules::definition::{Rule, from_str};
 use flyball_rules::evaluate::{Outcome, Row};
-use flyball_rules::lifecycle::RuleState;
+use flyball_rules::lifecycle::{Evaluation, GroupsSeen, Inhibitors, RuleState};
 use proptest::prelude::*;
 
 use super::{CLOCK_KEY, Decisions, Restored, restore};
-use crate::history::ViolationHistory;
+use crate::history::{Violation, ViolationHistory};
 
 const RULES: &str = "
 groups:
@@ -45,7 +45,25 @@ groups:
     no_data: keep
     remediate:
     - {backend: pager, action: scale_in, target: {kind: Node, name: all}, by: 1}
+  - rule: Flaps
+    sql: SELECT 1
+    flaps: {max: 2, within: 6s}
+    error_for: 2s
+    unless: [Waits on host]
+    remediate:
+    - {backend: ops, action: notify}
+  - rule: Fires
+    sql: SELECT 1
+    no_data: fire
+    no_data_after: 3s
+    keep_firing_for: 1s
+    unless: [Silent on host, Flaps on host]
+    remediate:
+    - {backend: ops, action: scale_out, target: {kind: Node, name: '{{ host }}'}, by: 1}
 ";
+
+/// The rule that is told of its groups.
+const FIRES: usize = 4;
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 const START: UnixNanos = UnixNanos::from_secs(1_767_225_600);
@@ -83,8 +101,34 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..2).prop_map(Seen::Error),
     ];
     let crash = prop_oneof![3 => Just(None), 1 => (0usize..8).prop_map(Some)];
-    (1u64..3000, 0usize..3, seen, prop::bool::weighted(0.7), prop::bool::weighted(0.7), crash)
+    (1u64..3000, 0usize..5, seen, prop::bool::weighted(0.7), prop::bool::weighted(0.7), crash)
         .prop_map(|(millis, rule, seen, sampled, up, crash)| Step { millis, rule, seen, sampled, up, crash })
+}
+
+/// When something was measured last: by rule, and by host.
+#[derive(Debug)]
+struct Samples {
+    tables: [UnixNanos; 5],
+    groups: BTreeMap<&'static str, UnixNanos>,
+}
+
+impl Samples {
+    fn note(&mut self, step: &Step, now: UnixNanos) {
+        if step.sampled {
+            self.tables[step.rule] = now;
+        }
+        if let (FIRES, Seen::Rows(bits, value)) = (step.rule, &step.seen) {
+            // Who has a row was measured once; of the others it is sometimes so.
+            let measured = |n: usize| bits & (1 << n) != 0 || (usize::from(*value) == n && step.sampled);
+            let measured = HOSTS.iter().enumerate().filter(|(n, _)| measured(*n));
+            self.groups.extend(measured.map(|(_, host)| (*host, now)));
+            self.tables[FIRES] = self.tables[FIRES].max(self.groups.values().copied().max().unwrap_or(START));
+        }
+    }
+}
+
+fn identity(host: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("host".to_owned(), host.to_owned())])
 }
 
 fn outcome(seen: &Seen) -> Outcome {
@@ -92,9 +136,10 @@ fn outcome(seen: &Seen) -> Outcome {
         Seen::Rows(bits, value) => {
             let hosts = HOSTS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
             let row = |host: &str| Row {
-                identity: BTreeMap::from([("host".to_owned(), host.to_owned())]),
+                identity: identity(host),
                 values: BTreeMap::from([("load".to_owned(), f64::from(*value) / 3.0)]),
                 time: None,
+                severity: (*value > 1).then(|| "critical".to_owned()),
             };
             Outcome::Rows(hosts.map(|(_, host)| row(host)).collect())
         }
@@ -142,10 +187,24 @@ impl Process {
         Self { memory, steady, rules, states, decisions, history, log, lanes: undelivered.into() }
     }
 
-    fn evaluate(&mut self, step: &Step, sample_at: UnixNanos) {
-        let (rule, state) = (&self.rules[step.rule], &mut self.states[step.rule]);
+    fn evaluate(&mut self, step: &Step, samples: &Samples) {
+        let rule = &self.rules[step.rule];
+        let mut inhibitors = Inhibitors::default();
+        for unless in &rule.unless {
+            let other = self.rules.iter().position(|other| other.name == unless.rule).expect("it is one of these");
+            inhibitors.add(unless, &self.states[other].active(&self.rules[other]));
+        }
+        let state = &mut self.states[step.rule];
         let at = self.steady.read();
-        let transitions = state.step(rule, &outcome(&step.seen), at, Some(sample_at));
+        let groups: Vec<_> = samples.groups.iter().map(|(host, newest)| (identity(host), *newest)).collect();
+        let evaluation = Evaluation {
+            outcome: &outcome(&step.seen),
+            at,
+            sample_at: Some(samples.tables[step.rule]),
+            groups: if step.rule == FIRES { GroupsSeen::Found(&groups) } else { GroupsSeen::Inseparable },
+            inhibitors: Some(&inhibitors),
+        };
+        let transitions = state.step(rule, evaluation);
         let changes = state.take_changes(rule);
         let active = state.active(rule);
         let active = active.iter().map(|transition| transition.violation.as_str());
@@ -178,7 +237,7 @@ impl Process {
 #[derive(Debug, PartialEq)]
 struct Visible {
     received: Vec<Event>,
-    violations: Vec<Transition>,
+    violations: Vec<Violation>,
     remediations: Vec<RemediationRow>,
     accounts: Vec<BackendAccount>,
     active: Vec<Transition>,
@@ -188,19 +247,16 @@ fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
     let clock = Arc::new(ManualClock::new(START));
     let mut process = Process::start(State::default(), &clock, group_bytes);
     let mut received = Vec::new();
-    let mut samples = [START; 3];
+    let mut samples = Samples { tables: [START; 5], groups: BTreeMap::new() };
     for step in steps {
         clock.advance(Duration::from_millis(step.millis));
-        if step.sampled {
-            samples[step.rule] = clock.now();
-        }
-        let sample_at = samples[step.rule];
+        samples.note(step, clock.now());
         // What was decided before is durable by now.
         process.settle();
-        process.evaluate(step, sample_at);
+        process.evaluate(step, &samples);
         if let (true, Some(kept)) = (crashes, step.crash) {
             process = Process::start(process.memory.after_crash(kept), &clock, group_bytes);
-            process.evaluate(step, sample_at);
+            process.evaluate(step, &samples);
         }
         if step.up {
             process.deliver(&mut received);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use flyball_model::event::Transition;
 use flyball_model::{Clock, Reading, UnixNanos};
 use flyball_rules::definition::Rule;
-use flyball_rules::evaluate::{Look, Outcome, Reads, RuleEvaluator};
-use flyball_rules::lifecycle::{Changes, RuleState};
+use flyball_rules::evaluate::{GroupsLook, Look, Outcome, Reads, RuleEvaluator};
+use flyball_rules::lifecycle::{Changes, Evaluation, GroupsSeen, Inhibitors, RuleState};
 use flyball_rules::query::Database;
 use futures::FutureExt;
 
@@ -21,6 +21,13 @@ pub(super) struct Unit {
     pub(super) every: Duration,
     pub(super) evaluator: RuleEvaluator,
     pub(super) state: RuleState,
+}
+
+/// What an evaluation is to know besides the data.
+pub(super) struct Asked {
+    pub(super) at: Reading,
+    /// What the rules that hold it back have found, if it names any.
+    pub(super) inhibitors: Option<Inhibitors>,
 }
 
 /// A unit that comes back, and what it found.
@@ -45,46 +52,53 @@ struct Found {
     reads: Reads,
 }
 
-/// Evaluates a rule as of `at` and takes its state on.
+/// Evaluates a rule as of `asked.at` and takes its state on.
 pub(super) async fn evaluate(
     mut unit: Unit,
     slot: usize,
     woken_by: Option<Duration>,
-    at: Reading,
+    asked: Asked,
     database: Database,
     clock: Arc<dyn Clock>,
 ) -> Finished {
     let started = clock.monotonic();
     // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
-    let looked = AssertUnwindSafe(look(&mut unit, at, &database, clock.as_ref(), started)).catch_unwind().await;
+    let looked = AssertUnwindSafe(look(&mut unit, &asked, &database, clock.as_ref(), started)).catch_unwind().await;
     let Found { transitions, changes, entry, reads } = looked.unwrap_or_else(|_| {
         unit.evaluator = RuleEvaluator::new(&unit.rule);
         let outcome = Outcome::Error(
             "the query or a template made the engine panic; please report it together with the rule".to_owned(),
         );
-        take_on(&mut unit, &outcome, at, None, Reads::Any, clock.monotonic().saturating_sub(started))
+        let evaluation = asked.evaluation(&outcome, None);
+        take_on(&mut unit, evaluation, Reads::Any, clock.monotonic().saturating_sub(started))
     });
     let took = clock.monotonic().saturating_sub(started);
-    Finished { slot, unit, entry, transitions, changes, at, woken_by, took, reads }
+    Finished { slot, unit, entry, transitions, changes, at: asked.at, woken_by, took, reads }
 }
 
-async fn look(unit: &mut Unit, at: Reading, database: &Database, clock: &dyn Clock, started: Duration) -> Found {
-    let Look { outcome, reads, sample_at } = unit.evaluator.look(database, at.now).await;
+impl Asked {
+    fn evaluation<'a>(&'a self, outcome: &'a Outcome, sample_at: Option<UnixNanos>) -> Evaluation<'a> {
+        let inhibitors = self.inhibitors.as_ref();
+        Evaluation { outcome, at: self.at, sample_at, groups: GroupsSeen::NotLooked, inhibitors }
+    }
+}
+
+async fn look(unit: &mut Unit, asked: &Asked, database: &Database, clock: &dyn Clock, started: Duration) -> Found {
+    let Look { outcome, reads, sample_at } = unit.evaluator.look(database, asked.at.now).await;
     if let Outcome::Error(error) = &outcome {
         tracing::debug!(rule = unit.rule.name, error, "rule can't be evaluated");
     }
-    take_on(unit, &outcome, at, sample_at, reads, clock.monotonic().saturating_sub(started))
+    let groups = if unit.state.asks_for_groups(&unit.rule, &outcome, asked.at) {
+        unit.evaluator.groups(database, asked.at.now).await
+    } else {
+        GroupsLook::Failed
+    };
+    let evaluation = Evaluation { groups: groups.seen(), ..asked.evaluation(&outcome, sample_at) };
+    take_on(unit, evaluation, reads, clock.monotonic().saturating_sub(started))
 }
 
-fn take_on(
-    unit: &mut Unit,
-    outcome: &Outcome,
-    at: Reading,
-    sample_at: Option<UnixNanos>,
-    reads: Reads,
-    took: Duration,
-) -> Found {
-    let transitions = unit.state.step(&unit.rule, outcome, at, sample_at);
+fn take_on(unit: &mut Unit, evaluation: Evaluation<'_>, reads: Reads, took: Duration) -> Found {
+    let transitions = unit.state.step(&unit.rule, evaluation);
     unit.state.took(took);
     let changes = unit.state.take_changes(&unit.rule);
     let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state, unit.evaluator.way());

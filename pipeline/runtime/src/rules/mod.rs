@@ -7,7 +7,9 @@
 //! nothing, and waits for nobody. A rule that is run as a plan is woken by data, rests after it, and shares a [`Budget`] with its kin.
 
 mod budget;
+mod dependencies;
 mod evaluation;
+mod evidence;
 mod groups;
 #[cfg(test)]
 mod tests;
@@ -31,10 +33,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::budget::Budget;
-use self::evaluation::{Finished, Unit};
+use self::dependencies::{Dependencies, inhibitors};
+use self::evaluation::{Asked, Finished, Unit};
+use self::evidence::Evidence;
 use self::groups::{Advanced, GroupKeeper};
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
+use crate::history::ViolationHistory;
 use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
@@ -147,6 +152,7 @@ pub(crate) struct RuleStage {
     pub(crate) stages: Arc<Stages>,
     pub(crate) board: Arc<RuleBoard>,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) history: Arc<ViolationHistory>,
     pub(crate) steady: Arc<SteadyClock>,
     pub(crate) state: Arc<dyn StateLog>,
     /// What the process before left.
@@ -159,6 +165,7 @@ pub(crate) struct RuleStage {
 struct Running {
     stage: RuleStage,
     slots: Vec<Slot>,
+    dependencies: Dependencies,
     /// The slots at rest, by when they are due.
     queue: BTreeSet<(Duration, usize)>,
     /// Those that data wakes: rules that are run as plans.
@@ -169,6 +176,7 @@ struct Running {
     evaluations: JoinSet<Finished>,
     /// How many of these are of rules that are kept.
     cheap: usize,
+    evidence: Evidence,
     /// Until then, on the monotonic clock, no evaluation starts, since the machine's clock has jumped.
     rest_until: Duration,
     /// When both clocks are to be written down next, on the monotonic clock.
@@ -197,6 +205,7 @@ impl RuleStage {
         }
         running.evaluations.abort_all();
         running.join_evaluations().await;
+        running.evidence.stop();
         running.write_clock(running.stage.steady.read());
     }
 }
@@ -206,12 +215,14 @@ impl Running {
         Self {
             stage,
             slots: Vec::new(),
+            dependencies: Dependencies::default(),
             queue: BTreeSet::new(),
             plans: BTreeSet::new(),
             kept: HashMap::new(),
             groups: GroupKeeper::default(),
             evaluations: JoinSet::new(),
             cheap: 0,
+            evidence: Evidence::default(),
             rest_until: Duration::ZERO,
             clock_written_at: Duration::ZERO,
         }
@@ -276,8 +287,11 @@ impl Running {
             return next.min(rest);
         }
         let mut next = next.min(self.groups.start_due(now, at.now, &self.stage.database));
+        let mut due: Vec<_> = self.queue.iter().take_while(|(due, _)| *due <= now).copied().collect();
+        let under_way = |slot: usize| self.slots[slot].unit.is_none();
+        self.dependencies.ready(&mut due, |&(_, index)| index, under_way);
         let (mut cheap, mut plans) = (Vec::new(), Vec::new());
-        for &(due, index) in self.queue.iter().take_while(|(due, _)| *due <= now) {
+        for (due, index) in due {
             let slot = &self.slots[index];
             match slot.is_cheap() {
                 true => cheap.push(index),
@@ -340,7 +354,8 @@ impl Running {
         slot.tick_at = now + unit.every;
         let woken_by = slot.woken.take().flatten();
         let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
-        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, at, database, clock));
+        let asked = Asked { at, inhibitors: inhibitors(&unit.rule, &self.stage.board) };
+        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, asked, database, clock));
         self.queue(index);
     }
 
@@ -362,6 +377,10 @@ impl Running {
         let active = entry.active.iter().map(|transition| transition.violation.as_str());
         self.stage.dispatcher.dispatch(&unit.rule.name, &transitions, changes, active, at);
         self.stage.board.publish(entry);
+        let stage = &self.stage;
+        let metric = || unit.evaluator.single_metric(&stage.database);
+        self.evidence.gather(&transitions, metric, &stage.database, (&stage.history, &stage.state), at.now);
+        let waiting = self.dependencies.wakes(slot, &transitions).to_vec();
         let (index, slot) = (slot, &mut self.slots[slot]);
         match slot.is_cheap() {
             true => self.cheap -= 1,
@@ -390,6 +409,10 @@ impl Running {
         slot.unit = Some(unit);
         slot.reads = reads;
         self.queue(index);
+        for other in waiting {
+            self.slots[other].tick_at = now;
+            self.queue(other);
+        }
     }
 
     async fn join_evaluations(&mut self) {
@@ -424,6 +447,7 @@ impl Running {
             self.slots.push(Slot::new(Unit { rule, every, evaluator, state }, now));
             self.queue(self.slots.len() - 1);
         }
+        self.dependencies = Dependencies::of(entries.iter().map(|entry| entry.rule.as_ref()));
         self.stage.board.replace(entries);
         known.into_values().for_each(|gone| self.retire(Some(gone)));
         remembered.into_iter().for_each(|gone| self.retire_remembered(gone));

@@ -80,6 +80,7 @@ impl Bench {
             stages: Arc::default(),
             board: Arc::default(),
             dispatcher,
+            history: Arc::clone(&history),
             steady,
             state,
             memory: left,
@@ -112,7 +113,7 @@ impl Bench {
     }
 
     fn states(&self) -> Vec<(String, &'static str)> {
-        let rows = self.history.newest_first();
+        let rows = self.history.latest_first();
         rows.iter().map(|violation| (violation.rule.clone(), violation.state.as_str())).collect()
     }
 }
@@ -124,16 +125,16 @@ async fn a_rule_goes_on_after_a_crash_and_one_that_is_gone_resolves() {
     bench.clock.advance(Duration::from_secs(40));
     bench.turn().await;
     assert_eq!(bench.states(), [("Waits".to_owned(), "pending"), ("Always".to_owned(), "firing")]);
-    let (before, told) = (bench.history.newest_first(), bench.log.rows().len());
+    let (before, told) = (bench.history.latest_first(), bench.log.rows().len());
 
     // Twenty seconds later, of which the process was away for ten.
     let left = bench.memory.after_crash(usize::MAX);
     let mut bench = Bench::start(left, START.plus(MINUTE), &[ALWAYS, WAITS]).await;
-    assert_eq!(bench.history.newest_first(), before);
+    assert_eq!(bench.history.latest_first(), before);
     bench.turn().await;
     assert_eq!(bench.states(), [("Waits".to_owned(), "firing"), ("Always".to_owned(), "firing")]);
     assert_eq!(bench.log.rows().len(), told, "what fires is not told again");
-    let firing: Vec<_> = bench.history.newest_first().iter().map(|violation| violation.violation.clone()).collect();
+    let firing: Vec<_> = bench.history.latest_first().iter().map(|violation| violation.violation.clone()).collect();
     assert_eq!(firing, before.iter().map(|violation| violation.violation.clone()).collect::<Vec<_>>());
 
     let left = bench.memory.after_crash(usize::MAX);
@@ -177,4 +178,39 @@ async fn a_rule_that_needs_too_much_is_an_error_of_that_rule_and_the_others_go_o
         bench.running.stage.board.rows().iter().map(|entry| (entry.rule.name.clone(), entry.state())).collect();
     let expected = [("Always", "firing"), ("Memory", "error"), ("Rows", "error")];
     assert_eq!(states, expected.map(|(rule, state)| (rule.to_owned(), state)));
+}
+
+#[tokio::test]
+async fn what_holds_a_rule_back_is_evaluated_first_and_its_end_wakes_the_rule() {
+    let node = "  - {rule: Node, sql: \"SELECT host, value AS down FROM latest(down) WHERE value > 0\"}\n";
+    let pod =
+        "  - {rule: Apod, sql: \"SELECT host, 'p' AS pod, value AS down FROM latest(down)\", unless: [Node on host]}\n";
+    let mut bench = Bench::start(State::default(), START, &[pod, node]).await;
+    let store = Arc::clone(bench.running.stage.database.store());
+    let point = |value: f64, at: UnixNanos| {
+        let labels = [("host", "a")];
+        let series = store.registry().resolve("down", flyball_model::Shape::Numbers, &labels, at).expect("room");
+        let mut points = flyball_model::PointBatch::default();
+        points.push(series, at, value);
+        store.append_unlogged(points);
+    };
+    point(1.0, START);
+    bench.turn().await;
+    bench.running.evidence.join().await;
+    assert_eq!(bench.states(), [("Node".to_owned(), "firing")]);
+    let held_back: Vec<_> = bench.running.stage.board.rows().iter().map(|entry| entry.status.held_back).collect();
+    assert_eq!(held_back, [1, 0]);
+    let samples = bench.history.newest_first().remove(0).samples;
+    assert_eq!(samples.iter().map(|sample| (sample.time, sample.value)).collect::<Vec<_>>(), [(START, 1.0)]);
+
+    // After a restart too.
+    let left = bench.memory.after_crash(usize::MAX);
+    let violations = bench.history.newest_first();
+    let later = Bench::start(left, START.plus(Duration::from_secs(1)), &[pod, node]).await;
+    assert_eq!(later.history.newest_first(), violations);
+
+    bench.clock.advance(Duration::from_secs(2));
+    point(0.0, START.plus(Duration::from_secs(2)));
+    bench.turn().await;
+    assert_eq!(bench.states(), [("Apod".to_owned(), "firing"), ("Node".to_owned(), "resolved")]);
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use flyball_model::action::ActionKind;
 
-use crate::definition::{Problem, RuleSet, load_with_problems};
+use crate::definition::{Problem, RuleSet, dependencies, load_with_problems};
 use crate::query::Database;
 
 /// The configured backends by name, and what each can do.
@@ -31,6 +31,7 @@ pub type BackendActions = BTreeMap<String, Vec<ActionKind>>;
 /// do its action.
 pub async fn check(paths: &[PathBuf], database: Option<&Database>, backends: Option<&BackendActions>) -> Vec<Problem> {
     let (rules, mut problems) = load_with_problems(paths);
+    problems.extend(dependencies(&rules));
     problems.extend(check_rules(&rules, database, backends).await);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems

@@ -11,7 +11,8 @@ use crate::evaluate::ColumnKind;
 pub(super) fn check(rule: &Rule, schema: Option<&Schema>, problems: &mut Vec<Problem>) {
     let Some(schema) = schema else { return };
     let kind_of = |kind: ColumnKind| {
-        let fields = schema.fields().iter().filter(move |field| ColumnKind::of(field.data_type()) == kind);
+        let fields =
+            schema.fields().iter().filter(move |field| ColumnKind::of_column(field.name(), field.data_type()) == kind);
         fields.map(|field| field.name().as_str())
     };
     if kind_of(ColumnKind::IdentityMap).next().is_some() {

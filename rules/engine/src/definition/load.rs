@@ -9,6 +9,7 @@ use flyball_yaml::{Place, Problem, Source};
 
 use super::read::read_file;
 use super::rule::{RuleFile, RuleSet};
+use super::unless::dependencies;
 
 /// The largest rule file, 10 MB: a hundred times the largest that people write.
 pub const FILE_BYTES_MAX: u64 = 10_000_000;
@@ -22,13 +23,16 @@ const FOLDER_DEPTH_MAX: usize = 16;
 /// folders are left out (Kubernetes keeps the versions of a mounted ConfigMap in hidden folders).
 ///
 /// # Errors
-/// Everything that is wrong with any of the files, and two rules of one name.
+/// Everything that is wrong with any of the files, two rules of one name, and what [`dependencies`] finds.
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
-    let (rules, problems) = load_with_problems(paths);
+    let (rules, mut problems) = load_with_problems(paths);
+    problems.extend(dependencies(&rules));
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
     if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(rules) }
 }
 
-/// The same, with what is good of files that have problems, so that a check can go on.
+/// The same, with what is good of files that have problems, so that a check can go on; without [`dependencies`], since other rules may
+/// come to these.
 pub fn load_with_problems(paths: &[PathBuf]) -> (RuleSet, Vec<Problem>) {
     let mut finder = Finder::default();
     for path in paths {

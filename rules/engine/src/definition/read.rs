@@ -7,20 +7,25 @@ use std::time::Duration;
 use flyball_model::name::label_name;
 use flyball_yaml::{Fields, Node, Problem, Reader, Source, Text, Value, nearest, parse};
 
+use super::flaps::read_flaps;
 use super::rule::{Group, NoData, NoDataPolicy, Rule, RuleFile};
 use super::step::read_step;
 use super::template::Template;
+use super::unless::read_unless;
 use super::version::version;
 
 const FILE_KEYS: [&str; 2] = ["groups", "tests"];
 const GROUP_KEYS: [&str; 3] = ["name", "every", "rules"];
-const RULE_KEYS: [&str; 11] = [
+const RULE_KEYS: [&str; 14] = [
     "rule",
     "sql",
     "for",
     "keep_firing_for",
     "no_data",
     "no_data_after",
+    "error_for",
+    "flaps",
+    "unless",
     "severity",
     "labels",
     "summary",
@@ -115,6 +120,9 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
     let for_ = reader.duration(fields, "for", Duration::ZERO);
     let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
     let no_data = read_no_data(reader, fields);
+    let error_for = reader.duration(fields, "error_for", Duration::ZERO);
+    let flaps = fields.get("flaps").and_then(|node| read_flaps(reader, node));
+    let unless = fields.get("unless").map(|node| read_unless(reader, node)).unwrap_or_default();
     let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'"));
     let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
     let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
@@ -131,6 +139,9 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
         for_,
         keep_firing_for,
         no_data,
+        error_for,
+        flaps,
+        unless,
         severity: severity.map_or_else(|| SEVERITY_DEFAULT.to_owned(), |text| text.as_str().to_owned()),
         labels,
         summary,
@@ -160,19 +171,11 @@ fn read_no_data(reader: &mut Reader, fields: Fields<'_>) -> Option<NoData> {
         return None;
     };
     let word = reader.text(node, "'no_data'")?;
-    let policy = match word.as_str() {
-        "keep" => NoDataPolicy::Keep,
-        "resolve" => NoDataPolicy::Resolve,
-        "fire" => {
-            reader.error_with_hint(node, "'no_data: fire' is not supported by this version", "write keep or resolve");
-            return None;
-        }
-        other => {
-            let hint = nearest(other, ["keep", "resolve"])
-                .map_or_else(|| "write keep or resolve".to_owned(), |meant| format!("did you mean '{meant}'?"));
-            reader.error_with_hint(node, format!("'no_data' can't be '{other}'"), hint);
-            return None;
-        }
+    let Some(policy) = NoDataPolicy::ALL.into_iter().find(|policy| policy.as_str() == word.as_str()) else {
+        let hint = nearest(word.as_str(), NoDataPolicy::ALL.map(NoDataPolicy::as_str))
+            .map_or_else(|| "write keep, resolve or fire".to_owned(), |meant| format!("did you mean '{meant}'?"));
+        reader.error_with_hint(node, format!("'no_data' can't be '{}'", word.as_str()), hint);
+        return None;
     };
     Some(NoData { policy, after })
 }

@@ -8,7 +8,9 @@ use flyball_model::action::ActionKind;
 use flyball_yaml::{Place, Source, Text};
 use serde_json::Value;
 
+use super::flaps::Flaps;
 use super::template::Template;
+use super::unless::Unless;
 
 /// All rules that are in force together.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +70,13 @@ pub struct Rule {
     pub keep_firing_for: Duration,
     /// What silence of the tables does; `None` judges a row that is gone as gone, whatever the reason.
     pub no_data: Option<NoData>,
-    /// Free text; `warning` unless said.
+    /// How long evaluations must fail before that is told; zero tells at once.
+    pub error_for: Duration,
+    /// What counts as flapping; `None` tells every change.
+    pub flaps: Option<Flaps>,
+    /// While one of these fires, its instances do not.
+    pub unless: Vec<Unless>,
+    /// Free text; `warning` unless said. A text column `severity` of a row wins over it.
     pub severity: String,
     /// Added to the labels of each violation; they win over the row's own.
     pub labels: BTreeMap<String, String>,
@@ -94,14 +102,20 @@ pub enum NoDataPolicy {
     Keep,
     /// It resolves.
     Resolve,
+    /// It is told as [`State::NoData`](flyball_model::event::State::NoData) until data arrives again; and so is whatever else went silent.
+    Fire,
 }
 
 impl NoDataPolicy {
+    /// All of them.
+    pub const ALL: [NoDataPolicy; 3] = [NoDataPolicy::Keep, NoDataPolicy::Resolve, NoDataPolicy::Fire];
+
     /// The word in rule files.
     pub const fn as_str(self) -> &'static str {
         match self {
             NoDataPolicy::Keep => "keep",
             NoDataPolicy::Resolve => "resolve",
+            NoDataPolicy::Fire => "fire",
         }
     }
 }

@@ -142,7 +142,13 @@ fn fields_of_a_rule_are_checked() {
         ("    summary: ''\n", "6:14: 'summary' is empty"),
         ("    summary: |\n      one\n      {{ host | shout }}\n", "8:7: unknown filter: filter shout is unknown"),
         ("    summary: {{ host }}\n", "6:14: 'summary' is a single value, and here is a mapping"),
-        ("    no_data: fire\n", "6:14: 'no_data: fire' is not supported by this version (write keep or resolve)"),
+        ("    no_data: fire\n    error_for: 30s\n    flaps: {max: 4, within: 10m}\n", "fine"),
+        ("    flaps: {max: 0}\n", "6:12: 'flaps' needs 'within'\n6:18: 'max' is a whole number, at least 1"),
+        (
+            "    flaps: {max: 1000, within: 0s}\n",
+            "6:18: 'max' is at most 100: the times of so many changes are kept for each instance",
+        ),
+        ("    flaps: {max: 4, within: 0s}\n", "6:29: 'within' is longer than nothing (write within: 10m)"),
         ("    no_data: kep\n", "6:14: 'no_data' can't be 'kep' (did you mean 'keep'?)"),
         ("    no_data_after: 1m\n", "6:20: 'no_data_after' means nothing without 'no_data' (add no_data: keep)"),
         (
@@ -255,6 +261,12 @@ fn the_version_follows_the_meaning_and_not_the_words() {
         "    severity: page\n",
         "    labels: {a: b}\n",
         "    no_data: keep\n",
+        "    no_data: fire\n",
+        "    error_for: 1s\n",
+        "    flaps: {max: 1, within: 1s}\n",
+        "    flaps: {max: 2, within: 1s}\n",
+        "    unless: [Other]\n",
+        "    unless: [Other on host]\n",
         "    remediate: [{backend: b, action: notify}]\n",
     ];
     let mut versions: Vec<String> = different.iter().map(|lines| version(lines)).collect();

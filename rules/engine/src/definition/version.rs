@@ -27,6 +27,21 @@ pub(super) fn version(rule: &Rule) -> String {
         }
         None => part(""),
     }
+    // Keys that came later stand here only where they are used, so that the versions of rules without them stay.
+    if !rule.error_for.is_zero() {
+        part("error_for");
+        part(&format_duration(rule.error_for));
+    }
+    if let Some(flaps) = rule.flaps {
+        part("flaps");
+        part(&flaps.max.to_string());
+        part(&format_duration(flaps.within));
+    }
+    for unless in &rule.unless {
+        part("unless");
+        part(&unless.rule);
+        part(&unless.on.join(","));
+    }
     part(&rule.severity);
     part(&rule.labels.len().to_string());
     for (name, value) in &rule.labels {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flyball_model::UnixNanos;
 
+use super::groups::GroupQuery;
 use super::rows::{INSTANCES_MAX, rows};
 use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
@@ -14,14 +15,15 @@ use crate::query::{Database, Prepared, QueryError, QueryLimits};
 /// Plans a rule's query when that is needed, and keeps what it finds or runs it.
 #[derive(Debug)]
 pub struct RuleEvaluator {
-    sql: Text,
-    plan: Result<Planned, Unplanned>,
+    pub(super) sql: Text,
+    pub(super) plan: Result<Planned, Unplanned>,
+    pub(super) groups: GroupQuery,
 }
 
 /// A planned query, and the way it goes.
 #[derive(Debug)]
-struct Planned {
-    prepared: Prepared,
+pub(super) struct Planned {
+    pub(super) prepared: Prepared,
     way: Result<Place, Obstacle>,
 }
 
@@ -38,7 +40,7 @@ pub struct Look {
 
 /// Planning failed, or was not tried.
 #[derive(Debug)]
-struct Unplanned {
+pub(super) struct Unplanned {
     outcome: Outcome,
     /// What the registry held then; until it holds more, planning would fail the same way. `None` before the first try.
     known: Option<Known>,
@@ -55,7 +57,7 @@ impl RuleEvaluator {
     /// An evaluator that has planned nothing yet.
     pub fn new(rule: &Rule) -> Self {
         let never_tried = Unplanned { outcome: Outcome::Rows(Vec::new()), known: None };
-        Self { sql: rule.sql.clone(), plan: Err(never_tried) }
+        Self { sql: rule.sql.clone(), plan: Err(never_tried), groups: GroupQuery::new(rule) }
     }
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.

@@ -1,8 +1,10 @@
 //! Running a rule's query: planned once, run at each evaluation, and planned anew only when what it reads has changed.
 
 mod evaluator;
+mod groups;
 mod reads;
 mod rows;
+mod samples;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -12,8 +14,10 @@ use std::time::Duration;
 
 pub(crate) use evaluator::awaited_table;
 pub use evaluator::{Look, RuleEvaluator};
+pub use groups::GroupsLook;
 pub use reads::Reads;
 pub use rows::{ColumnKind, INSTANCES_MAX, Row, column_faults, rows};
+pub use samples::{SAMPLES_MAX, Sample, latest_samples};
 
 use crate::query::QueryLimits;
 

@@ -21,6 +21,12 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The column whose timestamp tells when the row's newest sample was taken.
 const TIME_COLUMN: &str = "time";
 
+/// The text column that says how grave a row is; it is no part of the identity.
+const SEVERITY_COLUMN: &str = "severity";
+
+/// The longest severity: a word.
+const SEVERITY_BYTES_MAX: usize = 200;
+
 /// One row of a rule's query: one thing that breaks the promise now.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Row {
@@ -30,6 +36,8 @@ pub struct Row {
     pub values: BTreeMap<String, f64>,
     /// The column `time`, if there is one and it is a timestamp.
     pub time: Option<UnixNanos>,
+    /// The column `severity`, if there is one and it is a text; `None` where it is NULL or empty.
+    pub severity: Option<String>,
 }
 
 /// What a column is to a rule.
@@ -39,6 +47,8 @@ pub enum ColumnKind {
     Identity,
     /// A map of texts, like `labels`: each of its entries is part of the identity.
     IdentityMap,
+    /// The text column `severity`: how grave the row is.
+    Severity,
     /// A number or a duration: evidence.
     Value,
     /// A timestamp, a date or nothing but NULL: of no meaning, but for a timestamp named `time`.
@@ -48,8 +58,20 @@ pub enum ColumnKind {
 }
 
 impl ColumnKind {
-    /// What a column of this type is to a rule.
-    pub fn of(data_type: &DataType) -> Self {
+    /// What a column of this name and type is to a rule.
+    pub fn of_column(name: &str, data_type: &DataType) -> Self {
+        let text = match data_type {
+            DataType::Dictionary(_, value) => value,
+            other => other,
+        };
+        match (name, text) {
+            (SEVERITY_COLUMN, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Self::Severity,
+            _ => Self::of(data_type),
+        }
+    }
+
+    /// What a column of this type is to a rule, whatever its name.
+    fn of(data_type: &DataType) -> Self {
         use DataType as T;
         match data_type {
             T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Boolean => Self::Identity,
@@ -79,7 +101,7 @@ pub fn column_faults(schema: &Schema) -> Vec<String> {
         if !names.insert(field.name()) {
             faults.push(format!("two columns are named '{}'; rename one with AS", field.name()));
         }
-        if ColumnKind::of(field.data_type()) == ColumnKind::Unsupported {
+        if ColumnKind::of_column(field.name(), field.data_type()) == ColumnKind::Unsupported {
             faults.push(format!(
                 "the column '{}' is neither text, number, truth value nor time; select a part of it, or leave it out",
                 field.name()
@@ -104,21 +126,7 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
             "the query gives {count} rows, and a rule may have {INSTANCES_MAX} instances; aggregate, or narrow WHERE"
         ));
     }
-    let mut rows = Vec::with_capacity(count);
-    let mut room = Room { bytes: IDENTITY_BYTES_MAX };
-    for batch in batches {
-        let first = rows.len();
-        rows.resize(first + batch.num_rows(), Row::default());
-        // The maps first, so that a column of its own wins over an entry of the same name.
-        for maps in [true, false] {
-            for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-                let kind = ColumnKind::of(field.data_type());
-                if maps == (kind == ColumnKind::IdentityMap) {
-                    fill(&mut rows[first..], field.name(), kind, column, &mut room)?;
-                }
-            }
-        }
-    }
+    let rows = read(batches)?;
     let mut seen = HashSet::with_capacity(rows.len());
     for row in &rows {
         if !seen.insert(&row.identity) {
@@ -132,6 +140,26 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
                 "the column '{name}' is {value} for {}; was something divided by zero? Guard it with NULLIF(divisor, 0)",
                 braced(&row.identity)
             ));
+        }
+    }
+    Ok(rows)
+}
+
+/// Columns as rows, whatever they say.
+pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    let mut room = Room { bytes: IDENTITY_BYTES_MAX };
+    for batch in batches {
+        let first = rows.len();
+        rows.resize(first + batch.num_rows(), Row::default());
+        // The maps first, so that a column of its own wins over an entry of the same name.
+        for maps in [true, false] {
+            for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+                let kind = ColumnKind::of_column(field.name(), field.data_type());
+                if maps == (kind == ColumnKind::IdentityMap) {
+                    fill(&mut rows[first..], field.name(), kind, column, &mut room)?;
+                }
+            }
         }
     }
     Ok(rows)
@@ -178,6 +206,20 @@ fn fill(rows: &mut [Row], name: &str, kind: ColumnKind, column: &ArrayRef, room:
                     room.take(name, text)?;
                     row.identity.insert(name.to_owned(), text.to_owned());
                 }
+            }
+        }
+        ColumnKind::Severity => {
+            let texts = convert(&DataType::Utf8)?;
+            for (row, text) in rows.iter_mut().zip(texts.as_string::<i32>()) {
+                let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { continue };
+                if text.len() > SEVERITY_BYTES_MAX {
+                    return Err(format!(
+                        "the column 'severity' has a text of {} bytes; write a word, like 'critical'",
+                        text.len()
+                    ));
+                }
+                room.take(name, text)?;
+                row.severity = Some(text.to_owned());
             }
         }
         ColumnKind::IdentityMap => fill_map(rows, column, &convert, room)?,
@@ -336,6 +378,30 @@ mod tests {
         check(
             vec![("l", Arc::new(list))],
             "the column 'l' is neither text, number, truth value nor time; select a part of it, or leave it out",
+        );
+    }
+
+    #[test]
+    fn the_column_severity_is_no_part_of_the_identity() {
+        let texts = |texts: Vec<Option<&str>>| Arc::new(StringViewArray::from(texts)) as ArrayRef;
+        let hosts = || texts(vec![Some("a"), Some("b"), Some("c")]);
+        let (schema, batches) =
+            batch(vec![("host", hosts()), ("severity", texts(vec![Some(" critical"), None, Some("")]))]);
+        let found: Vec<_> = rows(&schema, &batches)
+            .expect("good rows")
+            .into_iter()
+            .map(|row| (braced(&row.identity), row.severity))
+            .collect();
+        let expected = [("{host=a}", Some("critical")), ("{host=b}", None), ("{host=c}", None)];
+        assert_eq!(found, expected.map(|(identity, severity)| (identity.to_owned(), severity.map(str::to_owned))));
+        check(vec![("severity", Arc::new(Int64Array::from(vec![3])))], "{} {\"severity\": 3.0}");
+        check(
+            vec![("severity", texts(vec![Some(&"x".repeat(201))]))],
+            "the column 'severity' has a text of 201 bytes; write a word, like 'critical'",
+        );
+        check(
+            vec![("severity", texts(vec![Some("a"), Some("b")]))],
+            "two rows have the identity {}; add the column that tells them apart, or aggregate with GROUP BY",
         );
     }
 

@@ -16,6 +16,11 @@ pub(super) fn error_id(version: &str, rule: &str, active_at: UnixNanos) -> Strin
     id("error", version, rule, &Identity::new(), active_at)
 }
 
+/// The key under which the changes of an identity are written down. It is like no violation's.
+pub(super) fn flaps_key(version: &str, rule: &str, identity: &Identity) -> String {
+    format!("flaps:{}", id("flaps", version, rule, identity, UnixNanos(0)))
+}
+
 fn id(kind: &str, version: &str, rule: &str, identity: &Identity, active_at: UnixNanos) -> String {
     let mut hasher = XxHash3_128::new();
     let mut part = |text: &str| {

@@ -7,9 +7,9 @@ use flyball_model::event::State;
 use flyball_model::{Reading, UnixNanos};
 use proptest::prelude::*;
 
-use super::RuleState;
 use super::tests::{letter, put, read, row, rule};
-use crate::definition::format_duration;
+use super::{Evaluation, Inhibitors, RuleState};
+use crate::definition::{Place, Unless, format_duration};
 use crate::evaluate::Outcome;
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
@@ -17,14 +17,15 @@ const HOSTS: [&str; 3] = ["a", "b", "c"];
 /// One evaluation: milliseconds since the last one, and what it saw; bit n is the presence of the nth host.
 #[derive(Debug, Clone)]
 enum Seen {
-    Rows(u8),
+    /// Whether another rule holds everything back.
+    Rows(u8, bool),
     Waiting,
     Error,
 }
 
 fn evaluations() -> impl Strategy<Value = Vec<(u64, Seen)>> {
     let seen = prop_oneof![
-        8 => (0u8..8).prop_map(Seen::Rows),
+        8 => (0u8..8, prop::bool::weighted(0.2)).prop_map(|(bits, held)| Seen::Rows(bits, held)),
         1 => Just(Seen::Waiting),
         2 => Just(Seen::Error),
     ];
@@ -35,29 +36,58 @@ fn millis(at: UnixNanos) -> u64 {
     at.as_millis() as u64
 }
 
-/// What the past of one host (times and presences of the evaluations that succeeded) says now: the letter of its state, if any,
-/// and since when it is active.
-fn model(past: &[(u64, bool)], for_: u64, keep: u64) -> Option<(char, u64)> {
+/// What an evaluation saw of one host.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    at: u64,
+    present: bool,
+    held_back: bool,
+}
+
+/// What the past of one host says now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Now {
+    firing: bool,
+    active_at: u64,
+    told: bool,
+}
+
+/// What the past of one host (the evaluations that succeeded) says now.
+fn model(past: &[Sight], for_: u64, keep: u64) -> Option<Now> {
     let mut start = 0;
     loop {
         // The next episode begins where the row first appears.
-        let begin = start + past[start..].iter().position(|(_, present)| *present)?;
-        let active_at = past[begin].0;
-        let fires = |&(at, present): &(u64, bool)| present && at - active_at >= for_;
+        let begin = start + past[start..].iter().position(|sight| sight.present)?;
+        let active_at = past[begin].at;
+        let fires = |sight: &Sight| sight.present && !sight.held_back && sight.at - active_at >= for_;
         // It ends at the first absence that lasted long enough: at once, unless it fired before.
         let end = (begin..past.len()).find(|&end| {
-            let last_presence = (begin..=end).rev().find(|&n| past[n].1).expect("the episode begins with one");
+            let last_presence = (begin..=end).rev().find(|&n| past[n].present).expect("the episode begins with one");
             let fired = past[begin..=last_presence].iter().any(fires);
-            last_presence < end && (!fired || past[end].0 - past[last_presence + 1].0 >= keep)
+            last_presence < end && (!fired || past[end].at - past[last_presence + 1].at >= keep)
         });
         match end {
             Some(end) => start = end,
-            None => return Some((if past[begin..].iter().any(fires) { 'F' } else { 'P' }, active_at)),
+            None => {
+                let firing = past[begin..].iter().any(fires);
+                let told = past[begin..].iter().any(|sight| !sight.held_back);
+                return Some(Now { firing, active_at, told });
+            }
         }
-        if past[start..].iter().all(|(_, present)| !present) {
+        if past[start..].iter().all(|sight| !sight.present) {
             return None;
         }
     }
+}
+
+fn other() -> Inhibitors {
+    let on_any = Unless { rule: "Other".to_owned(), place: Place::start_of("f"), on: Vec::new() };
+    let rule = rule("");
+    let firing = RuleState::new(&rule)
+        .step(&rule, Evaluation::of(&Outcome::Rows(vec![row("z", 1.0)]), Reading::at(UnixNanos(0)), None));
+    let mut other = Inhibitors::default();
+    other.add(&on_any, &firing);
+    other
 }
 
 proptest! {
@@ -68,26 +98,32 @@ proptest! {
         evaluations in evaluations(),
         for_ in prop_oneof![Just(0u64), 1u64..8000],
         keep in prop_oneof![Just(0u64), 1u64..8000],
+        error_for in prop_oneof![Just(0u64), 1u64..8000],
     ) {
         let lines = format!(
-            "    for: {}\n    keep_firing_for: {}\n",
+            "    for: {}\n    keep_firing_for: {}\n    error_for: {}\n",
             format_duration(Duration::from_millis(for_)),
             format_duration(Duration::from_millis(keep)),
+            format_duration(Duration::from_millis(error_for)),
         );
         let rule = rule(&lines);
         let mut now = 1_000_000;
-        let mut pasts: BTreeMap<&str, Vec<(u64, bool)>> = HOSTS.iter().map(|host| (*host, Vec::new())).collect();
+        let mut pasts: BTreeMap<&str, Vec<Sight>> = HOSTS.iter().map(|host| (*host, Vec::new())).collect();
         let mut told: BTreeMap<String, String> = BTreeMap::new();
-        let mut failing = false;
+        let mut failing: Option<(u64, bool)> = None;
+        let other = other();
         let mut pieces = BTreeMap::new();
         for (gap, seen) in evaluations {
             now += gap;
-            let before: BTreeMap<&str, Option<(char, u64)>> =
+            let before: BTreeMap<&str, Option<Now>> =
                 pasts.iter().map(|(host, past)| (*host, model(past, for_, keep))).collect();
+            let mut inhibitors = None;
             let outcome = match seen {
-                Seen::Rows(bits) => {
+                Seen::Rows(bits, held_back) => {
+                    inhibitors = held_back.then_some(&other);
                     for (n, host) in HOSTS.iter().enumerate() {
-                        pasts.get_mut(host).expect("each host has a past").push((now, bits & (1 << n) != 0));
+                        let sight = Sight { at: now, present: bits & (1 << n) != 0, held_back };
+                        pasts.get_mut(host).expect("each host has a past").push(sight);
                     }
                     let hosts = HOSTS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
                     Outcome::Rows(hosts.map(|(_, host)| row(host, now as f64)).collect())
@@ -102,7 +138,8 @@ proptest! {
                 Some(recovered) => recovered.resume(&rule).expect("the same rule"),
                 None => RuleState::new(&rule),
             };
-            let transitions = state.step(&rule, &outcome, Reading::at(UnixNanos::from_millis(now as i64)), None);
+            let evaluation = Evaluation::of(&outcome, Reading::at(UnixNanos::from_millis(now as i64)), None);
+            let transitions = state.step(&rule, Evaluation { inhibitors, ..evaluation });
             put(&mut pieces, state.take_changes(&rule));
 
             for host in HOSTS {
@@ -112,25 +149,35 @@ proptest! {
                     .filter(|transition| transition.identity.get("host").map(String::as_str) == Some(host))
                     .map(letter)
                     .collect();
+                let same = before[host].map(|before| before.active_at) == after.map(|after| after.active_at);
                 let expected = match (before[host], after) {
-                    (Some(('F', then)), Some(('F', now))) if then == now => "",
-                    (Some(('P', then)), Some(('P', now))) if then == now => "",
-                    (Some(('F', _)), None) => "R",
+                    (Some(before), None) if before.firing => "R",
                     (_, None) => "",
-                    (_, Some(('F', _))) => "F",
-                    (_, Some(_)) => "P",
+                    (Some(before), Some(after)) if same && before == after => "",
+                    // What fires and is gone may be back at once, as another.
+                    (_, Some(after)) if after.firing => "F",
+                    (_, Some(after)) if after.told => "P",
+                    (_, Some(_)) => "",
                 };
                 prop_assert_eq!(&of_host, expected, "{} at {}: {:?}", host, now, pasts[host]);
                 let kept = state.instances().find(|(identity, _)| identity["host"] == host);
-                let kept = kept.map(|(_, instance)| {
-                    (if instance.state() == State::Firing { 'F' } else { 'P' }, millis(instance.active_at))
+                let kept = kept.map(|(_, instance)| Now {
+                    firing: instance.state() == State::Firing,
+                    active_at: millis(instance.active_at),
+                    told: instance.told.is_some(),
                 });
                 prop_assert_eq!(kept, after);
             }
             let of_error: String =
                 transitions.iter().filter(|transition| transition.identity.is_empty()).map(letter).collect();
-            prop_assert_eq!(&of_error, match (failing, is_error) { (false, true) => "E", (true, false) => "R", _ => "" });
-            failing = is_error;
+            let was_told = failing.is_some_and(|(_, told)| told);
+            failing = is_error.then(|| {
+                let (since, told) = failing.unwrap_or((now, false));
+                (since, told || now - since >= error_for)
+            });
+            let is_told = failing.is_some_and(|(_, told)| told);
+            let expected = match (was_told, is_told) { (false, true) => "E", (true, false) => "R", _ => "" };
+            prop_assert_eq!(&of_error, expected);
 
             for transition in transitions {
                 told.entry(transition.violation.clone()).or_default().push(letter(&transition));
@@ -144,5 +191,40 @@ proptest! {
         for life in lives {
             prop_assert!(["P", "PF", "PFR", "F", "FR", "E", "ER"].contains(&life), "{}", life);
         }
+    }
+
+    #[test]
+    fn an_instance_changes_no_more_often_than_flaps_allow_and_ends_when_it_is_calm(
+        sights in proptest::collection::vec((1u64..3000, prop::bool::ANY), 1..80),
+        max in 1u32..5,
+        within in 1u64..10_000,
+    ) {
+        let lines = format!("    flaps: {{max: {max}, within: {}}}\n", format_duration(Duration::from_millis(within)));
+        let rule = rule(&lines);
+        let (mut now, mut pieces, mut changes) = (1_000_000, BTreeMap::new(), Vec::new());
+        // Last, it is gone for as long as it takes.
+        let calm = [(1, false), (within, false)];
+        for (gap, present) in sights.into_iter().chain(calm) {
+            now += gap;
+            let rows = if present { vec![row("a", 1.0)] } else { vec![] };
+            let mut state = match read(&pieces).pop() {
+                Some(recovered) => recovered.resume(&rule).expect("the same rule"),
+                None => RuleState::new(&rule),
+            };
+            let at = Reading::at(UnixNanos::from_millis(now as i64));
+            for transition in state.step(&rule, Evaluation::of(&Outcome::Rows(rows), at, None)) {
+                if transition.before == 0 {
+                    changes.push(now);
+                }
+            }
+            put(&mut pieces, state.take_changes(&rule));
+            if state.instances().len() == 0 {
+                prop_assert!(!present);
+            }
+        }
+        for window in changes.windows(max as usize + 2) {
+            prop_assert!(window[window.len() - 1] - window[0] >= within, "{:?} within {}", changes, within);
+        }
+        prop_assert!(changes.len() % 2 == 0, "it has resolved: {:?}", changes);
     }
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use flyball_model::UnixNanos;
 use flyball_model::event::{Identity, State, Transition};
 
+use super::failing::Failing;
 use super::id::error_id;
-use super::instance::{Instance, Tables};
-use super::state::{Failing, RuleState};
+use super::instance::{Instance, Told};
+use super::silence::Tables;
+use super::state::RuleState;
 use super::transition::plain_summary_of;
-use super::written::{Changes, Will, WrittenInstance, WrittenPiece};
+use super::written::{Changes, Will, WrittenError, WrittenInstance, WrittenPiece};
 use crate::definition::Rule;
 
 /// The state of a rule, before it is known whether the rule is still there.
@@ -26,7 +28,8 @@ pub fn recover(pieces: impl IntoIterator<Item = (String, WrittenPiece)>) -> Vec<
         match piece {
             WrittenPiece::Instance(written) => of(&mut found, &written.rule, &written.version).add(key, written),
             WrittenPiece::Error(written) => {
-                let failing = Failing { active_at: written.active_at, message: written.message };
+                let WrittenError { active_at, waits_since, message, told, .. } = written.clone();
+                let failing = Failing { active_at, waits_since, message, told };
                 let state = &mut of(&mut found, &written.rule, &written.version).state;
                 state.evaluated_at = state.evaluated_at.max(Some(failing.active_at));
                 state.written.error = Some(failing.clone());
@@ -37,6 +40,10 @@ pub fn recover(pieces: impl IntoIterator<Item = (String, WrittenPiece)>) -> Vec<
                 state.tables =
                     Tables { newest: written.newest, seen: written.seen, silent_since: written.silent_since };
                 state.written.tables = Some(state.tables);
+            }
+            WrittenPiece::Flaps(written) => {
+                let state = &mut of(&mut found, &written.rule, &written.version).state;
+                state.flaps.0.insert(written.identity, written.at.into());
             }
             WrittenPiece::Will(will) => {
                 let recovered = of(&mut found, &will.rule, &will.version);
@@ -72,9 +79,15 @@ impl Recovered {
             values: written.values,
             tables_at: written.tables_at,
             here: written.here,
+            silent_at: written.silent_at,
+            calm_since: written.calm_since,
+            severity: written.severity,
+            told: written.told,
+            tellings: written.tellings,
         };
         let state = &mut self.state;
-        state.evaluated_at = state.evaluated_at.max(Some(instance.active_at)).max(instance.fired_at);
+        let known = [Some(instance.active_at), instance.fired_at, instance.silent_at];
+        state.evaluated_at = known.into_iter().fold(state.evaluated_at, Option::max);
         state.instances.insert(written.identity, instance);
     }
 
@@ -83,6 +96,13 @@ impl Recovered {
         let newest = self.state.tables.newest;
         for instance in self.state.instances.values_mut().filter(|instance| instance.here) {
             instance.tables_at = instance.tables_at.max(newest);
+        }
+        // Earlier versions did not write down what they told; whatever fired was told.
+        let severity = self.will.as_ref().map(|will| will.severity.clone()).unwrap_or_default();
+        let fired = |instance: &&mut Instance| instance.fired_at.is_some() && instance.told.is_none();
+        for instance in self.state.instances.values_mut().filter(fired) {
+            instance.told = Some(Told { state: State::Firing, severity: severity.clone(), flapping: false });
+            instance.tellings = [1, 0];
         }
     }
 
@@ -112,17 +132,19 @@ impl Recovered {
         if self.state.fits(rule) { Ok(self.state) } else { Err(self) }
     }
 
-    /// Ends a state whose rule is gone: what fired, and an error, resolve, told to those whom the rule told.
+    /// Ends a state whose rule is gone: what was told as firing or without data, and an error, resolve, told to those whom the rule told.
     pub fn retire(self, now: UnixNanos) -> (Vec<Transition>, Changes) {
-        let fired = self.state.instances.iter().filter_map(|(identity, instance)| {
+        let open = self.state.instances.iter().filter(|(_, instance)| instance.is_open());
+        let open = open.map(|(identity, instance)| {
             let transition = self.farewell(&instance.id, identity, instance.active_at, now);
-            Some(Transition { fired_at: Some(instance.fired_at?), values: instance.values.clone(), ..transition })
+            let severity = instance.severity.clone().unwrap_or(transition.severity);
+            Transition { fired_at: instance.fired_at, values: instance.values.clone(), severity, ..transition }
         });
-        let error = self.state.error.iter().map(|failing| {
+        let error = self.state.error.iter().filter(|failing| failing.told).map(|failing| {
             let id = error_id(&self.state.version, &self.state.rule, failing.active_at);
             self.farewell(&id, &Identity::new(), failing.active_at, now)
         });
-        let transitions = fired.chain(error).collect();
+        let transitions = open.chain(error).collect();
         (transitions, self.state.forget())
     }
 
@@ -136,6 +158,8 @@ impl Recovered {
             identity: identity.clone(),
             labels: labels.map(|(name, value)| (name.clone(), value.clone())).collect(),
             state: State::Resolved,
+            before: 0,
+            flapping: false,
             severity: will.map_or_else(String::new, |will| will.severity.clone()),
             values: BTreeMap::new(),
             summary: format!(

@@ -6,7 +6,11 @@ use std::time::Duration;
 use flyball_model::event::{Identity, State, Transition};
 use flyball_model::{Reading, UnixNanos};
 
-use super::instance::{Instance, Tables};
+use super::evaluation::Evaluation;
+use super::failing::Failing;
+use super::flapping;
+use super::instance::{Absence, Instance, World};
+use super::silence::{Groups, Tables, fires_without_data};
 use super::transition::{Moment, error_transition, instance_transition};
 use super::written::Written;
 use crate::definition::Rule;
@@ -19,6 +23,8 @@ pub struct RuleState {
     pub(super) version: String,
     pub(super) instances: BTreeMap<Identity, Instance>,
     pub(super) tables: Tables,
+    pub(super) groups: Groups,
+    pub(super) flaps: flapping::Changes,
     pub(super) error: Option<Failing>,
     /// Until then, in steady time, a row that is gone ends nothing.
     pub(super) held_until: UnixNanos,
@@ -28,15 +34,6 @@ pub struct RuleState {
     pub(super) last_duration: Duration,
     pub(super) evaluated_at: Option<UnixNanos>,
     pub(super) written: Written,
-}
-
-/// The rule can't be evaluated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failing {
-    /// The first evaluation that failed.
-    pub(super) active_at: UnixNanos,
-    /// What the latest one said.
-    pub(super) message: String,
 }
 
 impl RuleState {
@@ -51,6 +48,8 @@ impl RuleState {
             version: version.to_owned(),
             instances: BTreeMap::new(),
             tables: Tables::default(),
+            groups: Groups::default(),
+            flaps: flapping::Changes::default(),
             error: None,
             held_until: UnixNanos::MIN,
             waiting_for: None,
@@ -67,18 +66,23 @@ impl RuleState {
         self.rule == rule.name && self.version == rule.version
     }
 
-    /// Takes in one evaluation and says what changed, in this order: what ended, what began or fired, the rule's own error.
-    ///
-    /// `rule` must fit this state; `at` is the evaluation's time, whose steady part is not before the last one's; `sample_at` is the newest
-    /// point of the tables that the rule reads, `None` where that means nothing (tables without time).
-    pub fn step(
-        &mut self,
-        rule: &Rule,
-        outcome: &Outcome,
-        at: Reading,
-        sample_at: Option<UnixNanos>,
-    ) -> Vec<Transition> {
+    /// Whether this evaluation should come with a look at the rule's groups: from time to time, and when a row is gone, for then it matters
+    /// whether its group is silent.
+    pub fn asks_for_groups(&self, rule: &Rule, outcome: &Outcome, at: Reading) -> bool {
+        let (Some(no_data), Outcome::Rows(rows)) = (rule.no_data, outcome) else { return false };
+        if self.groups.is_due(no_data, at) {
+            return true;
+        }
+        let here = self.instances.values().filter(|instance| instance.here).count();
+        let present = rows.iter().filter(|row| self.instances.get(&row.identity).is_some_and(|known| known.here));
+        here > present.count()
+    }
+
+    /// Takes in one evaluation and says what changed, in this order: what ended, what began or fired, what went silent, the rule's own
+    /// error. `rule` must fit this state.
+    pub fn step(&mut self, rule: &Rule, evaluation: Evaluation<'_>) -> Vec<Transition> {
         debug_assert!(self.fits(rule), "the state of {} {} was given {}", self.rule, self.version, rule.name);
+        let Evaluation { outcome, at, sample_at, .. } = evaluation;
         self.evaluations += 1;
         self.evaluated_at = Some(at.now);
         self.waiting_for = None;
@@ -87,8 +91,10 @@ impl RuleState {
         let failure = match outcome {
             Outcome::Rows(rows) => {
                 self.tables.newest = sample_at;
-                self.end_the_absent(rule, rows, at, &mut transitions);
-                let refused = self.take_the_present(rule, rows, at, &mut transitions);
+                self.groups.see(evaluation.groups, rows, at);
+                self.end_the_absent(rule, rows, &evaluation, &mut transitions);
+                let refused = self.take_the_present(rule, rows, &evaluation, &mut transitions);
+                let refused = refused + self.tell_the_silent(rule, &evaluation, &mut transitions);
                 (refused > 0).then(|| {
                     format!(
                         "the rule has {INSTANCES_MAX} instances, and {refused} more rows were left out; aggregate, narrow WHERE, or shorten keep_firing_for"
@@ -101,70 +107,132 @@ impl RuleState {
             }
             Outcome::Error(message) => Some(message.clone()),
         };
-        transitions.extend(self.note_failure(rule, failure, Moment { now: at.now, sample_at }));
+        if let Some(flaps) = rule.flaps {
+            self.written.calm.extend(self.flaps.forget_old(flaps, at.steady));
+        }
+        transitions.extend(self.note_failure(rule, failure, at, sample_at));
         transitions
     }
 
-    fn end_the_absent(&mut self, rule: &Rule, rows: &[Row], at: Reading, transitions: &mut Vec<Transition>) {
+    fn end_the_absent(
+        &mut self,
+        rule: &Rule,
+        rows: &[Row],
+        evaluation: &Evaluation<'_>,
+        transitions: &mut Vec<Transition>,
+    ) {
+        let Self { instances, tables, groups, flaps: changes, written, .. } = self;
+        let (at, newest) = (evaluation.at, tables.newest);
         let present: HashSet<&Identity> = rows.iter().map(|row| &row.identity).collect();
         let held = at.steady < self.held_until;
-        self.instances.retain(|identity, instance| {
-            if present.contains(identity) {
+        instances.retain(|identity, instance| {
+            let is_here = present.contains(identity);
+            if is_here && !instance.ends_with_data() {
                 return true;
             }
-            let seen = if held { instance.missed() } else { instance.absent(rule, at, &self.tables) };
-            if seen.turned {
-                self.written.ended(&instance.id);
-                if instance.fired_at.is_some() {
-                    let moment = Moment { now: at.now, sample_at: self.tables.newest };
-                    transitions.push(instance_transition(rule, identity, instance, State::Resolved, moment));
-                }
-            } else if seen.changed {
-                self.written.changed(identity);
+            let by_group = groups.are_known();
+            let silence = if by_group { Some(groups.silence_of(identity, at)) } else { tables.silence() };
+            let held_back = is_held_back(rule, identity, evaluation);
+            let mut world = World { at, identity, newest, silence, by_group, held_back, changes };
+            let Absence { changed, over } = match (is_here, held) {
+                (true, _) => Absence { changed: instance.missed(), over: true },
+                (false, true) => Absence { changed: instance.missed(), over: false },
+                (false, false) => instance.absent(rule, &mut world),
+            };
+            if changed.flapped {
+                written.flapped(&instance.id, identity);
             }
-            !seen.turned
+            let moment = Moment { now: at.now, sample_at: newest };
+            if over {
+                written.ended(&instance.id, instance.is_open());
+                if instance.is_open() {
+                    transitions.push(instance_transition(rule, identity, instance, State::Resolved, 0, moment));
+                }
+                return false;
+            }
+            let told = tell(rule, identity, instance, held_back, moment);
+            if changed.is || told.is_some() {
+                written.changed(identity);
+            }
+            transitions.extend(told);
+            true
         });
     }
 
     /// Returns how many new rows found no room.
-    fn take_the_present(&mut self, rule: &Rule, rows: &[Row], at: Reading, transitions: &mut Vec<Transition>) -> usize {
+    fn take_the_present(
+        &mut self,
+        rule: &Rule,
+        rows: &[Row],
+        evaluation: &Evaluation<'_>,
+        transitions: &mut Vec<Transition>,
+    ) -> usize {
+        let Self { instances, tables, flaps: changes, written, .. } = self;
+        let (at, newest) = (evaluation.at, tables.newest);
         let mut refused = 0;
         for row in rows {
-            let moment = Moment { now: at.now, sample_at: row.time.or(self.tables.newest) };
-            if let Some(instance) = self.instances.get_mut(&row.identity) {
-                let seen = instance.present(rule, row, at, &self.tables);
-                if seen.changed {
-                    self.written.changed(&row.identity);
+            let identity = &row.identity;
+            if !instances.contains_key(identity) {
+                if instances.len() >= INSTANCES_MAX {
+                    refused += 1;
+                    continue;
                 }
-                if seen.turned {
-                    transitions.push(instance_transition(rule, &row.identity, instance, State::Firing, moment));
-                }
-            } else if self.instances.len() < INSTANCES_MAX {
-                let mut instance = Instance::new(rule, &row.identity, at);
-                instance.present(rule, row, at, &self.tables);
-                transitions.push(instance_transition(rule, &row.identity, &instance, instance.state(), moment));
-                self.instances.insert(row.identity.clone(), instance);
-                self.written.changed(&row.identity);
-            } else {
-                refused += 1;
+                instances.insert(identity.clone(), Instance::new(rule, identity, at));
             }
+            let Some(instance) = instances.get_mut(identity) else { continue };
+            let held_back = is_held_back(rule, identity, evaluation);
+            let mut world =
+                World { at, identity, newest, silence: None, by_group: false, held_back, changes: &mut *changes };
+            let changed = instance.present(rule, row, &mut world);
+            if changed.flapped {
+                written.flapped(&instance.id, identity);
+            }
+            let told =
+                tell(rule, identity, instance, held_back, Moment { now: at.now, sample_at: row.time.or(newest) });
+            if changed.is || told.is_some() {
+                written.changed(identity);
+            }
+            transitions.extend(told);
         }
         refused
     }
 
-    /// An error is told when it begins and when it is over, not at each evaluation.
-    fn note_failure(&mut self, rule: &Rule, failure: Option<String>, moment: Moment) -> Option<Transition> {
-        match (failure, self.error.take()) {
-            (None, None) => None,
-            (None, Some(over)) => Some(error_transition(rule, &over, State::Resolved, moment)),
-            (Some(message), before) => {
-                self.errors += 1;
-                let begins = before.is_none();
-                let active_at = before.map_or(moment.now, |before| before.active_at);
-                let failing = self.error.insert(Failing { active_at, message });
-                begins.then(|| error_transition(rule, failing, State::Error, moment))
+    /// Under `no_data: fire`, what is silent and has no instance yet gets one: each silent group where groups are known, else the rule itself
+    /// when its tables are silent and nothing else says so. Returns how many found no room.
+    fn tell_the_silent(
+        &mut self,
+        rule: &Rule,
+        evaluation: &Evaluation<'_>,
+        transitions: &mut Vec<Transition>,
+    ) -> usize {
+        let at = evaluation.at;
+        let Some(no_data) = fires_without_data(rule).filter(|_| at.steady >= self.held_until) else { return 0 };
+        let silent: Vec<(Identity, UnixNanos)> = if self.groups.are_known() {
+            let groups = self.groups.silent_for(no_data.after, at);
+            let new = groups.filter(|(identity, _)| !self.instances.contains_key(*identity));
+            new.map(|(identity, silence)| (identity.clone(), silence.newest)).collect()
+        } else {
+            let tables = self.tables.newest.filter(|_| at.steady.since(self.tables.silent_since) >= no_data.after);
+            let alone = self.instances.is_empty();
+            tables.filter(|_| alone).map(|newest| (Identity::new(), newest)).into_iter().collect()
+        };
+        let mut refused = 0;
+        for (identity, newest) in silent {
+            if is_held_back(rule, &identity, evaluation) {
+                continue;
             }
+            if self.instances.len() >= INSTANCES_MAX {
+                refused += 1;
+                continue;
+            }
+            let mut instance = Instance::new(rule, &identity, at);
+            (instance.silent_at, instance.tables_at) = (Some(at.now), Some(newest));
+            let moment = Moment { now: at.now, sample_at: Some(newest) };
+            transitions.extend(tell(rule, &identity, &mut instance, false, moment));
+            self.written.changed(&identity);
+            self.instances.insert(identity, instance);
         }
+        refused
     }
 
     /// Until `until`, in steady time, a row that is gone ends nothing: nobody was looking for a while, and senders need time to come back.
@@ -172,13 +240,13 @@ impl RuleState {
         self.held_until = self.held_until.max(until);
     }
 
-    /// Ends the state because its rule is gone or means something else now: what fired, and an error, resolve.
+    /// Ends the state because its rule is gone or means something else now: what was told as firing or without data, and an error, resolve.
     pub fn retire(&self, rule: &Rule, now: UnixNanos) -> Vec<Transition> {
         let moment = Moment { now, sample_at: None };
-        let fired = self.instances.iter().filter(|(_, instance)| instance.fired_at.is_some());
-        fired
-            .map(|(identity, instance)| instance_transition(rule, identity, instance, State::Resolved, moment))
-            .chain(self.error.iter().map(|over| error_transition(rule, over, State::Resolved, moment)))
+        let open = self.instances.iter().filter(|(_, instance)| instance.is_open());
+        let error = self.error.iter().filter(|failing| failing.told);
+        open.map(|(identity, instance)| instance_transition(rule, identity, instance, State::Resolved, 0, moment))
+            .chain(error.map(|over| error_transition(rule, over, State::Resolved, moment)))
             .collect()
     }
 
@@ -192,22 +260,39 @@ impl RuleState {
         self.instances.is_empty() && self.error.is_none() && self.waiting_for.is_none()
     }
 
-    /// Everything that is pending or firing, sorted by identity.
+    /// Everything that is pending, firing or without data, sorted by identity; what is held back too.
     pub fn instances(&self) -> impl ExactSizeIterator<Item = (&Identity, &Instance)> {
         self.instances.iter()
     }
 
-    /// Everything that is pending, firing or in error, as its latest transition would tell it with today's values; for the
-    /// table of violations and the list of alerts.
+    /// Everything that is pending, firing, without data or in error, as its latest transition would tell it with today's values; for the
+    /// table of violations and the list of alerts. What was held back from its beginning, and an error that was not told yet, is not in it.
     pub fn active(&self, rule: &Rule) -> Vec<Transition> {
         let Some(now) = self.evaluated_at else { return Vec::new() };
-        let instances = self.instances.iter().map(|(identity, instance)| {
+        let told = self.instances.iter().filter(|(_, instance)| instance.told.is_some());
+        let instances = told.map(|(identity, instance)| {
             let moment = Moment { now, sample_at: instance.tables_at };
-            instance_transition(rule, identity, instance, instance.state(), moment)
+            instance_transition(rule, identity, instance, instance.state(), 0, moment)
         });
-        let error = self.error.iter();
+        let error = self.error.iter().filter(|failing| failing.told);
         instances
             .chain(error.map(|failing| error_transition(rule, failing, State::Error, Moment { now, sample_at: None })))
             .collect()
     }
+}
+
+/// What is new of an instance.
+fn tell(
+    rule: &Rule,
+    identity: &Identity,
+    instance: &mut Instance,
+    held_back: bool,
+    moment: Moment,
+) -> Option<Transition> {
+    let (state, before) = instance.news(rule, held_back)?;
+    Some(instance_transition(rule, identity, instance, state, before, moment))
+}
+
+fn is_held_back(rule: &Rule, identity: &Identity, evaluation: &Evaluation<'_>) -> bool {
+    evaluation.inhibitors.is_some_and(|inhibitors| inhibitors.hold_back(rule, identity))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flyball_model::UnixNanos;
+use flyball_model::event::State;
 use serde::Serialize;
 
 use super::state::RuleState;
@@ -47,10 +48,14 @@ pub struct RuleStatus {
     pub last_duration: Duration,
     /// When the latest evaluation was.
     pub evaluated_at: Option<UnixNanos>,
-    /// Pending and firing instances.
+    /// Instances that are pending, firing or without data; those that are held back too.
     pub instances: usize,
     /// Firing instances.
     pub firing: usize,
+    /// Instances without data.
+    pub silent: usize,
+    /// Instances of which nothing was told since another rule's hold them back.
+    pub held_back: usize,
     /// How it fares.
     pub health: Health,
 }
@@ -68,9 +73,15 @@ impl RuleState {
             last_duration: self.last_duration,
             evaluated_at: self.evaluated_at,
             instances: self.instances().len(),
-            firing: self.instances().filter(|(_, instance)| instance.fired_at.is_some()).count(),
+            firing: self.in_state(State::Firing),
+            silent: self.in_state(State::NoData),
+            held_back: self.instances().filter(|(_, instance)| instance.told.is_none()).count(),
             health: self.health(),
         }
+    }
+
+    fn in_state(&self, state: State) -> usize {
+        self.instances().filter(|(_, instance)| instance.state() == state).count()
     }
 
     /// How the rule fares.

@@ -22,6 +22,7 @@ pub(super) fn row(host: &str, value: f64) -> Row {
         identity: BTreeMap::from([("host".to_owned(), host.to_owned())]),
         values: BTreeMap::from([("load".to_owned(), value)]),
         time: None,
+        severity: None,
     }
 }
 
@@ -76,7 +77,7 @@ fn check(lines: &str, seen: &str, told: &str) {
                 continue;
             }
         };
-        let transitions = state.step(&rule, &outcome, Reading::at(now), sample_at);
+        let transitions = state.step(&rule, Evaluation::of(&outcome, Reading::at(now), sample_at));
         let letters: String = transitions.iter().map(letter).collect();
         found.push_str(if letters.is_empty() { " " } else { &letters });
     }
@@ -163,7 +164,7 @@ fn each_instance_has_its_own_life() {
     let mut told = Vec::new();
     for (second, hosts) in [(0, vec!["b"]), (1, vec!["a", "b"]), (2, vec!["a"]), (3, vec![])] {
         let outcome = Outcome::Rows(hosts.into_iter().map(|host| row(host, 1.0)).collect());
-        for transition in state.step(&rule, &outcome, secs(second), None) {
+        for transition in state.step(&rule, Evaluation::of(&outcome, secs(second), None)) {
             told.push(format!("{second}{}{}", letter(&transition), transition.identity["host"]));
         }
     }
@@ -183,11 +184,14 @@ fn a_transition_tells_the_whole_story() {
     ));
     let mut state = RuleState::new(&rule);
     let at = UnixNanos::from_secs;
-    let pending = state.step(&rule, &Outcome::Rows(vec![row("a", 7.21)]), Reading::at(at(100)), Some(at(99)));
-    let firing = state.step(&rule, &Outcome::Rows(vec![row("a", 8.34)]), Reading::at(at(110)), Some(at(109)));
-    let quiet = state.step(&rule, &Outcome::Rows(vec![row("a", 9.99)]), Reading::at(at(111)), Some(at(110)));
+    let pending =
+        state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 7.21)]), Reading::at(at(100)), Some(at(99))));
+    let firing =
+        state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 8.34)]), Reading::at(at(110)), Some(at(109))));
+    let quiet =
+        state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 9.99)]), Reading::at(at(111)), Some(at(110))));
     assert!(quiet.is_empty());
-    let resolved = state.step(&rule, &Outcome::Rows(vec![]), Reading::at(at(120)), Some(at(119)));
+    let resolved = state.step(&rule, Evaluation::of(&Outcome::Rows(vec![]), Reading::at(at(120)), Some(at(119))));
     let [pending, firing, resolved] = [pending, firing, resolved].map(|mut transitions| transitions.remove(0));
 
     assert_eq!(firing.summary, "a has load 8.3 (step 1 does not act: the target's 'name' is empty)");
@@ -212,8 +216,8 @@ fn a_transition_tells_the_whole_story() {
 fn the_samples_time_is_the_rows_own_where_it_has_one() {
     let rule = rule("");
     let row = Row { time: Some(UnixNanos(5)), ..row("a", 1.0) };
-    let told =
-        RuleState::new(&rule).step(&rule, &Outcome::Rows(vec![row]), Reading::at(UnixNanos(9)), Some(UnixNanos(8)));
+    let told = RuleState::new(&rule)
+        .step(&rule, Evaluation::of(&Outcome::Rows(vec![row]), Reading::at(UnixNanos(9)), Some(UnixNanos(8))));
     assert_eq!(told[0].sample_at, Some(UnixNanos(5)));
 }
 
@@ -221,15 +225,21 @@ fn the_samples_time_is_the_rows_own_where_it_has_one() {
 fn an_error_names_everybody_and_asks_for_nothing() {
     let rule = rule("    remediate:\n    - {backend: k8s, action: scale_out, target: {kind: Node, name: n}, by: 2}\n");
     let mut state = RuleState::new(&rule);
-    let began = state.step(&rule, &Outcome::Error("no such column".into()), Reading::at(UnixNanos(1)), None).remove(0);
+    let began = state
+        .step(&rule, Evaluation::of(&Outcome::Error("no such column".into()), Reading::at(UnixNanos(1)), None))
+        .remove(0);
     assert_eq!((began.state, began.summary.as_str(), began.fired_at), (State::Error, "no such column", None));
     assert_eq!((began.steps[0].action, began.steps[0].target.len()), (ActionKind::Notify, 0));
-    assert!(state.step(&rule, &Outcome::Error("something else".into()), Reading::at(UnixNanos(2)), None).is_empty());
+    assert!(
+        state
+            .step(&rule, Evaluation::of(&Outcome::Error("something else".into()), Reading::at(UnixNanos(2)), None))
+            .is_empty()
+    );
     let status = state.status(&rule);
     assert_eq!((status.evaluations, status.errors, status.last_error.as_deref()), (2, 2, Some("something else")));
     assert_eq!(state.active(&rule).iter().map(|t| &t.violation).collect::<Vec<_>>(), [&began.violation]);
 
-    let over = state.step(&rule, &Outcome::Rows(vec![]), Reading::at(UnixNanos(3)), None).remove(0);
+    let over = state.step(&rule, Evaluation::of(&Outcome::Rows(vec![]), Reading::at(UnixNanos(3)), None)).remove(0);
     assert_eq!((over.state, over.summary.as_str()), (State::Resolved, "works again after: something else"));
     assert_eq!((over.violation, over.resolved_at), (began.violation, Some(UnixNanos(3))));
     assert_eq!((state.status(&rule).last_error, state.health()), (None, Health::Ok));
@@ -241,10 +251,10 @@ fn the_status_counts_what_there_is() {
     let mut state = RuleState::new(&rule);
     assert_eq!(state.health(), Health::Unknown);
     assert!(state.active(&rule).is_empty());
-    state.step(&rule, &Outcome::Waiting { table: "m".into() }, Reading::at(UnixNanos(0)), None);
+    state.step(&rule, Evaluation::of(&Outcome::Waiting { table: "m".into() }, Reading::at(UnixNanos(0)), None));
     assert_eq!(state.health(), Health::Waiting { table: "m".into() });
-    state.step(&rule, &Outcome::Rows(vec![row("a", 1.0)]), secs(1), None);
-    state.step(&rule, &Outcome::Rows(vec![row("a", 1.0), row("b", 1.0)]), secs(2), None);
+    state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0)]), secs(1), None));
+    state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0), row("b", 1.0)]), secs(2), None));
     state.took(Duration::from_micros(7));
     let status = state.status(&rule);
     assert_eq!((status.evaluations, status.errors, status.instances, status.firing), (3, 0, 2, 1));
@@ -257,12 +267,12 @@ fn instances_beyond_the_cap_are_left_out_and_the_rule_says_so_until_there_is_roo
     let rule = rule("    keep_firing_for: 10s\n");
     let mut state = RuleState::new(&rule);
     let hosts = |from: usize, to: usize| Outcome::Rows((from..to).map(|n| row(&format!("h{n}"), 1.0)).collect());
-    assert_eq!(state.step(&rule, &hosts(0, INSTANCES_MAX), secs(0), None).len(), INSTANCES_MAX);
+    assert_eq!(state.step(&rule, Evaluation::of(&hosts(0, INSTANCES_MAX), secs(0), None)).len(), INSTANCES_MAX);
     // All others are still kept, so the newcomers find no room.
-    let told = state.step(&rule, &hosts(INSTANCES_MAX, INSTANCES_MAX + 2), secs(1), None);
+    let told = state.step(&rule, Evaluation::of(&hosts(INSTANCES_MAX, INSTANCES_MAX + 2), secs(1), None));
     assert_eq!(told.iter().map(letter).collect::<String>(), "E");
     assert!(told[0].summary.contains("2 more rows were left out"), "{}", told[0].summary);
-    let told = state.step(&rule, &hosts(INSTANCES_MAX, INSTANCES_MAX + 2), secs(11), None);
+    let told = state.step(&rule, Evaluation::of(&hosts(INSTANCES_MAX, INSTANCES_MAX + 2), secs(11), None));
     assert_eq!(told.len(), INSTANCES_MAX + 3, "those kept resolve, the two fire, the error is over");
     assert_eq!(state.health(), Health::Ok);
 }
@@ -271,13 +281,13 @@ fn instances_beyond_the_cap_are_left_out_and_the_rule_says_so_until_there_is_roo
 fn a_state_goes_on_after_a_reload_when_the_meaning_is_the_same() {
     let before = rule("    for: 2s\n    summary: one\n");
     let mut state = RuleState::new(&before);
-    state.step(&before, &Outcome::Rows(vec![row("a", 1.0)]), secs(0), None);
+    state.step(&before, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0)]), secs(0), None));
     let mut pieces = BTreeMap::new();
     put(&mut pieces, state.take_changes(&before));
     let mut state = read(&pieces).remove(0).resume(&before).expect("the same rule");
     let after = rule("    for: 2s\n    summary: two\n");
     assert!(state.fits(&after) && !state.fits(&rule("    for: 3s\n")));
-    let told = state.step(&after, &Outcome::Rows(vec![row("a", 1.0)]), secs(2), None);
+    let told = state.step(&after, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0)]), secs(2), None));
     assert_eq!((letter(&told[0]), told[0].summary.as_str(), told[0].active_at), ('F', "two", UnixNanos(0)));
 }
 
@@ -285,9 +295,9 @@ fn a_state_goes_on_after_a_reload_when_the_meaning_is_the_same() {
 fn a_rule_that_is_gone_resolves_what_it_fired() {
     let rule = rule("    for: 1s\n");
     let mut state = RuleState::new(&rule);
-    state.step(&rule, &Outcome::Rows(vec![row("a", 1.0)]), secs(0), None);
-    state.step(&rule, &Outcome::Rows(vec![row("a", 1.0), row("b", 1.0)]), secs(1), None);
-    state.step(&rule, &Outcome::Error("x".into()), secs(2), None);
+    state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0)]), secs(0), None));
+    state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 1.0), row("b", 1.0)]), secs(1), None));
+    state.step(&rule, Evaluation::of(&Outcome::Error("x".into()), secs(2), None));
     let told = state.retire(&rule, UnixNanos::from_secs(3));
     let hosts: Vec<_> = told.iter().map(|told| (letter(told), told.identity.get("host").map(String::as_str))).collect();
     assert_eq!(hosts, [('R', Some("a")), ('R', None)]);
@@ -307,7 +317,7 @@ fn a_rule_without_instances_leaves_nothing_behind() {
         Outcome::Rows(vec![]),
     ];
     for (second, outcome) in (0..).zip(outcomes) {
-        state.step(&rule, &outcome, secs(second), None);
+        state.step(&rule, Evaluation::of(&outcome, secs(second), None));
         put(&mut pieces, state.take_changes(&rule));
         counts.push(pieces.len());
     }
@@ -320,7 +330,7 @@ fn only_what_changed_is_written() {
     let rule = rule("");
     let mut state = RuleState::new(&rule);
     let mut changed = |rows: Vec<Row>, second: i64, sample: i64| {
-        state.step(&rule, &Outcome::Rows(rows), secs(second), Some(UnixNanos::from_secs(sample)));
+        state.step(&rule, Evaluation::of(&Outcome::Rows(rows), secs(second), Some(UnixNanos::from_secs(sample))));
         let changes = state.take_changes(&rule);
         (changes.first.len(), changes.violations.len(), changes.last.len())
     };
@@ -337,8 +347,8 @@ fn a_rule_that_is_gone_after_a_restart_resolves_what_it_fired_and_tells_the_same
         "    labels: {team: shop}\n    severity: critical\n    remediate:\n    - {backend: ops, action: notify}\n",
     );
     let (mut state, mut pieces) = (RuleState::new(&rule), BTreeMap::new());
-    let fired = state.step(&rule, &Outcome::Rows(vec![row("a", 0.1)]), secs(1), None).remove(0);
-    let error = state.step(&rule, &Outcome::Error("x".into()), secs(2), None).remove(0);
+    let fired = state.step(&rule, Evaluation::of(&Outcome::Rows(vec![row("a", 0.1)]), secs(1), None)).remove(0);
+    let error = state.step(&rule, Evaluation::of(&Outcome::Error("x".into()), secs(2), None)).remove(0);
     put(&mut pieces, state.take_changes(&rule));
     let recovered = read(&pieces).remove(0);
     assert_eq!(recovered.violations().collect::<Vec<_>>(), [fired.violation.clone(), error.violation.clone()]);
@@ -368,7 +378,7 @@ fn a_clock_that_is_set_fires_and_resolves_nothing_early() {
             let wall = if second > 100 { second + set } else { second };
             let at = Reading { now: UnixNanos::from_secs(wall), steady: UnixNanos::from_secs(second) };
             let rows = if present { vec![row("a", 1.0)] } else { vec![] };
-            let told = state.step(&rule, &Outcome::Rows(rows), at, Some(UnixNanos::from_secs(sample)));
+            let told = state.step(&rule, Evaluation::of(&Outcome::Rows(rows), at, Some(UnixNanos::from_secs(sample))));
             told.iter().map(letter).collect::<String>()
         };
         // It began before the clock was set, and fires ten seconds of steady time after.
@@ -390,7 +400,7 @@ fn while_a_state_is_held_what_is_gone_ends_nothing_and_what_is_there_fires() {
     for (second, present) in [(0, true), (1, false), (2, true), (3, false), (4, false), (5, false)] {
         let rows = if present { vec![row("a", 1.0)] } else { vec![] };
         told.push_str(&second.to_string());
-        told.extend(state.step(&rule, &Outcome::Rows(rows), secs(second), None).iter().map(letter));
+        told.extend(state.step(&rule, Evaluation::of(&Outcome::Rows(rows), secs(second), None)).iter().map(letter));
     }
     assert_eq!(told, "0P12F345R");
 }

@@ -6,10 +6,10 @@ use flyball_model::UnixNanos;
 use flyball_model::action::{ActionKind, ActionStep};
 use flyball_model::event::{Identity, State, Transition, identity_text};
 
+use super::failing::Failing;
 use super::id::error_id;
 use super::instance::Instance;
-use super::state::Failing;
-use crate::definition::{Context, Rule, Step};
+use crate::definition::{Context, Rule, Step, format_duration};
 
 /// When a change was seen, and what was known then.
 #[derive(Debug, Clone, Copy)]
@@ -18,23 +18,35 @@ pub(super) struct Moment {
     pub(super) sample_at: Option<UnixNanos>,
 }
 
-/// An instance came into `state`.
+/// An instance came into `state`, which it had been told to be in `before` times.
 pub(super) fn instance_transition(
     rule: &Rule,
     identity: &Identity,
     instance: &Instance,
     state: State,
+    before: u32,
     moment: Moment,
 ) -> Transition {
     let labels: BTreeMap<String, String> =
         identity.iter().chain(&rule.labels).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let context =
-        Context { rule: &rule.name, severity: &rule.severity, labels: &labels, identity, values: &instance.values };
+    let severity = instance.severity(rule);
+    let context = Context { rule: &rule.name, severity, labels: &labels, identity, values: &instance.values };
     let mut summary = match rule.summary.as_ref().map(|summary| summary.render(context)) {
         Some(Ok(summary)) => summary.trim().to_owned(),
         Some(Err(error)) => format!("{} (the summary can't be written: {error})", plain_summary(rule, identity)),
         None => plain_summary(rule, identity),
     };
+    if state == State::NoData {
+        summary = format!("no data: {summary}");
+    }
+    let flapping = instance.calm_since.is_some();
+    if let Some(flaps) = rule.flaps.filter(|_| flapping) {
+        summary.push_str(&format!(
+            " (flapping: it changed more than {} times within {})",
+            flaps.max,
+            format_duration(flaps.within)
+        ));
+    }
     let mut steps = Vec::with_capacity(rule.remediate.len());
     for (number, step) in rule.remediate.iter().enumerate() {
         match render_step(step, context) {
@@ -53,7 +65,9 @@ pub(super) fn instance_transition(
         identity: identity.clone(),
         labels,
         state,
-        severity: rule.severity.clone(),
+        before,
+        flapping,
+        severity: severity.to_owned(),
         values: instance.values.clone(),
         summary,
         active_at: instance.active_at,
@@ -77,6 +91,8 @@ pub(super) fn error_transition(rule: &Rule, failing: &Failing, state: State, mom
         identity: Identity::new(),
         labels: rule.labels.clone(),
         state,
+        before: 0,
+        flapping: false,
         severity: rule.severity.clone(),
         values: BTreeMap::new(),
         summary: if resolved { format!("works again after: {}", failing.message) } else { failing.message.clone() },

@@ -8,9 +8,11 @@ use flyball_model::event::Identity;
 use flyball_model::state::{Piece, Section};
 use serde::{Deserialize, Serialize};
 
-use super::id::error_id;
-use super::instance::{Instance, Tables};
-use super::state::{Failing, RuleState};
+use super::failing::Failing;
+use super::id::{error_id, flaps_key};
+use super::instance::{Instance, Told};
+use super::silence::Tables;
+use super::state::RuleState;
 use super::transition::tell;
 use crate::definition::Rule;
 
@@ -24,6 +26,8 @@ pub enum WrittenPiece {
     Error(WrittenError),
     /// What a rule that has instances knows of its tables.
     Tables(WrittenTables),
+    /// When an identity changed between firing and resolved.
+    Flaps(WrittenFlaps),
     /// What has to be said of a rule's violations once the rule itself is gone.
     Will(Will),
 }
@@ -43,6 +47,16 @@ pub struct WrittenInstance {
     /// While its row is there that of the rule's tables holds, if it is newer: it is written once for all instances.
     pub(super) tables_at: Option<UnixNanos>,
     pub(super) here: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) silent_at: Option<UnixNanos>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) calm_since: Option<UnixNanos>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<String>,
+    #[serde(default)]
+    pub(super) told: Option<Told>,
+    #[serde(default)]
+    pub(super) tellings: [u32; 2],
 }
 
 /// Since when, and why.
@@ -51,7 +65,29 @@ pub struct WrittenError {
     pub(super) rule: String,
     pub(super) version: String,
     pub(super) active_at: UnixNanos,
+    /// Earlier versions told every error at once.
+    #[serde(default = "long_ago")]
+    pub(super) waits_since: UnixNanos,
     pub(super) message: String,
+    #[serde(default = "yes")]
+    pub(super) told: bool,
+}
+
+fn long_ago() -> UnixNanos {
+    UnixNanos::MIN
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// In steady time, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WrittenFlaps {
+    pub(super) rule: String,
+    pub(super) version: String,
+    pub(super) identity: Identity,
+    pub(super) at: Vec<UnixNanos>,
 }
 
 /// Their newest point, and since when there is none newer, in steady time.
@@ -81,7 +117,7 @@ pub struct Changes {
     /// Before everything else.
     pub first: Vec<Piece>,
     /// By the violation's id.
-    pub violations: BTreeMap<String, Piece>,
+    pub violations: BTreeMap<String, Vec<Piece>>,
     /// After everything else.
     pub last: Vec<Piece>,
 }
@@ -89,7 +125,13 @@ pub struct Changes {
 impl Changes {
     /// All of them, when no transitions go with them.
     pub fn into_pieces(self) -> impl Iterator<Item = Piece> {
-        self.first.into_iter().chain(self.violations.into_values()).chain(self.last)
+        self.first.into_iter().chain(self.violations.into_values().flatten()).chain(self.last)
+    }
+}
+
+impl Changes {
+    fn of(&mut self, violation: &str, piece: Piece) {
+        self.violations.entry(violation.to_owned()).or_default().push(piece);
     }
 }
 
@@ -97,15 +139,26 @@ impl Changes {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Written {
     pub(super) ended: Vec<String>,
+    /// What ended without a word.
+    pub(super) vanished: Vec<String>,
     pub(super) changed: BTreeSet<Identity>,
+    /// Identities that changed between firing and resolved, by the violation that did.
+    pub(super) flapped: Vec<(String, Identity)>,
+    /// Identities whose changes are forgotten.
+    pub(super) calm: Vec<Identity>,
     pub(super) error: Option<Failing>,
     pub(super) tables: Option<Tables>,
     pub(super) will: bool,
 }
 
 impl Written {
-    pub(super) fn ended(&mut self, id: &str) {
-        self.ended.push(id.to_owned());
+    /// A violation is over; whether that is told.
+    pub(super) fn ended(&mut self, id: &str, told: bool) {
+        if told { &mut self.ended } else { &mut self.vanished }.push(id.to_owned());
+    }
+
+    pub(super) fn flapped(&mut self, id: &str, identity: &Identity) {
+        self.flapped.push((id.to_owned(), identity.clone()));
     }
 
     pub(super) fn changed(&mut self, identity: &Identity) {
@@ -119,29 +172,44 @@ impl RuleState {
     /// What has to be written down since the last call. A rule that has neither instances nor an error leaves nothing behind.
     pub fn take_changes(&mut self, rule: &Rule) -> Changes {
         let mut changes = Changes::default();
+        // Before everything else: another violation of the same identity may begin in the same evaluation, and there is one at a time.
+        let vanished = self.written.vanished.drain(..);
+        changes.first.extend(vanished.map(|id| Piece::forget(Section::Instances, id)));
         for id in self.written.ended.drain(..) {
-            changes.violations.insert(id.clone(), Piece::forget(Section::Instances, id));
+            changes.of(&id.clone(), Piece::forget(Section::Instances, id));
         }
         for identity in std::mem::take(&mut self.written.changed) {
             if let Some(instance) = self.instances.get(&identity) {
                 let piece = piece(instance.id.clone(), &self.instance_piece(identity, instance));
-                changes.violations.insert(instance.id.clone(), piece);
+                changes.of(&instance.id, piece);
             }
         }
+        for (id, identity) in std::mem::take(&mut self.written.flapped) {
+            if let Some(at) = self.flaps.0.get(&identity) {
+                let at = at.iter().copied().collect();
+                let (rule, version) = (self.rule.clone(), self.version.clone());
+                let key = flaps_key(&version, &rule, &identity);
+                changes.of(&id, piece(key, &WrittenPiece::Flaps(WrittenFlaps { rule, version, identity, at })));
+            }
+        }
+        let calm = std::mem::take(&mut self.written.calm);
+        let calm: Vec<Piece> = calm.iter().map(|identity| self.forget_flaps(identity)).collect();
         if self.written.error != self.error {
             let id = |failing: &Failing| error_id(&self.version, &self.rule, failing.active_at);
             if let Some(over) = &self.written.error {
-                changes.violations.insert(id(over), Piece::forget(Section::Instances, id(over)));
+                changes.of(&id(over), Piece::forget(Section::Instances, id(over)));
             }
             if let Some(failing) = &self.error {
-                changes.violations.insert(id(failing), piece(id(failing), &self.error_piece(failing)));
+                changes.of(&id(failing), piece(id(failing), &self.error_piece(failing)));
             }
             self.written.error.clone_from(&self.error);
         }
         if self.instances.is_empty() && self.error.is_none() {
             changes.last = self.forget_rule();
+            changes.last.extend(calm);
             return changes;
         }
+        changes.last.extend(calm);
         if !self.written.will {
             changes.first.push(piece(self.key("will"), &will(rule)));
             self.written.will = true;
@@ -157,13 +225,17 @@ impl RuleState {
     /// What has to be written down when the state is given up.
     pub fn forget(mut self) -> Changes {
         let mut changes = Changes::default();
+        let written = &mut self.written;
+        let ended: Vec<String> = written.ended.drain(..).chain(written.vanished.drain(..)).collect();
         let instances = self.instances.values().map(|instance| instance.id.clone());
         let error = self.written.error.iter().chain(&self.error);
         let error = error.map(|failing| error_id(&self.version, &self.rule, failing.active_at));
-        for id in instances.chain(error).chain(std::mem::take(&mut self.written.ended)) {
-            changes.violations.insert(id.clone(), Piece::forget(Section::Instances, id));
+        for id in instances.chain(error).chain(ended) {
+            changes.of(&id.clone(), Piece::forget(Section::Instances, id));
         }
         changes.last = self.forget_rule();
+        let (flaps, calm) = (std::mem::take(&mut self.flaps), std::mem::take(&mut self.written.calm));
+        changes.last.extend(flaps.0.keys().chain(&calm).map(|identity| self.forget_flaps(identity)));
         changes
     }
 
@@ -171,6 +243,10 @@ impl RuleState {
         let (will, tables) = (std::mem::take(&mut self.written.will), self.written.tables.take().is_some());
         let keys = tables.then(|| self.key("tables")).into_iter().chain(will.then(|| self.key("will")));
         keys.map(|key| Piece::forget(Section::Instances, key)).collect()
+    }
+
+    fn forget_flaps(&self, identity: &Identity) -> Piece {
+        Piece::forget(Section::Instances, flaps_key(&self.version, &self.rule, identity))
     }
 
     /// A key that no violation's id can be.
@@ -190,6 +266,11 @@ impl RuleState {
             values: instance.values.clone(),
             tables_at: instance.tables_at,
             here: instance.here,
+            silent_at: instance.silent_at,
+            calm_since: instance.calm_since,
+            severity: instance.severity.clone(),
+            told: instance.told.clone(),
+            tellings: instance.tellings,
         })
     }
 
@@ -198,7 +279,9 @@ impl RuleState {
             rule: self.rule.clone(),
             version: self.version.clone(),
             active_at: failing.active_at,
+            waits_since: failing.waits_since,
             message: failing.message.clone(),
+            told: failing.told,
         })
     }
 

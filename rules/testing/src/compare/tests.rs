@@ -272,3 +272,63 @@ tests:
     let verdicts = verdicts(text).await;
     assert!(verdicts.len() == 1 && verdicts[0].is_good(), "{verdicts:#?}");
 }
+
+#[tokio::test]
+async fn silence_flapping_dependencies_and_severities_are_as_they_are_live() {
+    let text = r#"
+groups:
+- name: g
+  every: 5s
+  rules:
+  - rule: PodDown
+    sql: SELECT host, pod, value AS up FROM latest(pod_up) WHERE value = 0
+    unless: [NodeDown on host]
+  - rule: NodeDown
+    sql: |
+      SELECT host, value AS up FROM latest(node_up) WHERE value = 0
+    no_data: fire
+    no_data_after: 30s
+  - rule: Load
+    sql: |
+      SELECT host, value AS load, CASE WHEN value > 8 THEN 'critical' ELSE 'warning' END AS severity
+      FROM latest(load) WHERE value > 4
+    flaps: {max: 2, within: 40s}
+    remediate:
+    - {backend: ops, action: notify}
+tests:
+- name: a dead node does not page for its pods
+  rules: [PodDown, NodeDown]
+  input:
+  - {series: 'node_up{host="a"}', every: 10s, values: '1 1 0 0 1 1'}
+  - {series: 'node_up{host="b"}', every: 10s, values: '1x5'}
+  - {series: 'pod_up{host="a",pod="p"}', every: 10s, values: '1 1 0 0 0 1'}
+  - {series: 'pod_up{host="b",pod="q"}', every: 10s, values: '1 1 0 0 1 1'}
+  expect:
+  - {at: 20s, alerts: [{rule: NodeDown, labels: {host: a}}, {rule: PodDown, labels: {pod: q}}]}
+  - {at: 40s, alerts: [{rule: PodDown, labels: {pod: p}}]}
+  - {at: 50s, alerts: []}
+- name: a node that went silent is told, and its pods are not
+  rules: [PodDown, NodeDown]
+  input:
+  - {series: 'node_up{host="a"}', every: 10s, values: '1x2 _x4 1'}
+  - {series: 'node_up{host="b"}', every: 10s, values: '1x9'}
+  - {series: 'pod_up{host="a",pod="p"}', from: 60s, every: 10s, values: '0x3'}
+  expect:
+  - {at: 45s, alerts: []}
+  - {at: 60s, alerts: [{rule: NodeDown, labels: {host: a}, state: no_data}]}
+  - {at: 85s, alerts: [{rule: PodDown}, {rule: NodeDown, labels: {host: a}, state: resolved}]}
+- name: severities follow the row
+  rules: [Load]
+  input:
+  - {series: 'load{host="a"}', every: 10s, values: '5 9 1 9 1 1 1 1 1'}
+  expect:
+  - {at: 0s, alerts: [{rule: Load, severity: warning}], actions: [{backend: ops, action: notify}]}
+  - {at: 10s, alerts: [{rule: Load, severity: critical}]}
+  - {at: 20s, alerts: [{rule: Load, state: resolved}]}
+  - {at: 30s, alerts: [{rule: Load, severity: critical, summary: "Load: host=a (flapping: it changed more than 2 times within 40s)"}]}
+  - {at: 75s, alerts: [{rule: Load}]}
+  - {at: 80s, alerts: []}
+"#;
+    let report = report_of(text).await;
+    assert!(!report.contains("FAILED"), "{report}");
+}

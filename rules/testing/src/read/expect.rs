@@ -15,7 +15,7 @@ const ACTION_KEYS: [&str; 9] = ["backend", "action", "rule", "target", "factor",
 const QUERY_KEYS: [&str; 2] = ["sql", "rows"];
 
 /// States of an alert that a rule can come into.
-const STATES: [State; 4] = [State::Pending, State::Firing, State::Resolved, State::Error];
+const STATES: [State; 5] = [State::Pending, State::Firing, State::NoData, State::Resolved, State::Error];
 
 impl Scope<'_> {
     pub(super) fn expectation(&self, reader: &mut Reader, node: &Node) -> Option<Expectation> {

@@ -112,7 +112,7 @@ fn what_is_wrong_with_an_expectation_stands_at_its_place() {
         ("{at: 1m, alerts: [{rule: Hott}]}", "6:30: there is no rule 'Hott' here (did you mean 'Hot'?)"),
         (
             "{at: 1m, alerts: [{rule: Hot, state: fired}]}",
-            "6:42: state: 'fired' is no state of an alert; there are pending, firing, resolved, error",
+            "6:42: state: 'fired' is no state of an alert; there are pending, firing, no_data, resolved, error",
         ),
         ("{at: 1m, alerts: [{rule: Hot, values: {v: x}}]}", "6:47: 'v' is a number, like 1.5"),
         (

@@ -47,7 +47,7 @@ FAILED  rules.yaml:13:3  too <early>
   Hot: 13 evaluations until 1m, each a character
     host=a  ....ppFFFFFr.
                  ^ 25s
-  (. inactive, p pending, F firing, r resolved, - waits for data, E error)
+  (. inactive, p pending, F firing, N no data, r resolved, - waits for data, E error)
 BROKEN  rules.yaml:18:3  endless
   the test would take up to 6307201 evaluations until 365d, and 1000000 are the most; make 'every' of its groups longer, let fewer 'rules' take part, or make it shorter
 "

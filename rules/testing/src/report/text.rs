@@ -26,7 +26,9 @@ pub fn text(verdict: &Verdict) -> String {
                 text.push_str(&format!("  {line}\n"));
             }
             if !timelines.is_empty() {
-                text.push_str("  (. inactive, p pending, F firing, r resolved, - waits for data, E error)\n");
+                text.push_str(
+                    "  (. inactive, p pending, F firing, N no data, r resolved, - waits for data, E error)\n",
+                );
             }
             text
         }

@@ -8,10 +8,10 @@ use flyball_model::event::{EventKind, State, Transition};
 use flyball_model::{ManualClock, MetricRef, SteadyClock, UnixNanos};
 use flyball_remediation::{ActionLimits, BackendInfo, Planned, Planner};
 use flyball_rules::definition::Rule;
-use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, Look, Reads, RuleEvaluator};
-use flyball_rules::lifecycle::{Health, RuleState};
+use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, GroupsLook, Look, Reads, RuleEvaluator};
+use flyball_rules::lifecycle::{Evaluation, Health, Inhibitors, RuleState};
 use flyball_rules::query::Database;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::clock_at;
 use super::timeline::Timeline;
@@ -129,12 +129,21 @@ impl Stage {
         }
     }
 
-    /// Evaluates every rule that is due, in the order of their definition.
+    /// Evaluates every rule that is due: in the order of their definition, but those that others wait for before them.
     pub(super) async fn evaluate_due(&mut self) {
         let at = self.steady.read();
-        for slot in self.slots.iter_mut().filter(|slot| slot.due_at() <= self.now) {
+        for index in self.due_in_order() {
+            let inhibitors = self.inhibitors(&self.slots[index].rule);
+            let slot = &mut self.slots[index];
             let Look { outcome, reads, sample_at } = slot.evaluator.look(&self.database, at.now).await;
-            let transitions = slot.state.step(&slot.rule, &outcome, at, sample_at);
+            let groups = if slot.state.asks_for_groups(&slot.rule, &outcome, at) {
+                slot.evaluator.groups(&self.database, at.now).await
+            } else {
+                GroupsLook::Failed
+            };
+            let (outcome, groups, inhibitors) = (&outcome, groups.seen(), inhibitors.as_ref());
+            let evaluation = Evaluation { outcome, at, sample_at, groups, inhibitors };
+            let transitions = slot.state.step(&slot.rule, evaluation);
             // They are for the log, which a test has not.
             slot.state.take_changes(&slot.rule);
             for transition in &transitions {
@@ -144,6 +153,7 @@ impl Stage {
             }
             let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
             let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
+            let slot = &mut self.slots[index];
             slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
             self.resolved.extend(resolved.cloned());
             slot.reads = reads;
@@ -153,7 +163,43 @@ impl Stage {
         }
     }
 
-    /// Everything that is pending, firing or in error now.
+    /// The rules that are due, each behind those of them that it waits for. Rules in a circle are not in force.
+    fn due_in_order(&self) -> Vec<usize> {
+        let due: Vec<usize> = (0..self.slots.len()).filter(|&slot| self.slots[slot].due_at() <= self.now).collect();
+        if due.iter().all(|&slot| self.slots[slot].rule.unless.is_empty()) {
+            return due;
+        }
+        let (mut order, mut left) = (Vec::with_capacity(due.len()), due);
+        while !left.is_empty() {
+            let names: HashSet<&str> = left.iter().map(|&slot| self.slots[slot].rule.name.as_str()).collect();
+            let waits =
+                |slot: &usize| self.slots[*slot].rule.unless.iter().any(|unless| names.contains(unless.rule.as_str()));
+            let (waiting, ready): (Vec<usize>, Vec<usize>) = left.iter().partition(|slot| waits(slot));
+            let stuck = ready.is_empty();
+            order.extend(ready);
+            if stuck {
+                order.extend(&waiting);
+                break;
+            }
+            left = waiting;
+        }
+        order
+    }
+
+    /// What the rules that hold this one back have found; `None` if it names none.
+    fn inhibitors(&self, rule: &Rule) -> Option<Inhibitors> {
+        if rule.unless.is_empty() {
+            return None;
+        }
+        let mut inhibitors = Inhibitors::default();
+        for unless in &rule.unless {
+            let other = self.slots.iter().find(|slot| slot.rule.name == unless.rule);
+            inhibitors.add(unless, &other.map(|slot| slot.state.active(&slot.rule)).unwrap_or_default());
+        }
+        Some(inhibitors)
+    }
+
+    /// Everything that is pending, firing, without data or in error now.
     pub(crate) fn active(&self) -> Vec<Transition> {
         self.slots.iter().flat_map(|slot| slot.state.active(&slot.rule)).collect()
     }

@@ -5,6 +5,7 @@
 //! | `.` | inactive |
 //! | `p` | pending |
 //! | `F` | firing |
+//! | `N` | without data |
 //! | `r` | it resolved |
 //! | `-` | the rule waits for the first point of a table |
 //! | `E` | the rule could not be evaluated |
@@ -23,7 +24,7 @@ const WIDTH: usize = 72;
 const ROWS_MAX: usize = 10;
 
 /// What a character that stands for several evaluations shows, the first of these that is among them.
-const STRONGEST: [char; 6] = ['r', 'E', 'F', 'p', '-', '.'];
+const STRONGEST: [char; 7] = ['r', 'E', 'F', 'N', 'p', '-', '.'];
 
 /// A rule's evaluations.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +61,14 @@ impl Timeline {
             Health::Waiting { .. } => '-',
             Health::Ok | Health::Unknown => '.',
         });
-        for (identity, instance) in state.instances() {
-            self.mark(identity, if instance.state() == State::Firing { 'F' } else { 'p' });
+        // What is held back from its beginning is as if it were not.
+        for (identity, instance) in state.instances().filter(|(_, instance)| instance.told.is_some()) {
+            let mark = match instance.state() {
+                State::Firing => 'F',
+                State::NoData => 'N',
+                State::Pending | State::Resolved | State::Error => 'p',
+            };
+            self.mark(identity, mark);
         }
         for identity in resolved {
             self.mark(identity, 'r');

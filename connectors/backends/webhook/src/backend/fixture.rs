@@ -32,6 +32,8 @@ pub(crate) fn request() -> Event {
             identity: texts([("cluster", "a"), ("deployment", "web")]),
             labels: texts([("cluster", "a"), ("deployment", "web"), ("team", "shop")]),
             state: State::Firing,
+            before: 0,
+            flapping: false,
             severity: "critical".into(),
             values: BTreeMap::from([("latency_s".into(), 0.41)]),
             summary: "web on a answers in 0.41 s".into(),
