@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     /// Send what another program recorded to a running server
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Points as they arrive at a running server
+    Tap(TapArgs),
     /// Read the digital twin of a running server
     Twin(TwinArgs),
     /// The account of every source of a running server: what came, and what became of it
@@ -147,7 +150,84 @@ pub(crate) enum RulesCommand {
         #[arg(long, value_enum, default_value_t = TestFormat::Text)]
         format: TestFormat,
     },
+    /// Play stored history back: when rules would have fired, for how long, what they would have asked; nothing is asked
+    ///
+    /// Rules are evaluated by the code of a server, on a grid of time; at each of its times nothing newer is there.
+    #[command(after_long_help = BACKTEST_HELP)]
+    Backtest(Box<BacktestArgs>),
 }
+
+/// What `flyball rules backtest` is asked.
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArgs {
+    /// Files, folders, library:NAME or library:*
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// A running server whose history is played back
+    #[arg(long, conflicts_with = "data_dir", default_value = URL_DEFAULT)]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+    /// A data folder on which no server runs; it is only read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The first evaluation: RFC 3339, seconds since 1970, or before now, like -24h
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) from: String,
+    /// The end; now, unless said
+    #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "now")]
+    pub(crate) to: String,
+    /// The time from one evaluation to the next. A rule whose 'for' or 'keep_firing_for' is shorter is evaluated that often
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = flyball_yaml::parse_duration)]
+    pub(crate) every: Duration,
+    /// An older version of the rules: what differs is told
+    #[arg(long, value_name = "RULES")]
+    pub(crate) against: Vec<String>,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = BacktestFormat::Table)]
+    pub(crate) format: BacktestFormat,
+    /// Write the timeline as a picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write a page with the picture and the report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// What is a failure, beside a rule that can't be evaluated; more than one with commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOnWord>,
+    /// Mappings of the twin, as twin.mapping names them in the configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BacktestFormat {
+    /// A paragraph a rule
+    Table,
+    /// One document
+    Json,
+    /// JUnit's XML: a case a rule
+    Junit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOnWord {
+    /// A rule that would have fired
+    Firing,
+    /// A rule that does something else than its version of --against
+    Difference,
+}
+
+const BACKTEST_HELP: &str = "\
+Examples:
+
+  flyball rules backtest rules/ --from -24h
+  flyball rules backtest rules/ --data-dir ./flyball-data --from 2026-01-01T00:00:00Z --to 2026-01-02T00:00:00Z
+  flyball rules backtest new.yaml --against old.yaml --from -7d --html week.html
+
+Exit codes: 0 a report; 1 a rule can't be evaluated, or --fail-on holds, or there is no history; 64 bad rules.
+
+All of it: docs/testing.md";
 
 const TEST_HELP: &str = "\
 A test, in the file of its rules:
@@ -226,6 +306,35 @@ pub(crate) enum QueryFormat {
     Csv,
     Json,
     Arrow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TapArgs {
+    /// The server
+    #[arg(long, default_value = URL_DEFAULT)]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+    /// A metric, logs, spans or texts [default: the points of all metrics]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// Only rows for which this is true, over the table's columns; without a table over time, name, value and labels
+    #[arg(long, value_name = "SQL")]
+    pub(crate) r#where: Option<String>,
+    /// End after so many rows
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value_t = TapFormat::Text)]
+    pub(crate) format: TapFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TapFormat {
+    /// A line a row, for people
+    Text,
+    /// A JSON object a row
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use clap::Args;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -83,21 +83,31 @@ fn read(option: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// When nobody answers, or with the server's own message and hint.
 pub(crate) async fn ask(request: reqwest::RequestBuilder, url: &str) -> anyhow::Result<Bytes> {
-    let response = request.send().await.with_context(|| unanswered(url))?;
+    open(request, url).await?.bytes().await.context("the answer broke off")
+}
+
+/// The error that an answer tells.
+async fn refused(response: reqwest::Response, url: &str) -> anyhow::Error {
     let status = response.status();
-    let body = response.bytes().await.context("the answer broke off")?;
-    if status.is_success() {
-        return Ok(body);
-    }
+    let body = response.bytes().await.unwrap_or_default();
     let error = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     match (error["error"]["message"].as_str(), error["error"]["hint"].as_str()) {
         (Some(message), _) if status == reqwest::StatusCode::UNAUTHORIZED => {
-            bail!("{message}\nhint: set FLYBALL_TOKEN, or --token, to a token of {url}")
+            anyhow!("{message}\nhint: set FLYBALL_TOKEN, or --token, to a token of {url}")
         }
-        (Some(message), Some(hint)) if !hint.is_empty() => bail!("{message}\nhint: {hint}"),
-        (Some(message), _) => bail!("{message}"),
-        _ => bail!("{url} answered {status}: {}", String::from_utf8_lossy(&body)),
+        (Some(message), Some(hint)) if !hint.is_empty() => anyhow!("{message}\nhint: {hint}"),
+        (Some(message), _) => anyhow!("{message}"),
+        _ => anyhow!("{url} answered {status}: {}", String::from_utf8_lossy(&body)),
     }
+}
+
+/// Asks, and returns a 2xx answer of which the body is still to come.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn open(request: reqwest::RequestBuilder, url: &str) -> anyhow::Result<reqwest::Response> {
+    let response = request.send().await.with_context(|| unanswered(url))?;
+    if response.status().is_success() { Ok(response) } else { Err(refused(response, url).await) }
 }
 
 /// What is said when nobody answers.

@@ -22,6 +22,7 @@ mod commands {
     pub(crate) mod ledger;
     pub(crate) mod query;
     pub(crate) mod rules;
+    pub(crate) mod tap;
     pub(crate) mod twin;
 }
 
@@ -85,6 +86,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Rules(command) => commands::rules::run(command).await,
         Command::Import(command) => commands::import::run(command).await,
         Command::Query(args) => commands::query::run(args).await,
+        Command::Tap(args) => commands::tap::run(args).await,
         Command::Twin(args) => commands::twin::run(args).await,
         Command::Ledger(args) => commands::ledger::run(args).await,
     }

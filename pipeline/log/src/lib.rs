@@ -8,7 +8,7 @@
 //! | `record` | what stands in a frame: bodies, lines of the ledger, pieces of state |
 //! | `checkpoint` | all state as of a position, so that the log before it may go |
 //! | `recovery`, `scan` | reading it all back, and what is damaged |
-//! | `storage`, `disk`, `simulation` | the disk: what is asked of it, the real one, and one that loses power |
+//! | `storage`, `disk`, `read_only`, `simulation` | the disk: what is asked of it, the real one, one that is only read, and one that loses power |
 //!
 //! ```text
 //! data_dir/log/segment-N.log      N: the position of its first frame; 16 MiB, set aside at once
@@ -22,6 +22,7 @@ mod frame;
 mod group;
 mod log;
 mod position;
+mod read_only;
 mod record;
 mod recovery;
 mod scan;
@@ -43,6 +44,7 @@ pub use disk::Disk;
 pub use error::LogError;
 pub use log::{Adding, Log, UnderWay};
 pub use position::Position;
+pub use read_only::ReadOnlyDisk;
 pub use record::{BadRecord, Body, NewBody, PointRun, Told};
 pub use recovery::{Damage, Recovered, Recovery, Replayed};
 pub use shared::LogStats;

@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 use crate::admission::{Admission, Turn, new_series};
 use crate::known::{self, KnownBodies};
 use crate::stages::Stages;
+use crate::tap::Tap;
 use crate::wake::Wake;
 
 /// What a refused sender is asked to wait while the store is over its budget or the disk refuses: the time a flush takes.
@@ -39,6 +40,8 @@ pub struct Pipeline {
     pub(crate) log: Arc<Log>,
     pub(crate) stages: Arc<Stages>,
     pub(crate) wake: Arc<Wake>,
+    /// Who looks on at what arrives.
+    pub(crate) tap: Arc<Tap>,
     /// Told when the hot store is over its budget, so that maintenance need not wait for its tick.
     pub(crate) crowded: Arc<Notify>,
     pub(crate) counts: Counts,
@@ -91,6 +94,7 @@ impl Pipeline {
             log,
             stages: Arc::default(),
             wake: Arc::default(),
+            tap: Arc::default(),
             crowded: Arc::default(),
             counts: Counts::default(),
             admission: Admission::new(&limits, Arc::clone(&clock)),
@@ -224,11 +228,13 @@ impl Pipeline {
                 tracing::error!(%error, "the twin does not know of a series that came back; it is told with the next point");
             }
             self.copy_to_sinks(&points);
+            self.tap.points(&points);
         }
         let mut ordered = Vec::with_capacity(rows.len());
         for rows in rows {
             let appended = self.store.append_rows(rows.clone(), under_way.position());
             touched.extend(appended.touched);
+            self.tap.rows(&rows);
             ordered.push((rows, appended.ordinal));
         }
         if self.store.needs_maintenance() {

@@ -16,6 +16,7 @@ mod rules;
 mod runtime;
 mod stages;
 mod tables;
+pub mod tap;
 mod upkeep;
 mod wake;
 

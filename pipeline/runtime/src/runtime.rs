@@ -26,6 +26,7 @@ use crate::recovery::{LogParts, Progress, RecoveryError, recover};
 use crate::remember::{Restored, restore};
 use crate::rules::{Budget, RuleControl, RuleStage};
 use crate::tables::TableSources;
+use crate::tap::Tap;
 
 /// How often the store is asked to move what is too old or too much into the history.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
@@ -195,6 +196,11 @@ impl Runtime {
     /// Why nothing can be made durable at the moment; `None` when it can.
     pub fn log_trouble(&self) -> Option<String> {
         self.pipeline.log.trouble()
+    }
+
+    /// Where arriving points are shown.
+    pub fn tap(&self) -> &Arc<Tap> {
+        &self.pipeline.tap
     }
 
     /// flyball's own metrics in Prometheus' text format 0.0.4.

@@ -19,6 +19,12 @@ pub enum StoreError {
         /// The data folder.
         dir: PathBuf,
     },
+    /// There is nothing to look at.
+    #[error("{} is no data folder of flyball; name the one that 'data_dir' or --data-dir of the server names", dir.display())]
+    NoFolder {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The operating system said no.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -17,6 +17,9 @@ use flyball_log::{Sequential, Storage};
 
 use crate::error::StoreError;
 
+/// The name of the lock in the data folder.
+const LOCK: &str = "LOCK";
+
 /// A folder, and how files get into it.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
@@ -108,7 +111,7 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
 /// # Errors
 /// When another process holds it, or the file can't be made.
 pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join("LOCK");
+    let path = dir.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -117,6 +120,24 @@ pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::io("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+    }
+}
+
+/// Takes a share of a data folder's lock, beside others who only read. `None` where the file is missing: then nobody has ever worked here,
+/// or the folder is a copy.
+///
+/// # Errors
+/// When a process works on the folder, or the file can't be read.
+pub(crate) fn lock_shared(dir: &Path) -> Result<Option<File>, StoreError> {
+    let path = dir.join(LOCK);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(StoreError::io("open", &path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
     }

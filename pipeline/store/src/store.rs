@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use flyball_log::{Disk, Position, Storage};
+use flyball_log::{Disk, Position, ReadOnlyDisk, Storage};
 use flyball_model::{MetricRef, PointBatch, RowKind, Rows, SeriesRef, SeriesRegistry, UnixNanos};
 use parking_lot::{Mutex, RwLock};
 
@@ -17,6 +17,7 @@ use crate::folder::{self, Folder};
 use crate::history::{Held, History};
 use crate::hot::points::HotPoints;
 use crate::hot::rows::HotRows;
+use crate::journal::JOURNAL;
 use crate::journal::writer::{Extent, Journal};
 use crate::options::{RowCounts, StoreOptions, StoreStats};
 
@@ -47,7 +48,7 @@ pub struct Store {
     found_until: i64,
     /// Asked before a history file is written.
     pub(crate) before_files: BeforeFiles,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// What must be durable before a history file may hold it.
@@ -113,7 +114,32 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_on(dir: &Path, options: StoreOptions, storage: Arc<dyn Storage>) -> Result<Arc<Self>, StoreError> {
         let folder = Folder::make(dir.to_owned(), Arc::clone(&storage))?;
-        let lock = folder::lock(dir)?;
+        let lock = Some(folder::lock(dir)?);
+        Self::open_locked(folder, dir, options, storage, lock)
+    }
+
+    /// Opens a data folder to look at it: nothing in it changes, and no process can work on it meanwhile. Nothing may be flushed or
+    /// maintained; what is appended stays in memory. Blocks.
+    ///
+    /// # Errors
+    /// When there is no data folder, [`StoreError::InUse`] when a process works on it, else as [`Store::open`].
+    pub fn open_read_only(dir: &Path, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        let storage: Arc<dyn Storage> = Arc::new(ReadOnlyDisk);
+        if !dir.join(JOURNAL).is_file() {
+            return Err(StoreError::NoFolder { dir: dir.to_owned() });
+        }
+        let folder = Folder { path: dir.to_owned(), storage: Arc::clone(&storage) };
+        let lock = folder::lock_shared(dir)?;
+        Self::open_locked(folder, dir, options, storage, lock)
+    }
+
+    fn open_locked(
+        folder: Folder,
+        dir: &Path,
+        options: StoreOptions,
+        storage: Arc<dyn Storage>,
+        lock: Option<File>,
+    ) -> Result<Arc<Self>, StoreError> {
         let history_folder = Folder::make(dir.join("history"), storage)?;
         folder.remove_temporary()?;
         history_folder.remove_temporary()?;

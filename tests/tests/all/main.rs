@@ -4,6 +4,7 @@
 //! `skipped: needs X (how to get it)`, and fail under `FLYBALL_TEST_REQUIRE_ALL=1`.
 
 mod access;
+mod backtest;
 mod bad_input;
 mod bad_rules;
 mod by_the_book;
@@ -29,6 +30,7 @@ mod restart;
 mod scrape;
 mod self_metrics;
 mod soak;
+mod tap;
 mod traces;
 mod vmagent;
 mod webhook;

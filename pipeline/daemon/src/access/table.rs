@@ -63,6 +63,7 @@ pub(crate) const ROWS: &[Row] = &[
     own("/openapi.json", READ, READ),
     own("/metrics", READ, READ),
     own("/api/v1/sql", READ, READ),
+    own("/api/v1/tap", READ, ADMIN),
     own("/api/v1/twin", READ, ADMIN),
     own("/api/v1/twin/{kind}/{*id}", READ, ADMIN),
     own("/api/v1/rules", READ, ADMIN),

@@ -8,6 +8,7 @@ mod rules;
 mod sql;
 pub(crate) mod starting;
 mod state;
+mod tap;
 mod twin;
 
 use std::sync::Arc;
@@ -90,6 +91,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/api/v1/sql", post(sql::run))
+        .route("/api/v1/tap", get(tap::tap))
         .route("/api/v1/twin", get(twin::document))
         .route("/api/v1/twin/{kind}/{*id}", get(twin::entity))
         .route("/api/v1/rules", get(rules::rules))

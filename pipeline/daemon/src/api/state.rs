@@ -48,7 +48,7 @@ async fn table(shared: &Shared, name: &str, newest_by: &str, page: &Page) -> Res
 }
 
 /// Rows as objects by column name.
-fn objects(result: &Value) -> Vec<Value> {
+pub(super) fn objects(result: &Value) -> Vec<Value> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let names: Vec<_> =
         list(&result["columns"]).iter().map(|column| column["name"].as_str().unwrap_or_default().to_owned()).collect();

@@ -1,5 +1,6 @@
 //! `flyball rules`.
 
+mod backtest;
 mod explain;
 mod test;
 
@@ -19,6 +20,7 @@ use crate::{Failure, client, wiring};
 pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
     match command {
         RulesCommand::Check { paths, url, credentials } => check(&paths, url, &credentials).await,
+        RulesCommand::Backtest(args) => backtest::run(*args).await,
         RulesCommand::Explain { path, rule, url, format, credentials } => {
             explain::run(&path, &rule, url, format, &credentials).await
         }

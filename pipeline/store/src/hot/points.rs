@@ -211,6 +211,21 @@ impl HotPoints {
         });
     }
 
+    /// Drops chunks whose points are all older than `before`, and those before them; a head that begins before it is closed, so that it can
+    /// leave next.
+    pub(crate) fn forget(&self, before: i64) {
+        let metrics = self.metrics.read().len();
+        for metric in 0..metrics {
+            self.with(MetricRef(metric as u32), |points| {
+                if points.head.time.first().is_some_and(|&time| time < before) {
+                    points.seal();
+                }
+                let old = points.chunks.iter().take_while(|chunk| chunk.times.to < before).count();
+                points.chunks_bytes -= points.chunks.drain(..old).map(|chunk| chunk.bytes()).sum::<usize>();
+            });
+        }
+    }
+
     /// Works on one metric under its lock.
     fn with<R>(&self, metric: MetricRef, work: impl FnOnce(&mut MetricPoints) -> R) -> R {
         self.make_room(metric);

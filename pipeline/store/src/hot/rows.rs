@@ -196,6 +196,19 @@ impl HotRows {
         self.bytes.fetch_sub(removed.iter().map(|chunk| chunk.bytes).sum(), Ordering::Relaxed);
     }
 
+    /// Drops chunks whose records are all older than `before`, and those before them.
+    pub(crate) fn forget(&self, before: i64) {
+        for of_kind in &self.kinds {
+            let mut of_kind = of_kind.lock();
+            if of_kind.pending.first().is_some_and(|chunk| chunk.times.from < before) {
+                self.join_pending(&mut of_kind);
+            }
+            let old = of_kind.chunks.iter().take_while(|chunk| chunk.times.to < before).count();
+            let bytes = of_kind.chunks.drain(..old).map(|chunk| chunk.bytes()).sum();
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
     fn join_pending(&self, of_kind: &mut OfKind) {
         let Some(kind) = of_kind.pending.first().map(|chunk| chunk.kind) else { return };
         let joined = join(kind, &of_kind.pending)

@@ -30,6 +30,9 @@ mod tests;
 
 use flyball_model::limits::LABEL_SET_BYTES_MAX;
 
+/// The name of the journal in the data folder.
+pub(crate) const JOURNAL: &str = "series.journal";
+
 const MAGIC: &[u8; 8] = b"flybser\n";
 const VERSION: u32 = 1;
 const FILE_HEADER_BYTES: usize = MAGIC.len() + size_of::<u32>();

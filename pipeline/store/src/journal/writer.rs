@@ -13,7 +13,7 @@ use tracing::warn;
 use super::archive::JournalArchive;
 use super::reader::{Loaded, load};
 use super::record::{encode_metric, encode_series};
-use super::{FRAME_BYTES_TARGET, FRAME_HEADER_BYTES, MAGIC, VERSION};
+use super::{FRAME_BYTES_TARGET, FRAME_HEADER_BYTES, JOURNAL, MAGIC, VERSION};
 use crate::error::StoreError;
 use crate::folder::Folder;
 
@@ -66,7 +66,7 @@ impl Journal {
     /// # Errors
     /// When it can't be read or made, is of a newer format, or is damaged elsewhere than at its torn tail.
     pub(crate) fn open(folder: &Folder, cap: usize) -> Result<(Self, SeriesRegistry), StoreError> {
-        let path = folder.path.join("series.journal");
+        let path = folder.path.join(JOURNAL);
         let opened = match folder.storage.open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let header = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();

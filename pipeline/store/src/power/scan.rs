@@ -61,6 +61,10 @@ impl RowSource for PowerScan {
         }
         Ok(())
     }
+
+    fn times(&self) -> TimeRange {
+        TimeRange { from: self.times.from.saturating_sub(duration_nanos(LOOK_BACK)), ..self.times }
+    }
 }
 
 /// One run of a scan.

@@ -24,6 +24,7 @@ use datafusion::physical_plan::{
 use tokio::sync::mpsc::Sender;
 
 use crate::error::StoreError;
+use crate::range::TimeRange;
 
 /// Batches that wait between reader and query: one that is read while another is worked on.
 const CHANNEL_BATCHES: usize = 2;
@@ -32,6 +33,15 @@ const CHANNEL_BATCHES: usize = 2;
 pub(crate) trait RowSource: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Reads everything into the sink, until the sink says to stop. Blocks.
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError>;
+
+    /// The times of the points and records that it looks at.
+    fn times(&self) -> TimeRange;
+}
+
+/// The earliest time of any point or record that a scan of this crate's tables looks at; `None` for other nodes of a plan. A scan of what is
+/// no point (`flyball.series`) looks at none, which is `i64::MAX`.
+pub fn reads_from(plan: &dyn ExecutionPlan) -> Option<i64> {
+    plan.downcast_ref::<ScanExec>().map(|scan| scan.source.times().from)
 }
 
 /// Where a [`RowSource`] puts its batches.

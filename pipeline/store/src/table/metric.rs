@@ -127,6 +127,10 @@ impl RowSource for MetricScan {
         }
         Ok(())
     }
+
+    fn times(&self) -> TimeRange {
+        self.times
+    }
 }
 
 impl MetricScan {

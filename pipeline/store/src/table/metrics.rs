@@ -116,6 +116,10 @@ impl RowSource for MetricsScan {
         }
         Ok(())
     }
+
+    fn times(&self) -> TimeRange {
+        self.times
+    }
 }
 
 impl MetricsScan {

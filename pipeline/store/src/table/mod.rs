@@ -12,6 +12,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use flyball_model::{MetricRef, Shape};
 
+pub use self::exec::reads_from;
 pub(crate) use self::metric::time_column;
 use crate::store::Store;
 

@@ -23,6 +23,7 @@ use super::wanted::metrics_named;
 use crate::error::StoreError;
 use crate::filter::series::{SeriesPredicate, is_of, pieces};
 use crate::labels::{Rows, label_type};
+use crate::range::TimeRange;
 use crate::store::Store;
 
 const METRIC: usize = 0;
@@ -120,6 +121,10 @@ impl RowSource for SeriesScan {
             }
         }
         Ok(())
+    }
+
+    fn times(&self) -> TimeRange {
+        TimeRange::EMPTY
     }
 }
 

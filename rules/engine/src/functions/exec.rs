@@ -94,6 +94,12 @@ impl RangeExec {
     }
 }
 
+/// The earliest time of any sample that a range function looks at; `None` for other nodes of a plan. The start of a window does not belong
+/// to it.
+pub(crate) fn range_reads_from(plan: &dyn ExecutionPlan) -> Option<i64> {
+    plan.downcast_ref::<RangeExec>().map(|range| range.task.window.from)
+}
+
 impl Task {
     /// The series of the metric that may have samples in the window and pass the label predicate.
     fn select(&self) -> Result<Vec<SeriesRef>> {

@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::{Expr, ScalarUDF};
+pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
 use crate::catalog::relation::TableRead;

@@ -31,7 +31,7 @@ const PARTITIONS: usize = 2;
 #[derive(Clone)]
 pub struct Database {
     tables: Arc<Tables>,
-    state: Arc<SessionState>,
+    pub(super) state: Arc<SessionState>,
     limits: QueryLimits,
     incremental: Arc<Incremental>,
 }
@@ -39,7 +39,7 @@ pub struct Database {
 /// A query that was planned once and runs many times, each time at its own instant.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    plan: Arc<LogicalPlan>,
+    pub(super) plan: Arc<LogicalPlan>,
     schema: SchemaRef,
     units: Vec<Option<String>>,
     reads: Vec<TableRead>,
@@ -176,7 +176,7 @@ impl Database {
         self.incremental.keep(&prepared.plan, &prepared.schema, &self.state, self.store())
     }
 
-    fn bind(&self, plan: LogicalPlan, now: UnixNanos) -> Result<LogicalPlan, QueryError> {
+    pub(super) fn bind(&self, plan: LogicalPlan, now: UnixNanos) -> Result<LogicalPlan, QueryError> {
         Binder::new(now, self.state.config_options())
             .and_then(|binder| binder.bind(plan))
             .map_err(|error| during_planning(error, None))

@@ -12,6 +12,8 @@
 //! | `yielding` | makes joins stoppable |
 //! | `units` | follows units through functions that keep them |
 //! | `run` | runs a plan within its limits |
+//! | `look_back` | how far back a query looks |
+//! | `predicate` | a condition on rows that are in no table yet |
 //! | [`output`] | results as JSON, CSV, Arrow IPC, text table |
 
 pub(crate) mod bind;
@@ -20,8 +22,10 @@ mod database;
 mod diagnose;
 pub(crate) mod error;
 mod limits;
+mod look_back;
 pub mod output;
 mod plan;
+mod predicate;
 mod run;
 pub(crate) mod session;
 #[cfg(test)]
@@ -40,6 +44,7 @@ use arrow::datatypes::{Field, SchemaRef};
 pub use database::{Database, Prepared};
 pub use error::{Position, QueryError};
 pub use limits::QueryLimits;
+pub use predicate::Predicate;
 
 /// The key of a column's unit in its field's metadata.
 pub const UNIT_KEY: &str = "unit";

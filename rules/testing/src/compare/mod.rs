@@ -6,6 +6,8 @@ mod pair;
 mod values;
 mod words;
 
+pub(crate) use words::numbers;
+
 #[cfg(test)]
 mod tests;
 

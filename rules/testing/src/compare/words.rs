@@ -25,7 +25,7 @@ pub(super) fn braced(labels: &BTreeMap<String, String>) -> String {
 }
 
 /// ` a=1 b=2`
-pub(super) fn numbers(values: &BTreeMap<String, f64>) -> String {
+pub(crate) fn numbers(values: &BTreeMap<String, f64>) -> String {
     values.iter().map(|(name, &value)| format!(" {name}={}", number(value))).collect()
 }
 

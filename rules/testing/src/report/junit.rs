@@ -64,7 +64,7 @@ fn case(verdict: &Verdict) -> String {
 }
 
 /// Text as XML has it. Characters that XML 1.0 can't have, even escaped, become U+FFFD.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,7 +1,7 @@
 //! What came of tests: for people, for programs, for the pages of a CI.
 
 mod json;
-mod junit;
+pub(crate) mod junit;
 mod text;
 
 #[cfg(test)]

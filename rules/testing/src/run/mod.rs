@@ -16,7 +16,7 @@ use flyball_twin::Twin;
 use futures::FutureExt;
 
 use self::arrivals::Arrivals;
-pub(crate) use self::stage::{Asked, Stage};
+pub(crate) use self::stage::{Asked, Keep, Pace, Stage};
 pub use self::timeline::Timeline;
 use crate::compare::compare;
 use crate::test::{Outcome, Test, Verdict};
@@ -76,7 +76,8 @@ async fn play(test: &Test, rules: Vec<(Duration, Arc<Rule>)>, open: Open<'_>) ->
     let store = opening.await.map_err(std::io::Error::other)??;
     let twin = Arc::new(Twin::new(test.mapping.clone()));
     let database = open(&store, &twin);
-    let mut stage = Stage::new(rules, database, test.start);
+    let paced = rules.into_iter().map(|(every, rule)| (Pace::live(every), rule)).collect();
+    let mut stage = Stage::new(paced, database, test.start, Keep::Charts);
     let mut failures = Vec::new();
     let mut expectations = test.expectations.iter().peekable();
     let mut since = 0;

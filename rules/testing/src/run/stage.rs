@@ -1,4 +1,4 @@
-//! The rules of a test, driven as the live stage drives them, in simulated time.
+//! The rules of a test or a backtest, driven as the live stage drives them, in simulated time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,49 @@ use hashbrown::{HashMap, HashSet};
 use super::clock_at;
 use super::timeline::Timeline;
 
+/// When a rule is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The tick, on which it is although nothing arrived.
+    pub(crate) tick: Duration,
+    /// The least time from one evaluation to the next.
+    pub(crate) rest: Duration,
+    /// What it looks at is at most that old: as long as nothing arrived, nothing is left of that and nothing is pending, its ticks are
+    /// passed over, for they would find the same again. `None` to pass over none.
+    pub(crate) look_back: Option<Duration>,
+}
+
+impl Pace {
+    /// That of a server, for a group's tick.
+    pub(crate) fn live(tick: Duration) -> Self {
+        Self { tick, rest: EVALUATION_EVERY_MIN, look_back: None }
+    }
+}
+
+/// What is kept of the evaluations beside the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Everything, and a chart of each rule: for tests, which are short.
+    Charts,
+    /// What has changed since [`Stage::take_news`].
+    News,
+}
+
+/// What evaluations brought.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) transitions: Vec<Transition>,
+    pub(crate) asked: Vec<Asked>,
+}
+
 /// A rule between two evaluations.
 struct Slot {
     rule: Arc<Rule>,
-    /// Its group's tick.
-    every: Duration,
+    pace: Pace,
+    /// When data arrived last that it reads.
+    arrived_at: Duration,
+    evaluated_at: Option<Duration>,
+    evaluations: usize,
     evaluator: RuleEvaluator,
     state: RuleState,
     reads: Reads,
@@ -34,6 +72,13 @@ impl Slot {
     /// When it is to be evaluated next: as live, but that an evaluation takes no time.
     fn due_at(&self) -> Duration {
         if self.woken { self.rest_until } else { self.tick_at.max(self.rest_until) }
+    }
+
+    /// Whether an evaluation would find what the last one has found.
+    fn is_settled(&self) -> bool {
+        let Some((look_back, evaluated_at)) = self.pace.look_back.zip(self.evaluated_at) else { return false };
+        let well = matches!(self.state.health(), Health::Ok | Health::Waiting { .. });
+        !self.woken && well && self.state.instances().len() == 0 && evaluated_at > self.arrived_at + look_back
     }
 }
 
@@ -50,7 +95,7 @@ impl Asked {
     }
 }
 
-/// All rules of a test.
+/// All rules that run together.
 pub(crate) struct Stage {
     slots: Vec<Slot>,
     database: Database,
@@ -63,11 +108,13 @@ pub(crate) struct Stage {
     backends: Vec<BackendInfo>,
     asked: Vec<Asked>,
     resolved: Vec<Transition>,
+    keep: Keep,
+    news: News,
 }
 
 impl Stage {
-    /// Rules that were never evaluated, each with its group's tick.
-    pub(crate) fn new(rules: Vec<(Duration, Arc<Rule>)>, database: Database, start: UnixNanos) -> Self {
+    /// Rules that were never evaluated, each with its pace.
+    pub(crate) fn new(rules: Vec<(Pace, Arc<Rule>)>, database: Database, start: UnixNanos, keep: Keep) -> Self {
         let clock = clock_at(start);
         let mut names: Vec<_> =
             rules.iter().flat_map(|(_, rule)| &rule.remediate).map(|step| step.backend.as_str().to_owned()).collect();
@@ -79,8 +126,11 @@ impl Stage {
             events: EventKind::ALL.to_vec(),
         });
         let backends = backends.collect();
-        let slots = rules.into_iter().map(|(every, rule)| Slot {
-            every,
+        let slots = rules.into_iter().map(|(pace, rule)| Slot {
+            pace,
+            arrived_at: Duration::ZERO,
+            evaluated_at: None,
+            evaluations: 0,
             evaluator: RuleEvaluator::new(&rule),
             state: RuleState::new(&rule),
             reads: Reads::Any,
@@ -100,6 +150,8 @@ impl Stage {
             backends,
             asked: Vec::new(),
             resolved: Vec::new(),
+            keep,
+            news: News::default(),
         }
     }
 
@@ -113,28 +165,34 @@ impl Stage {
     }
 
     /// When the next rule is due.
-    pub(super) fn next_due(&self) -> Option<Duration> {
+    pub(crate) fn next_due(&self) -> Option<Duration> {
         self.slots.iter().map(Slot::due_at).min()
     }
 
-    pub(super) fn advance_to(&mut self, now: Duration) {
+    pub(crate) fn advance_to(&mut self, now: Duration) {
         self.clock.advance(now.saturating_sub(self.now));
         self.now = self.now.max(now);
     }
 
     /// These metrics have new points.
-    pub(super) fn wake(&mut self, metrics: &HashMap<MetricRef, Duration>) {
+    pub(crate) fn wake(&mut self, metrics: &HashMap<MetricRef, Duration>) {
         for slot in &mut self.slots {
-            slot.woken |= slot.reads.earliest(metrics).is_some();
+            if slot.reads.earliest(metrics).is_some() {
+                (slot.woken, slot.arrived_at) = (true, self.now);
+            }
         }
     }
 
     /// Evaluates every rule that is due: in the order of their definition, but those that others wait for before them.
-    pub(super) async fn evaluate_due(&mut self) {
+    pub(crate) async fn evaluate_due(&mut self) {
         let at = self.steady.read();
         for index in self.due_in_order() {
             let inhibitors = self.inhibitors(&self.slots[index].rule);
             let slot = &mut self.slots[index];
+            if slot.is_settled() {
+                slot.tick_at = self.now + slot.pace.tick;
+                continue;
+            }
             let Look { outcome, reads, sample_at } = slot.evaluator.look(&self.database, at.now).await;
             let groups = if slot.state.asks_for_groups(&slot.rule, &outcome, at) {
                 slot.evaluator.groups(&self.database, at.now).await
@@ -149,17 +207,27 @@ impl Stage {
             for transition in &transitions {
                 let planned = self.planner.plan(transition, &self.backends, at);
                 self.planner.take_changes();
-                self.asked.extend(planned.into_iter().map(|planned| Asked { planned }));
+                let asked = planned.into_iter().map(|planned| Asked { planned });
+                match self.keep {
+                    Keep::Charts => self.asked.extend(asked),
+                    Keep::News => self.news.asked.extend(asked),
+                }
             }
-            let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
-            let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
-            let slot = &mut self.slots[index];
-            slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
-            self.resolved.extend(resolved.cloned());
+            match self.keep {
+                Keep::Charts => {
+                    let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
+                    let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
+                    slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
+                    self.resolved.extend(resolved.cloned());
+                }
+                Keep::News => self.news.transitions.extend(transitions),
+            }
             slot.reads = reads;
             slot.woken = false;
-            slot.tick_at = self.now + slot.every;
-            slot.rest_until = self.now + EVALUATION_EVERY_MIN;
+            slot.evaluations += 1;
+            slot.evaluated_at = Some(self.now);
+            slot.tick_at = self.now + slot.pace.tick;
+            slot.rest_until = self.now + slot.pace.rest;
         }
     }
 
@@ -228,8 +296,18 @@ impl Stage {
         self.slots.iter().any(|slot| slot.rule.name == rule)
     }
 
-    pub(super) fn evaluations(&self) -> usize {
-        self.slots.iter().map(|slot| slot.timeline.evaluations()).sum()
+    pub(crate) fn evaluations(&self) -> usize {
+        self.slots.iter().map(|slot| slot.evaluations).sum()
+    }
+
+    /// How often each rule was evaluated, in the order of their definition.
+    pub(crate) fn evaluations_by_rule(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(|slot| slot.evaluations)
+    }
+
+    /// What changed since the last call; with [`Keep::News`].
+    pub(crate) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 
     pub(super) fn into_timelines(self) -> Vec<Timeline> {

@@ -238,6 +238,10 @@ impl RowSource for RowScan {
         }
         Ok(())
     }
+
+    fn times(&self) -> TimeRange {
+        self.times
+    }
 }
 
 impl fmt::Display for RowScan {

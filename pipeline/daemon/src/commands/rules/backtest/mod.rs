@@ -1,0 +1,143 @@
+//! `flyball rules backtest`.
+
+mod folder;
+mod progress;
+mod server;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use flyball_model::{Clock, UnixNanos, WallClock};
+use flyball_rules::check::check_rules;
+use flyball_rules::definition::{Problem, Rule, RuleSet, parse_duration};
+use flyball_rules_testing::backtest::report::FailOn;
+use flyball_rules_testing::backtest::{self, Options, Report, Source, Versions, report};
+use flyball_twin::Mapping;
+
+use self::progress::Told;
+use crate::cli::{BacktestArgs, BacktestFormat, FailOnWord};
+use crate::rule_paths::RulePaths;
+use crate::{Failure, wiring};
+
+pub(super) async fn run(args: BacktestArgs) -> Result<(), Failure> {
+    let clock = WallClock::default();
+    let instant = |option: &str, text: &str| {
+        instant(text, clock.now()).map_err(|error| Failure::Failed(anyhow!("--{option}: {error}")))
+    };
+    let options = Options {
+        from: instant("from", &args.from)?,
+        to: instant("to", &args.to)?,
+        every: args.every,
+        mapping: mapping(&args.mapping)?,
+    };
+    let new = rules(&args.paths).await?;
+    let old = if args.against.is_empty() { None } else { Some(rules(&args.against).await?) };
+    if new.is_empty() {
+        return Err(Failure::Failed(anyhow!("there is no rule in the files given")));
+    }
+    let versions = Versions { new: &new, old: old.as_deref() };
+    let report = match &args.data_dir {
+        Some(dir) => play(&folder::open(dir).await?, versions, &options, &clock).await?,
+        None => play(&server::Server::new(&args.url, &args.credentials)?, versions, &options, &clock).await?,
+    };
+    let fail_on = FailOn {
+        firing: args.fail_on.contains(&FailOnWord::Firing),
+        difference: args.fail_on.contains(&FailOnWord::Difference),
+    };
+    write(args.svg.as_deref(), || report::svg(&report))?;
+    write(args.html.as_deref(), || report::html(&report))?;
+    let text = match args.format {
+        BacktestFormat::Table => report::text(&report),
+        BacktestFormat::Json => format!("{:#}\n", report::json(&report, fail_on)),
+        BacktestFormat::Junit => report::junit(&report, fail_on),
+    };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("stdout is closed")?;
+    if fail_on.is_good(&report) { Ok(()) } else { Err(Failure::Reported) }
+}
+
+async fn play(
+    source: &impl Source,
+    versions: Versions<'_>,
+    options: &Options,
+    clock: &dyn Clock,
+) -> Result<Report, Failure> {
+    let mut told = Told::new(options.from, options.to);
+    let played =
+        backtest::run(source, versions, options, &wiring::testing_database, clock, &mut |at| told.tell(at)).await;
+    told.clear();
+    Ok(played.map_err(anyhow::Error::from)?)
+}
+
+/// The rules of files in which nothing is wrong; warnings are told, and no reason to stop.
+async fn rules(paths: &[String]) -> Result<Vec<Arc<Rule>>, Failure> {
+    let paths = RulePaths::parse(paths).map_err(|error| Failure::Configuration(vec![error]))?;
+    let (set, mut problems): (RuleSet, _) =
+        tokio::task::spawn_blocking(move || paths.load()).await.context("reading files panicked")?;
+    problems.extend(check_rules(&set, None, None).await);
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.dedup();
+    if problems.iter().any(Problem::is_error) {
+        return Err(Failure::Configuration(problems.iter().map(ToString::to_string).collect()));
+    }
+    for problem in &problems {
+        tracing::warn!("{problem}");
+    }
+    Ok(set.rules().map(|(_, rule)| Arc::new(rule.clone())).collect())
+}
+
+fn mapping(files: &[std::path::PathBuf]) -> Result<Mapping, Failure> {
+    let mut mapping = Mapping::builtin();
+    for file in files {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).with_context(|| format!("--mapping: {name} can't be read"))?;
+        mapping = mapping
+            .extend(&name, &text)
+            .map_err(|found| Failure::Configuration(found.iter().map(ToString::to_string).collect()))?;
+    }
+    Ok(mapping)
+}
+
+fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    std::fs::write(file, text()).with_context(|| format!("{} can't be written", file.display()))
+}
+
+/// A time as people say it: RFC 3339, seconds since 1970, `now`, or `-24h`.
+fn instant(text: &str, now: UnixNanos) -> Result<UnixNanos, String> {
+    let text = text.trim();
+    if text == "now" {
+        return Ok(now);
+    }
+    // A number alone is seconds since 1970, as in Prometheus' API, and none of those lies before it.
+    match text.strip_prefix('-').map(parse_duration) {
+        Some(Ok(back)) => Ok(now.minus(back)),
+        Some(Err(error)) => Err(format!("'{text}' is no time before now: {error}")),
+        None => text.parse().map_err(|error: String| format!("{error}, 'now', or a time before it like -24h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_absolute_or_before_now() {
+        let now = UnixNanos::from_secs(100_000);
+        for (text, expected) in [
+            ("now", Some(100_000)),
+            ("-24h", Some(13_600)),
+            ("-1h30m", Some(94_600)),
+            ("1970-01-01T00:01:00Z", Some(60)),
+            ("1970-01-01T01:01:00+01:00", Some(60)),
+            ("60", Some(60)),
+            ("-", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(instant(text, now).ok(), expected.map(UnixNanos::from_secs), "{text}");
+        }
+    }
+}
