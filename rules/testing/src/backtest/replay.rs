@@ -109,7 +109,8 @@ fn check(versions: Versions<'_>, options: &Options) -> Result<(), BacktestError>
 
 /// The time from one evaluation of a rule to the next: what it waits for must not pass unseen between two.
 fn step(rule: &Rule, every: Duration) -> Duration {
-    let waits = [rule.for_, rule.keep_firing_for].into_iter().filter(|wait| !wait.is_zero());
+    let silence = rule.no_data.map_or(Duration::ZERO, |no_data| no_data.after);
+    let waits = [rule.for_, rule.keep_firing_for, rule.error_for, silence].into_iter().filter(|wait| !wait.is_zero());
     waits.fold(every, Duration::min).max(flyball_rules::evaluate::EVALUATION_EVERY_MIN)
 }
 

@@ -105,6 +105,8 @@ pub struct Spell {
     pub values: BTreeMap<String, f64>,
     /// The sentence when it fired.
     pub summary: String,
+    /// Whether its data went silent (`no_data: fire`).
+    pub no_data: bool,
     /// What would have been asked because of it.
     pub requests: Vec<Request>,
     /// The end of what was looked at.
@@ -194,7 +196,13 @@ impl Outcomes {
         let Some(&place) = self.by_name.get(&transition.rule) else { return };
         let rule = &mut self.rules[place];
         match transition.state {
-            State::Firing => {
+            // Told anew: of another severity, as flapping, or because its data went silent.
+            State::Firing | State::NoData if self.open.contains_key(&transition.violation) => {
+                if let Some((place, Some(spell))) = self.open.get(&transition.violation).copied() {
+                    self.rules[place].spells[spell].no_data |= transition.state == State::NoData;
+                }
+            }
+            State::Firing | State::NoData => {
                 let kept = (rule.spells.len() < SPELLS_MAX).then_some(rule.spells.len());
                 self.open.insert(transition.violation.clone(), (place, kept));
                 if kept.is_none() {
@@ -209,26 +217,30 @@ impl Outcomes {
                     active_at: transition.active_at,
                     fired_at,
                     resolved_at: None,
+                    no_data: transition.state == State::NoData,
                     values: transition.values,
                     summary: transition.summary,
                     requests: Vec::new(),
                     until: fired_at,
                 });
             }
-            State::Resolved if transition.fired_at.is_some() => {
-                if let Some((place, Some(spell))) = self.open.remove(&transition.violation) {
-                    self.rules[place].spells[spell].resolved_at = transition.resolved_at;
+            State::Resolved => match self.open.remove(&transition.violation) {
+                Some((place, Some(spell))) => {
+                    let ended = transition.resolved_at.unwrap_or(transition.evaluated_at);
+                    self.rules[place].spells[spell].resolved_at = Some(ended);
                 }
-            }
-            State::Resolved => {
-                if let Some(failing) = rule.failing.last_mut() {
-                    failing.until.get_or_insert(transition.evaluated_at);
+                Some((_, None)) => {}
+                None => {
+                    let is_over = |failing: &&mut Failing| failing.from == transition.active_at;
+                    if let Some(failing) = rule.failing.last_mut().filter(is_over) {
+                        failing.until.get_or_insert(transition.evaluated_at);
+                    }
                 }
-            }
+            },
             State::Error if rule.failing.len() < SPELLS_MAX => {
-                rule.failing.push(Failing { from: transition.evaluated_at, until: None, message: transition.summary })
+                rule.failing.push(Failing { from: transition.active_at, until: None, message: transition.summary })
             }
-            State::Error | State::Pending | State::NoData => {}
+            State::Error | State::Pending => {}
         }
     }
 

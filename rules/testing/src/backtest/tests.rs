@@ -222,6 +222,29 @@ groups:
 }
 
 #[tokio::test]
+async fn a_group_without_data_and_rules_that_hold_others_back_are_as_live() {
+    let history = History::new();
+    history.points("node_up", &[("host", "a")], 0, &[1.0; 21]);
+    history.points("node_up", &[("host", "b")], 0, &[1.0; 80]);
+    history.points("pod_up", &[("host", "a"), ("pod", "p")], 150, &[0.0; 50]);
+    let text = "
+groups:
+- name: g
+  rules:
+  - {rule: PodDown, sql: \"SELECT host, pod, value AS up FROM latest(pod_up, INTERVAL '1 minute') WHERE value = 0\", unless: [NodeDown on host]}
+  - {rule: NodeDown, sql: \"SELECT host, value AS up FROM latest(node_up, INTERVAL '1 minute') WHERE value = 0\", no_data: fire, no_data_after: 30s}
+";
+    let report = played(&history.database, text, None, &options(90, 380)).await.expect("a report");
+    let found = spells(&report);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("NodeDown{host=a} 13") && found[0].ends_with(".."), "{found:?}");
+    assert!(report.rules[1].spells[0].no_data);
+    let alone = text.replace(", unless: [NodeDown on host]", "");
+    let report = played(&history.database, &alone, None, &options(90, 380)).await.expect("a report");
+    assert_eq!(spells(&report)[0], "PodDown{host=a,pod=p} 150..");
+}
+
+#[tokio::test]
 async fn two_versions_are_compared_spell_by_spell() {
     let history = hot_then_cold();
     let later = HOT.replace("for: 10s", "for: 20s");

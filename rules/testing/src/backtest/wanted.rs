@@ -12,6 +12,7 @@ use flyball_model::series::{LOGS, SPANS, TEXTS};
 use flyball_model::{MetricInfo, RowKind, Shape, UnixNanos};
 use flyball_rules::TableRead;
 use flyball_rules::definition::Rule;
+use flyball_rules::lifecycle::GROUPS_LOOK_BACK;
 use flyball_rules::query::{Database, QueryError};
 use flyball_store::{Store, StoreOptions};
 use flyball_twin::{Mapping, Twin};
@@ -182,7 +183,10 @@ async fn need(rule: &Rule, database: &Database, options: &Options) -> Result<Nee
     let span = options.to.since(options.from);
     // Apart by no round time, so that what depends on the time of day shows.
     let at = [options.from, options.from.plus(Duration::from_secs(45_296)), options.from.plus(span / 7), options.to];
-    Ok(Need { look_back: database.look_back(&prepared, &at).await?, reads: prepared.tables().to_vec() })
+    // Who went silent is found by a look of its own.
+    let silence = rule.no_data.map_or(Duration::ZERO, |_| GROUPS_LOOK_BACK);
+    let look_back = database.look_back(&prepared, &at).await?.map(|back| back.max(silence));
+    Ok(Need { look_back, reads: prepared.tables().to_vec() })
 }
 
 /// A table that rules may read, as far as their texts tell.

@@ -78,7 +78,13 @@ impl Slot {
     fn is_settled(&self) -> bool {
         let Some((look_back, evaluated_at)) = self.pace.look_back.zip(self.evaluated_at) else { return false };
         let well = matches!(self.state.health(), Health::Ok | Health::Waiting { .. });
-        !self.woken && well && self.state.instances().len() == 0 && evaluated_at > self.arrived_at + look_back
+        // Silence is a change where the rule asks for it.
+        let counts_silence = self.rule.no_data.is_some();
+        !counts_silence
+            && !self.woken
+            && well
+            && self.state.instances().len() == 0
+            && evaluated_at > self.arrived_at + look_back
     }
 }
 

@@ -70,7 +70,8 @@ fn headline(rule: &RuleOutcome) -> String {
 /// `2026-01-01T00:02:15Z for 5m30s`
 fn stretch(spell: &Spell) -> String {
     let end = if spell.resolved_at.is_none() { ", and still at the end" } else { "" };
-    format!("{} for {}{end}", spell.fired_at, rounded(spell.lasted()))
+    let silent = if spell.no_data { ", without data" } else { "" };
+    format!("{} for {}{end}{silent}", spell.fired_at, rounded(spell.lasted()))
 }
 
 fn against(differences: &[RuleDifference]) -> String {
