@@ -46,7 +46,7 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
 
     let cancel = CancellationToken::new();
     let (sinks, mut sink_tasks) = wiring::sinks(&config, &clock, &cancel)?;
-    let parts = wiring::parts(&config, store, twin, sinks, backends, stopping, Arc::clone(&clock));
+    let parts = wiring::parts(&config, store, twin, sinks, backends, stopping, Arc::clone(&clock))?;
     let (ready, ports) = (listeners.ready_line().context("a bound port has no address")?, listeners.seats());
     let listeners = listeners.open(api::starting::router(Arc::clone(&parts.progress)));
     let started = tokio::select! {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use flyball_backend_alertmanager::{AlertmanagerBackend, AlertmanagerOptions};
 use flyball_backend_webhook::{WebhookBackend, WebhookOptions};
 use flyball_log::Disk;
 use flyball_model::Clock;
@@ -11,6 +12,7 @@ use flyball_model::ports::{Backend, Sink};
 use flyball_receivers::net::Tls;
 use flyball_receivers::otlp_grpc;
 use flyball_remediation::ActionLimits;
+use flyball_remediation::silence::Window;
 use flyball_rules::check::BackendActions;
 use flyball_rules::definition::RuleSet;
 use flyball_rules::query::{Database, QueryLimits};
@@ -196,19 +198,36 @@ pub(crate) fn backends(
 ) -> Result<Vec<Arc<dyn Backend>>, Failure> {
     let source = format!("/flyball/{}", host_name());
     let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
-    for (name, webhook) in &config.backends {
-        let options = WebhookOptions {
-            name: name.clone(),
-            url: webhook.url.clone(),
-            secret: webhook.secret.clone(),
-            events: webhook.events.clone(),
-            timeout: webhook.timeout,
-            allow_link_local: webhook.allow_link_local,
-            source: source.clone(),
-        };
-        let backend = WebhookBackend::new(options, Arc::clone(clock), cancel.clone())
-            .map_err(|error| Failure::Configuration(vec![format!("backends.{name}: {error}")]))?;
-        backends.push(Arc::new(backend));
+    for (name, backend) in &config.backends {
+        let wrong = |error: String| Failure::Configuration(vec![format!("backends.{name}: {error}")]);
+        let (name, clock, cancel) = (name.clone(), Arc::clone(clock), cancel.clone());
+        backends.push(match backend {
+            config::Backend::Webhook(webhook) => {
+                let options = WebhookOptions {
+                    name,
+                    url: webhook.url.clone(),
+                    secret: webhook.secret.clone(),
+                    events: webhook.events.clone(),
+                    timeout: webhook.timeout,
+                    allow_link_local: webhook.allow_link_local,
+                    source: source.clone(),
+                };
+                Arc::new(WebhookBackend::new(options, clock, cancel).map_err(|error| wrong(error.to_string()))?)
+            }
+            config::Backend::Alertmanager(alertmanager) => {
+                let external_url = alertmanager.external_url.clone();
+                let options = AlertmanagerOptions {
+                    name,
+                    url: alertmanager.url.clone(),
+                    token: alertmanager.token.clone(),
+                    resend_every: alertmanager.resend_every,
+                    timeout: alertmanager.timeout,
+                    allow_link_local: alertmanager.allow_link_local,
+                    external_url: external_url.unwrap_or_else(|| own_url(config)),
+                };
+                Arc::new(AlertmanagerBackend::new(options, clock, cancel).map_err(|error| wrong(error.to_string()))?)
+            }
+        });
     }
     Ok(backends)
 }
@@ -221,8 +240,8 @@ pub(crate) fn parts(
     backends: Vec<Arc<dyn Backend>>,
     stopping: CancellationToken,
     clock: Arc<dyn Clock>,
-) -> Parts {
-    Parts {
+) -> Result<Parts, Failure> {
+    Ok(Parts {
         store,
         twin,
         limits: config.limits.clone(),
@@ -232,6 +251,7 @@ pub(crate) fn parts(
             per_backend_per_minute: config.actions.per_backend_per_minute,
             ..ActionLimits::default()
         },
+        windows: windows(config)?,
         snapshot_every: config.twin.snapshot_every,
         backends,
         sinks,
@@ -240,7 +260,25 @@ pub(crate) fn parts(
         idle_cores: idle_cores(),
         log: LogParts { data_dir: config.data_dir.clone(), storage: Arc::new(Disk), durability: config.durability },
         progress: Arc::default(),
-    }
+    })
+}
+
+/// Where people may reach this server, as far as it knows itself.
+fn own_url(config: &Config) -> String {
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    let listen = config.http.listen;
+    let host =
+        if listen.ip().is_unspecified() { format!("{}:{}", host_name(), listen.port()) } else { listen.to_string() };
+    format!("{scheme}://{host}")
+}
+
+/// The maintenance windows.
+fn windows(config: &Config) -> Result<Vec<Window>, Failure> {
+    let made = config.maintenance.iter().enumerate().map(|(index, options)| {
+        let wrong = |error| Failure::Configuration(vec![format!("maintenance[{index}]: {error}")]);
+        Window::new(options.clone()).map_err(wrong)
+    });
+    made.collect()
 }
 
 /// The name that events carry as their source.

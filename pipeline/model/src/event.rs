@@ -88,6 +88,9 @@ pub struct Transition {
     /// Whether it changes between firing and resolved so often that it is kept firing.
     #[serde(default)]
     pub flapping: bool,
+    /// Whether it tells of the rule itself, which can't be evaluated or can be again, and of none of its rows.
+    #[serde(default)]
+    pub failure: bool,
     /// The row's `severity`, or else the rule's.
     pub severity: String,
     /// The row's numeric columns; the last known ones once it resolved.
@@ -200,6 +203,20 @@ pub struct Event {
     pub action: Option<Action>,
     /// When delivery gives up.
     pub expires_at: UnixNanos,
+    /// Who has taken the violation on, when somebody had by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// Somebody has seen a violation and takes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// When.
+    pub at: UnixNanos,
+    /// Who.
+    pub by: String,
+    /// What they say.
+    pub comment: String,
 }
 
 impl Event {

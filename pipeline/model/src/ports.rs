@@ -1,11 +1,12 @@
 //! The ports that stores and backends implement.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::action::ActionKind;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Transition};
 use crate::time::UnixNanos;
 
 /// A value in a [`Record`].
@@ -128,6 +129,15 @@ pub trait Backend: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future leaves it unknown whether the backend has the event; delivering it again is harmless.
     async fn deliver(&self, event: &Event) -> Delivery;
+    /// How often it must hear again of what it was told and what still is so, because it forgets what it does not hear of; `None`: never.
+    fn reminded_every(&self) -> Option<Duration> {
+        None
+    }
+    /// Tells it what is firing or in error, as far as it was told before. A reminder that fails is left to the next one.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves out what was not told yet; the next reminder tells it.
+    async fn remind(&self, _firing: &[Transition]) {}
     /// Requests made since the start by outcome, for `/metrics`; nothing, if it makes none.
     fn requests(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

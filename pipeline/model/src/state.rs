@@ -28,17 +28,20 @@ pub enum Section {
     Accounts,
     /// Edits of the twin that were made by API.
     Twin,
+    /// Silences that people made.
+    Silences,
 }
 
 impl Section {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Section; 6] = [
+    pub const ALL: [Section; 7] = [
         Section::Instances,
         Section::Violations,
         Section::Remediations,
         Section::Limits,
         Section::Accounts,
         Section::Twin,
+        Section::Silences,
     ];
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod log;
 mod planner;
 mod row;
+pub mod silence;
 mod suppression;
 mod table;
 mod written;

@@ -328,6 +328,7 @@ mod tests {
             state: State::Firing,
             before: 0,
             flapping: false,
+            failure: false,
             severity: "warning".into(),
             values: BTreeMap::from([("x".into(), 0.1)]),
             summary: String::new(),
@@ -341,7 +342,14 @@ mod tests {
         let kind = EventKind::Violation(State::Firing);
         Planned {
             backend: "ops".into(),
-            event: Event { id: id.into(), kind, transition, action: None, expires_at: UnixNanos(9) },
+            event: Event {
+                id: id.into(),
+                kind,
+                transition,
+                action: None,
+                expires_at: UnixNanos(9),
+                acknowledged: None,
+            },
             suppressed: suppressed.then(|| Suppression::Unwanted { backend: "ops".into() }),
             proposed_at: UnixNanos(0),
         }

@@ -156,7 +156,7 @@ impl Planner {
         now: UnixNanos,
     ) -> Event {
         let expires_at = now.plus(self.limits.event_ttl);
-        Event { id, kind, transition: transition.clone(), action, expires_at }
+        Event { id, kind, transition: transition.clone(), action, expires_at, acknowledged: None }
     }
 }
 

@@ -7,19 +7,22 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use flyball_model::event::{Event, State, Transition};
+use flyball_model::event::{Acknowledgement, Event, State, Transition};
 use flyball_model::ports::{Backend, Delivery, FieldValue, Record, RecordKind, Sink};
 use flyball_model::state::StateLog;
 use flyball_model::{Clock, Reading};
+use flyball_remediation::silence::Silences;
 use flyball_remediation::{BackendInfo, Planned, Planner, RemediationLog};
+use flyball_rules::evaluate::Sample;
 use flyball_rules::lifecycle::Changes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use self::lanes::Deliveries;
 use self::lanes::{EVENTS_WAITING_MAX, LANES, Lane, Queued, Settler, lane_of};
-use crate::history::ViolationHistory;
+use crate::feed::Feed;
+use crate::history::{Violation, ViolationHistory};
 use crate::remember::Decisions;
 use crate::stages::Stages;
 
@@ -35,7 +38,12 @@ struct Shared {
     lanes: RwLock<Vec<(String, Vec<mpsc::Sender<Queued>>)>>,
     /// How many times events were decided; the log of state is waited for whenever it grows.
     decided: watch::Sender<u64>,
+    /// Held from the decision until its events are in their lanes: the stage dispatches, and silences that end do.
+    turn: Mutex<()>,
     log: Arc<RemediationLog>,
+    history: Arc<ViolationHistory>,
+    silences: Arc<Silences>,
+    feed: Arc<Feed>,
     sinks: Vec<Arc<dyn Sink>>,
     clock: Arc<dyn Clock>,
 }
@@ -46,6 +54,8 @@ pub(crate) struct DispatchParts {
     pub(crate) backends: Vec<Arc<dyn Backend>>,
     pub(crate) log: Arc<RemediationLog>,
     pub(crate) history: Arc<ViolationHistory>,
+    pub(crate) silences: Arc<Silences>,
+    pub(crate) feed: Arc<Feed>,
     /// Events that a process before did not settle, each with its backend, in their order.
     pub(crate) undelivered: Vec<(String, Event)>,
     pub(crate) state: Arc<dyn StateLog>,
@@ -57,7 +67,8 @@ pub(crate) struct DispatchParts {
 impl Dispatcher {
     /// A dispatcher, and the deliveries to be run.
     pub(crate) fn new(parts: DispatchParts) -> (Self, Deliveries) {
-        let DispatchParts { planner, backends, log, history, undelivered, state, sinks, stages, clock } = parts;
+        let DispatchParts { planner, backends, log, history, silences, feed, undelivered, state, sinks, stages, clock } =
+            parts;
         let infos = backends.iter().map(|backend| BackendInfo::of(backend.as_ref())).collect();
         let mut senders = Vec::new();
         let mut lanes = Vec::new();
@@ -79,8 +90,9 @@ impl Dispatcher {
             shared: lanes::Shared { log: Arc::clone(&log), stages, clock: Arc::clone(&clock), settled },
             settler: Settler { state, decided: waits_for, settled: settles },
         };
-        let decisions = Decisions::new(planner, infos, history, Arc::clone(&log));
-        let shared = Shared { decisions, lanes: RwLock::new(senders), decided, log, sinks, clock };
+        let decisions = Decisions::new(planner, infos, Arc::clone(&history), Arc::clone(&log), Arc::clone(&silences));
+        let (lanes, turn) = (RwLock::new(senders), Mutex::default());
+        let shared = Shared { decisions, lanes, decided, turn, log, history, silences, feed, sinks, clock };
         (Self { shared: Arc::new(shared) }, deliveries)
     }
 
@@ -102,14 +114,50 @@ impl Dispatcher {
                 "violation"
             );
         }
+        let turn = self.shared.turn.lock();
         let outgoing = self.shared.decisions.take(rule, transitions, changes, active, at);
-        if !outgoing.is_empty() {
-            let after = *self.shared.decided.borrow() + 1;
-            outgoing.into_iter().for_each(|planned| self.hand_over(planned, after));
-            // All of them are put and in their lanes; the stage alone dispatches, so nobody counts in between.
-            self.shared.decided.send_replace(after);
-        }
+        self.send(outgoing);
+        drop(turn);
         self.copy_to_sinks(transitions);
+        for transition in transitions {
+            let acknowledged = self.shared.history.acknowledged(&transition.violation);
+            let silenced_by = self.shared.silences.silenced_by(transition, at.now);
+            self.shared.feed.publish(transition, acknowledged.as_ref(), &silenced_by, at.now);
+        }
+    }
+
+    /// Tells what was held back by silences that are over, with today's values where `today` knows them.
+    pub(crate) fn release(&self, at: Reading, today: impl Fn(&Transition) -> Option<Transition>) {
+        let _turn = self.shared.turn.lock();
+        let outgoing = self.shared.decisions.release(at, today);
+        self.send(outgoing);
+    }
+
+    /// Writes down who takes a violation on; the violation, if there is one of this id.
+    pub(crate) fn acknowledge(&self, violation: &str, by: Acknowledgement, state: &dyn StateLog) -> Option<Violation> {
+        // In one turn, so that no transition is put between the look and the piece.
+        let _turn = self.shared.turn.lock();
+        let (piece, violation) = self.shared.history.acknowledge(violation, by)?;
+        state.put_all(vec![piece]);
+        Some(violation)
+    }
+
+    /// Writes down the samples that made a violation fire.
+    pub(crate) fn note_samples(&self, violation: &str, samples: Vec<Sample>, state: &dyn StateLog) {
+        // In one turn, as above.
+        let _turn = self.shared.turn.lock();
+        state.put_all(self.shared.history.note_samples(violation, samples).into_iter().collect());
+    }
+
+    /// Puts what was decided into the lanes, in one turn with the decision.
+    fn send(&self, outgoing: Vec<Planned>) {
+        if outgoing.is_empty() {
+            return;
+        }
+        let after = *self.shared.decided.borrow() + 1;
+        outgoing.into_iter().for_each(|planned| self.hand_over(planned, after));
+        // All of them are put and in their lanes, and nobody counts in between.
+        self.shared.decided.send_replace(after);
     }
 
     fn hand_over(&self, planned: Planned, after: u64) {
@@ -140,6 +188,7 @@ impl Dispatcher {
     /// Takes no more events; the lanes end when they are empty.
     pub(crate) fn close(&self) {
         self.shared.lanes.write().clear();
+        self.shared.feed.close();
     }
 
     /// Events that wait, by backend.

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod log;
+mod people;
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -55,6 +56,7 @@ pub(crate) fn render(runtime: &Runtime) -> String {
     store(&mut page, runtime);
     rules(&mut page, runtime);
     queues(&mut page, runtime);
+    people::write(&mut page, runtime);
     backends(&mut page, runtime);
     sinks(&mut page, &runtime.sinks);
     twin(&mut page, runtime);

@@ -1,77 +1,34 @@
 //! Violations as they were: the rows of `flyball.violations`, newest first, each with its changes and the samples that made it fire. They
-//! outlive the process: each change gives the pieces to put.
+//! outlive the process: each change gives the pieces to put. While a violation is silenced its row goes on, and says what backends were told of it
+//! last: when the silence is over one look says what they must hear.
+
+mod violation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flyball_model::UnixNanos;
-use flyball_model::event::{State, Transition};
+use flyball_model::event::{Acknowledgement, State, Transition};
 use flyball_model::state::{Piece, Section};
 use flyball_rules::evaluate::Sample;
+use flyball_rules::lifecycle::Told;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+
+pub use self::violation::Violation;
+pub(crate) use self::violation::{News, gist};
 
 /// Violations kept; the oldest resolved ones make room first.
 pub(crate) const VIOLATIONS_MAX: usize = 10_000;
 
-/// Changes kept of a violation: the first, and the newest others.
-const CHANGES_MAX: usize = 20;
-
-/// What a violation was told to be at one time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
-    /// The evaluation's time.
-    pub at: UnixNanos,
-    /// The state.
-    pub state: State,
-    /// The severity.
-    pub severity: String,
-    /// Whether it was flapping.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub flapping: bool,
-    /// The row's numbers.
-    #[serde(with = "flyball_model::exact")]
-    pub values: BTreeMap<String, f64>,
-}
-
-/// A violation from its beginning until now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Violation {
-    /// Its latest transition.
-    #[serde(rename = "transition")]
-    pub latest: Transition,
-    /// What it was told to be, oldest first; the first and at most nineteen others.
-    #[serde(default)]
-    pub changes: Vec<Change>,
-    /// The latest samples when it fired, the newest first; none where the rule reads more than one metric, or many fired at once.
-    #[serde(default)]
-    pub samples: Vec<Sample>,
-}
-
-impl Violation {
-    /// The changes as JSON for people and queries: `[{"at","state","severity","flapping","values"}]`.
-    pub fn changes_json(&self) -> String {
-        let changes = self.changes.iter().map(|change| {
-            json!({
-                "at": change.at.to_string(),
-                "state": change.state.as_str(),
-                "severity": change.severity,
-                "flapping": change.flapping,
-                "values": change.values,
-            })
-        });
-        Value::from_iter(changes).to_string()
-    }
-
-    /// The samples as JSON: `[{"time","value","labels"}]`; a value that is no number is null.
-    pub fn samples_json(&self) -> String {
-        let samples = self
-            .samples
-            .iter()
-            .map(|sample| json!({"time": sample.time.to_string(), "value": sample.value, "labels": sample.labels}));
-        Value::from_iter(samples).to_string()
-    }
+/// What follows from a transition.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// To be put.
+    pub(crate) pieces: Vec<Piece>,
+    /// What backends are to be told, if anything.
+    pub(crate) tell: Option<News>,
+    /// What they are to be told of a violation that had to make room before its silence was over.
+    pub(crate) displaced: Option<News>,
 }
 
 /// A piece of [`Section::Violations`]; its key is the violation's id.
@@ -94,7 +51,10 @@ struct Inner {
     /// By number, in the order in which they began.
     entries: BTreeMap<u64, Violation>,
     number_of: HashMap<String, u64>,
+    /// Those that are over, and of which nothing is held back.
     resolved: BTreeSet<u64>,
+    /// Those whose latest transition is held back.
+    held: BTreeSet<u64>,
     /// By rule: what is pending may end without a transition.
     pending: HashMap<String, BTreeSet<u64>>,
     next: u64,
@@ -107,16 +67,49 @@ impl ViolationHistory {
         for WrittenViolation { number, violation } in written {
             inner.next = inner.next.max(number);
             inner.number_of.insert(violation.latest.violation.clone(), number);
-            inner.note_state(number, &violation.latest);
-            inner.entries.insert(number, violation);
+            inner.insert(number, violation);
         }
         Self { inner: Mutex::new(inner) }
     }
 
-    /// Takes a transition over; what to put.
+    /// Takes a transition over; what follows. While it is `silenced` nobody is told, and the latest one is held back.
     #[must_use]
-    pub fn record(&self, transition: &Transition) -> Vec<Piece> {
-        self.inner.lock().record(transition)
+    pub(crate) fn record(&self, transition: &Transition, silenced: bool) -> Recorded {
+        self.inner.lock().record(transition, silenced)
+    }
+
+    /// The latest transitions that are held back, those of the oldest violations first.
+    pub(crate) fn held(&self) -> Vec<Transition> {
+        let inner = self.inner.lock();
+        inner.held.iter().filter_map(|number| inner.entries.get(number)).map(|held| held.latest.clone()).collect()
+    }
+
+    /// What was held back of a violation is told now; `None`, when nothing is.
+    pub(crate) fn release(&self, violation: &str) -> Option<(Piece, News)> {
+        self.inner.lock().change(violation, |violation| violation.release())
+    }
+
+    /// What backends were told of a violation last; `None`, if nothing ever was.
+    pub(crate) fn told(&self, violation: &str) -> Option<Told> {
+        self.inner.lock().of(violation).and_then(Violation::told)
+    }
+
+    /// Somebody takes a violation on; the piece to put and the violation. `None`, when there is none of this id.
+    pub(crate) fn acknowledge(&self, violation: &str, by: Acknowledgement) -> Option<(Piece, Violation)> {
+        self.inner.lock().change(violation, |violation| {
+            violation.acknowledged = Some(by);
+            Some(violation.clone())
+        })
+    }
+
+    /// Who takes a violation on.
+    pub(crate) fn acknowledged(&self, violation: &str) -> Option<Acknowledgement> {
+        self.inner.lock().of(violation).and_then(|violation| violation.acknowledged.clone())
+    }
+
+    /// A violation by its id.
+    pub fn get(&self, violation: &str) -> Option<Violation> {
+        self.inner.lock().of(violation).cloned()
     }
 
     /// What of a rule is pending, firing or in error after an evaluation. A pending violation that is not among it ended before it
@@ -139,10 +132,11 @@ impl ViolationHistory {
     /// Adds the samples that made a violation fire; what to put. One that had to make room in the meantime is forgotten.
     #[must_use]
     pub fn note_samples(&self, violation: &str, samples: Vec<Sample>) -> Option<Piece> {
-        let mut inner = self.inner.lock();
-        let number = *inner.number_of.get(violation)?;
-        inner.entries.get_mut(&number)?.samples = samples;
-        inner.piece(number)
+        let noted = self.inner.lock().change(violation, |violation| {
+            violation.samples = samples;
+            Some(())
+        });
+        noted.map(|(piece, ())| piece)
     }
 
     /// The latest transition of every violation, newest first.
@@ -157,32 +151,47 @@ impl ViolationHistory {
 }
 
 impl Inner {
-    fn record(&mut self, transition: &Transition) -> Vec<Piece> {
+    fn record(&mut self, transition: &Transition, silenced: bool) -> Recorded {
         let number = *self.number_of.entry(transition.violation.clone()).or_insert_with(|| {
             self.next += 1;
             self.next
         });
         self.forget_state(number);
-        self.note_state(number, transition);
-        let new = || Violation { latest: transition.clone(), changes: Vec::new(), samples: Vec::new() };
-        let violation = self.entries.entry(number).or_insert_with(new);
-        violation.latest.clone_from(transition);
-        if violation.changes.len() >= CHANGES_MAX {
-            violation.changes.remove(1);
-        }
-        violation.changes.push(Change {
-            at: transition.evaluated_at,
-            state: transition.state,
-            severity: transition.severity.clone(),
-            flapping: transition.flapping,
-            values: transition.values.clone(),
-        });
+        let (mut violation, told) = match self.entries.remove(&number) {
+            Some(known) => {
+                let told = known.told();
+                (known, told)
+            }
+            None => {
+                // What is over and not known had to make room, and was told then.
+                let was = Told { state: State::Firing, ..gist(transition) };
+                (Violation::new(transition), Some(was).filter(|_| transition.state == State::Resolved))
+            }
+        };
+        let tell = violation.take(transition, told, silenced);
+        self.insert(number, violation);
         let mut pieces: Vec<Piece> = self.piece(number).into_iter().collect();
+        let mut displaced = None;
         if self.entries.len() > VIOLATIONS_MAX {
             let oldest = self.resolved.first().or_else(|| self.entries.keys().next()).copied();
+            displaced = oldest.and_then(|number| self.entries.get_mut(&number)).and_then(Violation::release);
             pieces.extend(oldest.and_then(|number| self.remove(number)));
         }
-        pieces
+        Recorded { pieces, tell, displaced }
+    }
+
+    fn of(&self, violation: &str) -> Option<&Violation> {
+        self.number_of.get(violation).and_then(|number| self.entries.get(number))
+    }
+
+    /// Changes what is known of a violation beside its state; the piece to put. `None`, when there is no such violation or no change.
+    fn change<T>(&mut self, violation: &str, change: impl FnOnce(&mut Violation) -> Option<T>) -> Option<(Piece, T)> {
+        let number = *self.number_of.get(violation)?;
+        let changed = change(self.entries.get_mut(&number)?)?;
+        self.forget_state(number);
+        let violation = self.entries.remove(&number)?;
+        self.insert(number, violation);
+        Some((self.piece(number)?, changed))
     }
 
     fn piece(&self, number: u64) -> Option<Piece> {
@@ -191,12 +200,18 @@ impl Inner {
         Some(Piece::json(Section::Violations, key, &WrittenViolation { number, violation }))
     }
 
-    fn note_state(&mut self, number: u64, transition: &Transition) {
-        match transition.state {
-            State::Pending => drop(self.pending.entry(transition.rule.clone()).or_default().insert(number)),
-            State::Resolved => drop(self.resolved.insert(number)),
-            State::Firing | State::NoData | State::Error => {}
+    /// Puts a violation in its place, and with those that stand as it does.
+    fn insert(&mut self, number: u64, violation: Violation) {
+        let latest = &violation.latest;
+        if violation.is_held() {
+            self.held.insert(number);
+        } else if latest.state == State::Resolved {
+            self.resolved.insert(number);
         }
+        if latest.state == State::Pending {
+            self.pending.entry(latest.rule.clone()).or_default().insert(number);
+        }
+        self.entries.insert(number, violation);
     }
 
     fn remove(&mut self, number: u64) -> Option<Piece> {
@@ -208,6 +223,7 @@ impl Inner {
 
     fn forget_state(&mut self, number: u64) {
         self.resolved.remove(&number);
+        self.held.remove(&number);
         let Some(rule) = self.entries.get(&number).map(|entry| &entry.latest.rule) else { return };
         if let Some(pending) = self.pending.get_mut(rule) {
             pending.remove(&number);
@@ -221,9 +237,11 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use flyball_model::Reading;
+    use flyball_model::UnixNanos;
     use flyball_rules::definition::from_str;
     use flyball_rules::evaluate::{Outcome, Row};
     use flyball_rules::lifecycle::{Evaluation, RuleState};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -238,7 +256,7 @@ mod tests {
             let row = Row { severity, values, ..Row::default() };
             let at = Reading::at(UnixNanos::from_secs(i64::from(second)));
             for transition in state.step(rule, Evaluation::of(&Outcome::Rows(vec![row]), at, None)) {
-                piece = history.record(&transition).pop();
+                piece = history.record(&transition, second % 3 == 0).pieces.pop();
                 if transition.before == 0 {
                     let sample = Sample { time: at.now, value: 1.5, labels: BTreeMap::new() };
                     piece = history.note_samples(&transition.violation, vec![sample]);

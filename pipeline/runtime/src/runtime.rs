@@ -8,6 +8,7 @@ use flyball_model::ports::{Backend, RecordKind, Sink};
 use flyball_model::state::StateLog;
 use flyball_model::{Clock, Limits, SteadyClock};
 use flyball_remediation::ActionLimits;
+use flyball_remediation::silence::Window;
 use flyball_rules::definition::RuleSet;
 use flyball_rules::query::{Database, QueryLimits};
 use flyball_store::Store;
@@ -19,12 +20,15 @@ use crate::accounts::Books;
 use crate::board::RuleBoard;
 use crate::dispatch::{DispatchParts, Dispatcher};
 use crate::exposition;
+use crate::feed::Feed;
 use crate::idle::IdleCores;
 use crate::intake::Pipeline;
 use crate::joining::join_history;
 use crate::recovery::{LogParts, Progress, RecoveryError, recover};
 use crate::remember::{Restored, restore};
+use crate::reminders::remind;
 use crate::rules::{Budget, RuleControl, RuleStage};
+use crate::silencing::release;
 use crate::tables::TableSources;
 use crate::tap::Tap;
 
@@ -46,6 +50,8 @@ pub struct Parts {
     pub query_limits: QueryLimits,
     /// Bounds of what is asked of backends.
     pub action_limits: ActionLimits,
+    /// Maintenance windows.
+    pub windows: Vec<Window>,
     /// How often the twin goes to the sinks.
     pub snapshot_every: Duration,
     /// Who can be asked to act.
@@ -74,6 +80,8 @@ pub struct Runtime {
     pub tables: TableSources,
     /// Replaces the rules.
     pub rules: RuleControl,
+    /// Changes of violations.
+    pub feed: Arc<Feed>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) steady: Arc<SteadyClock>,
     pub(crate) backends: Vec<Arc<dyn Backend>>,
@@ -105,6 +113,7 @@ impl Runtime {
             limits,
             query_limits,
             action_limits,
+            windows,
             snapshot_every,
             backends,
             sinks,
@@ -131,7 +140,7 @@ impl Runtime {
         let (pipeline, mut state) = recovered.expect("reading the log back does not panic")?;
         let state_log: Arc<dyn StateLog> = Arc::clone(&pipeline.log) as Arc<dyn StateLog>;
         let database = Database::new(Arc::clone(&store), query_limits);
-        let Restored { steady, rules: memory, history, remediations, planner, undelivered } =
+        let Restored { steady, rules: memory, history, remediations, planner, silences, undelivered } =
             restore(&mut state, &state_log, action_limits, &clock);
         let tables = TableSources {
             store: Arc::clone(&store),
@@ -140,14 +149,18 @@ impl Runtime {
             board: Arc::new(RuleBoard::default()),
             history,
             remediations,
+            silences: Arc::new(silences.with_windows(windows)),
             stages: Arc::clone(&pipeline.stages),
         };
+        let feed = Arc::new(Feed::new(clock.now()));
         tables.register(&database);
         let (dispatcher, deliveries) = Dispatcher::new(DispatchParts {
             planner,
             backends: backends.clone(),
             log: Arc::clone(&tables.remediations),
             history: Arc::clone(&tables.history),
+            silences: Arc::clone(&tables.silences),
+            feed: Arc::clone(&feed),
             undelivered,
             state: Arc::clone(&state_log),
             sinks: sinks.clone(),
@@ -162,7 +175,6 @@ impl Runtime {
             stages: Arc::clone(&pipeline.stages),
             board: Arc::clone(&tables.board),
             dispatcher: dispatcher.clone(),
-            history: Arc::clone(&tables.history),
             steady: Arc::clone(&steady),
             state: state_log,
             memory,
@@ -176,6 +188,15 @@ impl Runtime {
         stages.spawn(snapshots(twin, sinks.clone(), snapshot_every, clock, cancel.clone()));
         delivering.spawn(deliveries.run(give_up.clone()));
         control.replace(rules).await;
+        let (board, history) = (&tables.board, &tables.history);
+        let silences = Arc::clone(&tables.silences);
+        stages.spawn(release(silences, dispatcher.clone(), Arc::clone(board), Arc::clone(&steady), cancel.clone()));
+        for backend in &backends {
+            if let Some(every) = backend.reminded_every() {
+                let backend = Arc::clone(backend);
+                stages.spawn(remind(backend, every, Arc::clone(board), Arc::clone(history), cancel.clone()));
+            }
+        }
         let tasks = Tasks {
             pipeline: Arc::clone(&pipeline),
             dispatcher: dispatcher.clone(),
@@ -185,7 +206,10 @@ impl Runtime {
             stages,
             deliveries: delivering,
         };
-        Ok((Arc::new(Self { pipeline, database, tables, rules: control, dispatcher, steady, backends, sinks }), tasks))
+        Ok((
+            Arc::new(Self { pipeline, database, tables, rules: control, feed, dispatcher, steady, backends, sinks }),
+            tasks,
+        ))
     }
 
     /// What an acknowledgement promises.

@@ -13,10 +13,12 @@ use arrow::error::ArrowError;
 use async_trait::async_trait;
 use flyball_model::UnixNanos;
 use flyball_model::batch::time_type;
+use flyball_model::event::State;
 use flyball_model::ledger::Ledger;
 use flyball_model::rows::{map_field_names, string_map_type};
 use flyball_model::series::is_stream_table;
 use flyball_remediation::RemediationLog;
+use flyball_remediation::silence::Silences;
 use flyball_rules::catalog::SystemTable;
 use flyball_rules::incremental::TableSize;
 use flyball_rules::query::Database;
@@ -43,6 +45,8 @@ pub struct TableSources {
     pub history: Arc<ViolationHistory>,
     /// Remediations.
     pub remediations: Arc<RemediationLog>,
+    /// Silences.
+    pub silences: Arc<Silences>,
     /// Latencies.
     pub stages: Arc<Stages>,
 }
@@ -63,7 +67,7 @@ impl<F> fmt::Debug for Made<F> {
 }
 
 #[async_trait]
-impl<F: Fn() -> Vec<ArrayRef> + Send + Sync> SystemTable for Made<F> {
+impl<F: Fn(UnixNanos) -> Vec<ArrayRef> + Send + Sync> SystemTable for Made<F> {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -74,8 +78,8 @@ impl<F: Fn() -> Vec<ArrayRef> + Send + Sync> SystemTable for Made<F> {
         }
     }
 
-    fn rows(&self, _now: UnixNanos) -> Result<RecordBatch, ArrowError> {
-        RecordBatch::try_new(self.schema(), (self.rows)())
+    fn rows(&self, now: UnixNanos) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_new(self.schema(), (self.rows)(now))
     }
 }
 
@@ -89,6 +93,7 @@ impl TableSources {
             board: Arc::default(),
             history: Arc::default(),
             remediations: Arc::default(),
+            silences: Arc::default(),
             stages: Arc::default(),
         }
     }
@@ -102,7 +107,7 @@ impl TableSources {
 fn register(database: &Database, sources: &TableSources) {
     for kind in EntityKind::ALL {
         let twin = Arc::clone(&sources.twin);
-        let rows = move || twin.batch(kind).columns().to_vec();
+        let rows = move |_| twin.batch(kind).columns().to_vec();
         database.register(
             "twin",
             kind.as_str(),
@@ -111,6 +116,7 @@ fn register(database: &Database, sources: &TableSources) {
     }
     let flyball = |name, fields: Vec<Field>, rows: Box<dyn Fn() -> Vec<ArrayRef> + Send + Sync>| {
         let books = matches!(name, "ledger" | "sources").then(|| sources.ledger.clone());
+        let rows = move |_| rows();
         database.register("flyball", name, Arc::new(Made { name, schema: Arc::new(Schema::new(fields)), rows, books }));
     };
     let s = sources.clone();
@@ -125,7 +131,9 @@ fn register(database: &Database, sources: &TableSources) {
     let s = sources.clone();
     flyball("rules", rule_fields(), Box::new(move || rules(&s.board)));
     let s = sources.clone();
-    flyball("violations", violation_fields(), Box::new(move || violations(&s.history)));
+    let (rows, schema) =
+        (move |now| violations(&s.history, &s.silences, now), Arc::new(Schema::new(violation_fields())));
+    database.register("flyball", "violations", Arc::new(Made { name: "violations", schema, rows, books: None }));
     let log = Arc::clone(&sources.remediations);
     let fields = RemediationLog::schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     flyball("remediations", fields, Box::new(move || log.batch().columns().to_vec()));
@@ -362,14 +370,24 @@ fn violation_fields() -> Vec<Field> {
         text("severity"),
         text("changes"),
         text("samples"),
+        time("acknowledged_at"),
+        text("acknowledged_by"),
+        text("acknowledged_comment"),
+        text("silenced_by"),
     ]
 }
 
-fn violations(history: &ViolationHistory) -> Vec<ArrayRef> {
+fn violations(history: &ViolationHistory, silences: &Silences, now: UnixNanos) -> Vec<ArrayRef> {
     let violations = history.newest_first();
     let changes: Vec<_> = violations.iter().map(Violation::changes_json).collect();
     let samples: Vec<_> = violations.iter().map(Violation::samples_json).collect();
-    let rows: Vec<_> = violations.into_iter().map(|violation| violation.latest).collect();
+    let acknowledged = || violations.iter().map(|violation| violation.acknowledged.as_ref());
+    let rows: Vec<_> = violations.iter().map(|violation| &violation.latest).collect();
+    let silenced = rows.iter().map(|row| match row.state {
+        State::Resolved => String::new(),
+        _ => silences.silenced_by(row, now).join(","),
+    });
+    let silenced: Vec<String> = silenced.collect();
     let instances: Vec<_> = rows.iter().map(|row| flyball_model::event::identity_text(&row.identity)).collect();
     vec![
         texts(rows.iter().map(|row| row.violation.as_str())),
@@ -386,5 +404,9 @@ fn violations(history: &ViolationHistory) -> Vec<ArrayRef> {
         texts(rows.iter().map(|row| row.severity.as_str())),
         texts(changes.iter().map(String::as_str)),
         texts(samples.iter().map(String::as_str)),
+        times(acknowledged().map(|by| by.map(|by| by.at))),
+        texts(acknowledged().map(|by| by.map(|by| by.by.as_str()))),
+        texts(acknowledged().map(|by| by.map(|by| by.comment.as_str()))),
+        texts(silenced.iter().map(|ids| some(ids))),
     ]
 }

@@ -96,6 +96,7 @@ impl Bench {
             limits: Limits { body_bytes: 4096, ..Limits::default() },
             query_limits: QueryLimits::default(),
             action_limits: ActionLimits::default(),
+            windows: Vec::new(),
             snapshot_every: Duration::from_secs(10),
             backends: vec![Arc::new(Told(told))],
             sinks: Vec::new(),

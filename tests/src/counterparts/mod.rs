@@ -1,5 +1,6 @@
 //! Real programs that flyball talks with. Each starts on a free port of loopback and ends with its value.
 
+mod alertmanager;
 mod collector;
 mod exposition;
 mod influxdb;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+pub use alertmanager::{Alertmanager, Amtool};
 pub use collector::Collector;
 pub use exposition::Exposition;
 pub use influxdb::{Influxdb1, Influxdb2};

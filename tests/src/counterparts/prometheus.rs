@@ -1,6 +1,6 @@
 //! Prometheus and its node exporter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -54,6 +54,18 @@ impl Prometheus {
         );
         let features = ["--enable-feature=exemplar-storage,metadata-wal-records,st-storage,xor2-encoding"];
         Some(Self::launch(program, &address, &config(global, &remote_write, &jobs(&address)), &features))
+    }
+
+    /// Starts one that does nothing but evaluate the rules of this file every second.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    #[track_caller]
+    pub fn start_with_rules(file: &Path) -> Option<Self> {
+        let program = need("prometheus", "apt-get install prometheus")?;
+        let address = format!("127.0.0.1:{}", free_port());
+        let config = format!("global: {{evaluation_interval: 1s}}\nrule_files: ['{}']\n", file.display());
+        Some(Self::launch(program, &address, &config, &[]))
     }
 
     #[track_caller]

@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("flyball-receivers", &["flyball-model", "flyball-yaml"]),
     ("flyball-store-influxdb", &["flyball-model"]),
+    ("flyball-backend-alertmanager", &["flyball-model"]),
     ("flyball-backend-webhook", &["flyball-model"]),
     (
         "flyball-runtime",
@@ -43,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "flyball",
         &[
+            "flyball-backend-alertmanager",
             "flyball-backend-webhook",
             "flyball-decode",
             "flyball-log",

@@ -4,6 +4,7 @@
 //! `skipped: needs X (how to get it)`, and fail under `FLYBALL_TEST_REQUIRE_ALL=1`.
 
 mod access;
+mod alertmanager;
 mod backtest;
 mod bad_input;
 mod bad_rules;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flyball_model::Pauses;
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::ports::{Backend, Delivery};
@@ -22,7 +23,6 @@ use crate::error::WebhookError;
 use crate::guard::{self, GuardedResolver};
 use crate::metrics::{RequestOutcome, WebhookMetrics};
 use crate::options::WebhookOptions;
-use crate::pause::Pauses;
 use crate::signature::Keys;
 
 /// CloudEvents' media type for structured JSON.

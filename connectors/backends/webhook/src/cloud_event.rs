@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use flyball_model::event::{Action, Event};
+use flyball_model::event::{Acknowledgement, Action, Event};
 use flyball_model::time::UnixNanos;
 use serde::{Serialize, Serializer};
 
@@ -48,6 +48,23 @@ struct Data<'a> {
     action: Option<&'a Action>,
     #[serde(serialize_with = "rfc_3339")]
     expires_at: UnixNanos,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<Acknowledged<'a>>,
+}
+
+/// Who has taken the violation on.
+#[derive(Serialize)]
+struct Acknowledged<'a> {
+    #[serde(serialize_with = "rfc_3339")]
+    at: UnixNanos,
+    by: &'a str,
+    comment: &'a str,
+}
+
+impl<'a> From<&'a Acknowledgement> for Acknowledged<'a> {
+    fn from(Acknowledgement { at, by, comment }: &'a Acknowledgement) -> Self {
+        Self { at: *at, by, comment }
+    }
 }
 
 fn rfc_3339<S: Serializer>(time: &UnixNanos, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,6 +105,7 @@ pub(crate) fn cloud_event(event: &Event, source: &str) -> Bytes {
             sample_at: transition.sample_at,
             action: event.action.as_ref(),
             expires_at: event.expires_at,
+            acknowledged: event.acknowledged.as_ref().map(Acknowledged::from),
         },
     };
     serde_json::to_vec(&cloud_event).expect("keys are strings and no serializer of these types fails").into()
@@ -148,6 +166,17 @@ mod tests {
                 "expires_at"
             ]
         );
+    }
+
+    #[test]
+    fn an_acknowledged_violation_says_by_whom() {
+        let mut event = fixture::request();
+        let at = event.transition.evaluated_at;
+        event.acknowledged = Some(Acknowledgement { at, by: "ada".into(), comment: "on it".into() });
+        let body: serde_json::Value =
+            serde_json::from_slice(&cloud_event(&event, "/flyball/edge-1")).expect("it is JSON");
+        let expected = serde_json::json!({"at": "2026-01-01T00:00:10Z", "by": "ada", "comment": "on it"});
+        assert_eq!(body["data"]["acknowledged"], expected);
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //! | `cloud_event` | the body: CloudEvents 1.0, structured JSON |
 //! | `signature` | the headers: Standard Webhooks 1.0.0, HMAC-SHA256 |
 //! | `answer` | what an answer means: taken, try again, refused, gone |
-//! | `pause` | how long to wait before the next try |
 //! | `metrics` | counters of requests and of what became of them |
 //!
 //! `docs/events.md` describes the same from the consumer's side.
@@ -20,7 +19,6 @@ mod error;
 mod guard;
 mod metrics;
 mod options;
-mod pause;
 mod signature;
 
 pub use backend::WebhookBackend;

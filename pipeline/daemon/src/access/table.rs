@@ -7,7 +7,7 @@ use flyball_model::ledger::Signal;
 use flyball_receivers::gate::Shape;
 use http::Method;
 
-use super::scope::Scope::{self, Admin, Read, Write};
+use super::scope::Scope::{self, Act, Admin, Read, Write};
 
 /// What a request must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ impl Row {
 const OPEN: Need = Need::Nothing;
 const READ: Need = Need::Any(&[Read]);
 const WRITE: Need = Need::Any(&[Write]);
+const ACT: Need = Need::Any(&[Act]);
 const ADMIN: Need = Need::Any(&[Admin]);
 /// `CREATE DATABASE` and `SHOW DATABASES`: senders ask before they write, and others to see what there is.
 const EITHER: Need = Need::Any(&[Write, Read]);
@@ -72,6 +73,15 @@ pub(crate) const ROWS: &[Row] = &[
     own("/api/v1/alerts", READ, ADMIN),
     own("/api/v1/targets", READ, ADMIN),
     own("/api/v1/violations", READ, ADMIN),
+    own("/api/v1/violations/changes", READ, ADMIN),
+    own("/api/v1/violations/{id}", READ, ADMIN),
+    own("/api/v1/violations/{id}/ack", ACT, ACT),
+    own("/api/v1/silences", READ, ACT),
+    own("/api/v1/silences/{id}", READ, ACT),
+    own("/api/v1/silence/{id}", READ, ACT),
+    own("/api/v2/silences", READ, ACT),
+    own("/api/v2/silence/{id}", READ, ACT),
+    own("/api/v2/alerts", READ, ADMIN),
     own("/api/v1/remediations", READ, ADMIN),
     own("/api/v1/ledger", READ, ADMIN),
     own("/api/v1/reload", ADMIN, ADMIN),
@@ -163,6 +173,10 @@ mod tests {
             (Method::POST, "/api/v1/reload", ADMIN),
             (Method::PUT, "/api/v1/twin/{kind}/{*id}", ADMIN),
             (Method::POST, "/api/v1/sql", READ),
+            (Method::POST, "/api/v1/silences", ACT),
+            (Method::DELETE, "/api/v2/silence/{id}", ACT),
+            (Method::GET, "/api/v2/silences", READ),
+            (Method::POST, "/api/v1/violations/{id}/ack", ACT),
             (Method::GET, "/metrics", READ),
             (Method::HEAD, "/", READ),
         ] {

@@ -1,15 +1,18 @@
 //! The HTTP API on the main port.
 
+mod alertmanager;
 mod error;
 mod health;
 pub(crate) mod ledger;
 mod page;
 mod rules;
+mod silences;
 mod sql;
 pub(crate) mod starting;
 mod state;
 mod tap;
 mod twin;
+mod violations;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -99,6 +102,15 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/api/v1/rules/check", post(rules::check))
         .route("/api/v1/rules/explain", post(rules::explain))
         .route("/api/v1/violations", get(state::violations))
+        .route("/api/v1/violations/changes", get(violations::changes))
+        .route("/api/v1/violations/{id}", get(violations::violation))
+        .route("/api/v1/violations/{id}/ack", post(violations::acknowledge))
+        .route("/api/v1/silences", get(silences::list).post(silences::make).delete(silences::expire_named))
+        .route("/api/v1/silences/{id}", get(silences::one).delete(silences::expire))
+        .route("/api/v1/silence/{id}", get(silences::one).delete(silences::expire))
+        .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::make))
+        .route("/api/v2/silence/{id}", get(alertmanager::silence).delete(alertmanager::expire))
+        .route("/api/v2/alerts", get(alertmanager::alerts))
         .route("/api/v1/remediations", get(state::remediations))
         .route("/api/v1/ledger", get(ledger::ledger))
         .route("/api/v1/reload", post(rules::reload))

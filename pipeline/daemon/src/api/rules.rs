@@ -1,11 +1,13 @@
 //! Rules and alerts in the shapes of Prometheus, the check of rule files, and the reload.
 
+mod prometheus;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use flyball_model::UnixNanos;
 use flyball_model::event::{State as ViolationState, Transition};
@@ -16,13 +18,16 @@ use flyball_runtime::RuleEntry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::prometheus::Wanted;
 use super::Shared;
 use super::error::ApiError;
 
 /// `GET /api/v1/rules`
-pub(crate) async fn rules(State(shared): State<Shared>) -> Json<Value> {
+pub(crate) async fn rules(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
+    let wanted = Wanted::read(query.as_deref())?;
     let mut groups: BTreeMap<(String, String), Vec<Arc<RuleEntry>>> = BTreeMap::new();
-    for entry in shared.runtime.tables.board.rows() {
+    let entries = shared.runtime.tables.board.rows().into_iter();
+    for entry in entries.filter(|entry| !wanted.recording_only && wanted.has(entry)) {
         let key = (entry.rule.place.file.clone(), entry.rule.group.clone());
         groups.entry(key).or_default().push(entry);
     }
@@ -33,7 +38,7 @@ pub(crate) async fn rules(State(shared): State<Shared>) -> Json<Value> {
             json!({
                 "name": name,
                 "file": file,
-                "rules": entries.iter().map(|entry| rule(entry)).collect::<Vec<_>>(),
+                "rules": entries.iter().map(|entry| rule(entry, &wanted)).collect::<Vec<_>>(),
                 "interval": entries.first().map_or(0.0, |entry| entry.every.as_secs_f64()),
                 "limit": 0,
                 "evaluationTime": took,
@@ -41,7 +46,7 @@ pub(crate) async fn rules(State(shared): State<Shared>) -> Json<Value> {
             })
         })
         .collect();
-    Json(json!({"status": "success", "data": {"groups": groups}}))
+    Ok(Json(json!({"status": "success", "data": {"groups": groups}})))
 }
 
 /// An instant as Prometheus writes it; its zero time where there is none.
@@ -49,7 +54,7 @@ fn time(at: Option<UnixNanos>) -> String {
     at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string())
 }
 
-fn rule(entry: &RuleEntry) -> Value {
+fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
     let RuleEntry { rule, status, active, .. } = entry;
     let mut labels = rule.labels.clone();
     labels.insert("severity".to_owned(), rule.severity.clone());
@@ -59,25 +64,29 @@ fn rule(entry: &RuleEntry) -> Value {
         "no_data" => "firing",
         _ => "inactive",
     };
-    json!({
+    let mut shown = json!({
         "state": state,
         "name": rule.name,
         "query": rule.sql.as_str(),
         "duration": rule.for_.as_secs_f64(),
         "keepFiringFor": rule.keep_firing_for.as_secs_f64(),
         "labels": labels,
-        "annotations": {},
-        "alerts": active.iter().filter_map(alert).collect::<Vec<_>>(),
+        "annotations": rule.summary.iter().map(|text| ("summary", text.text().as_str())).collect::<BTreeMap<_, _>>(),
+        "alerts": active.iter().filter(|_| !wanted.without_alerts).filter_map(alert).collect::<Vec<_>>(),
         "health": match status.health {
             Health::Ok => "ok",
             Health::Error { .. } => "err",
             Health::Unknown | Health::Waiting { .. } => "unknown",
         },
-        "lastError": status.last_error.as_deref().unwrap_or_default(),
         "evaluationTime": status.last_duration.as_secs_f64(),
         "lastEvaluation": time(status.evaluated_at),
         "type": "alerting",
-    })
+    });
+    // As in Prometheus it is not there when all is well.
+    if let Some(error) = &status.last_error {
+        shown["lastError"] = error.as_str().into();
+    }
+    shown
 }
 
 /// `GET /api/v1/alerts`
@@ -98,13 +107,13 @@ fn alert(transition: &Transition) -> Option<Value> {
     let mut labels = transition.labels.clone();
     labels.insert("alertname".to_owned(), transition.rule.clone());
     labels.insert("severity".to_owned(), transition.severity.clone());
-    let value = transition.values.values().next().map_or_else(|| "NaN".to_owned(), f64::to_string);
+    let value = transition.values.values().next().map_or(f64::NAN, |&value| value);
     Some(json!({
         "labels": labels,
         "annotations": {"summary": transition.summary},
         "state": state.as_str(),
         "activeAt": transition.active_at.to_string(),
-        "value": value,
+        "value": prometheus::float(value),
     }))
 }
 

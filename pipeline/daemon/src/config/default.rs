@@ -34,6 +34,7 @@ impl Default for Config {
             twin: TwinConfig { mapping: Vec::new(), snapshot_every: Duration::from_secs(10) },
             rules: None,
             backends: BTreeMap::new(),
+            maintenance: Vec::new(),
             actions: Actions { per_target_cooldown: Duration::from_secs(60), per_backend_per_minute: 10 },
         }
     }

@@ -1,7 +1,9 @@
 //! The configuration: nested types with defaults, read from YAML so that every problem is reported at once with its place.
 
 mod access;
+mod backends;
 mod default;
+mod maintenance;
 mod parse;
 mod read;
 mod scrape;
@@ -13,14 +15,15 @@ use std::time::Duration;
 
 use flyball_log::Durability;
 use flyball_model::Limits;
-use flyball_model::event::EventKind;
 use flyball_model::ports::RecordKind;
 use flyball_receivers::net::TlsFiles;
 use flyball_receivers::scrape::JobOptions;
+use flyball_remediation::silence::WindowOptions;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::Problem;
 
 pub(crate) use access::{Oidc, Token, TokenSecret};
+pub(crate) use backends::Backend;
 pub(crate) use default::DEFAULT_YAML;
 pub(crate) use parse::address;
 
@@ -37,7 +40,9 @@ pub(crate) struct Config {
     pub(crate) twin: TwinConfig,
     /// `None` when not said: then the whole library, unless the command line names rules.
     pub(crate) rules: Option<Vec<String>>,
-    pub(crate) backends: BTreeMap<String, Webhook>,
+    pub(crate) backends: BTreeMap<String, Backend>,
+    /// Windows in which matching violations are silenced.
+    pub(crate) maintenance: Vec<WindowOptions>,
     pub(crate) actions: Actions,
 }
 
@@ -101,23 +106,6 @@ impl std::fmt::Debug for Influx {
 pub(crate) struct TwinConfig {
     pub(crate) mapping: Vec<PathBuf>,
     pub(crate) snapshot_every: Duration,
-}
-
-/// A backend of kind `webhook`.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Webhook {
-    pub(crate) url: String,
-    pub(crate) secret: Option<String>,
-    pub(crate) events: Option<Vec<EventKind>>,
-    pub(crate) timeout: Duration,
-    pub(crate) allow_link_local: bool,
-}
-
-impl std::fmt::Debug for Webhook {
-    /// Without the secret, and without the URL, into which many services put a token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhook").field("events", &self.events).finish_non_exhaustive()
-    }
 }
 
 /// `limits_of_action:`

@@ -3,21 +3,29 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flyball_backend_webhook::TIMEOUT_DEFAULT;
-use flyball_model::event::EventKind;
 use flyball_model::ports::RecordKind;
 use flyball_store_influxdb::InfluxVersion;
 use flyball_yaml::{Fields, Node, Reader, Source, Value, Variables, parse_duration};
 
-use super::{Config, Influx, Loaded, Webhook, access, kubernetes_server, parse, scrape};
+use super::{Config, Influx, Loaded, access, backends, kubernetes_server, maintenance, parse, scrape};
 
 /// Bytes of spool for each InfluxDB unless configured otherwise: about a day of twin snapshots of a thousand nodes.
 const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
 
-const ROOT_KEYS: [&str; 10] =
-    ["data_dir", "http", "receivers", "limits", "log", "store", "twin", "rules", "backends", "limits_of_action"];
+const ROOT_KEYS: [&str; 11] = [
+    "data_dir",
+    "http",
+    "receivers",
+    "limits",
+    "log",
+    "store",
+    "twin",
+    "rules",
+    "backends",
+    "maintenance",
+    "limits_of_action",
+];
 const INFLUX_KEYS: [&str; 9] = ["url", "version", "org", "bucket", "token", "username", "password", "write", "spool"];
-const WEBHOOK_KEYS: [&str; 6] = ["kind", "url", "secret", "timeout", "events", "allow_link_local"];
 
 /// Reads a document, with `${NAME}` replaced from `environment`. The configuration is usable when no problem is more than a
 /// warning.
@@ -69,7 +77,10 @@ fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
         config.rules = Some(reader.parse_nodes(rules, "rules", parse::text));
     }
     if let Some(backends) = root.get("backends") {
-        read_backends(reader, backends, config);
+        backends::read(reader, backends, config);
+    }
+    if let Some(windows) = list(reader, root, "maintenance") {
+        config.maintenance = maintenance::read(reader, windows);
     }
     let keys = ["per_target_cooldown", "per_backend_per_minute", "blast_radius"];
     if let Some(actions) = section(reader, root, "limits_of_action", "limits_of_action", &keys) {
@@ -209,44 +220,6 @@ fn read_influx(reader: &mut Reader, node: &Node, what: &str) -> Option<Influx> {
         write: write.unwrap_or_else(|| vec![RecordKind::Twin, RecordKind::Violations]),
         spool_bytes_max: spool.unwrap_or(SPOOL_BYTES_DEFAULT),
     })
-}
-
-fn read_backends(reader: &mut Reader, node: &Node, config: &mut Config) {
-    if matches!(node.value, Value::Null) {
-        return;
-    }
-    // A name that stands twice is told by the reader.
-    for (name, node) in reader.entries(node, "backends") {
-        if let Some(webhook) = read_webhook(reader, node, &format!("backends.{}", name.as_str())) {
-            config.backends.insert(name.as_str().to_owned(), webhook);
-        }
-    }
-}
-
-fn read_webhook(reader: &mut Reader, node: &Node, what: &str) -> Option<Webhook> {
-    // The keys of another kind are not those of a webhook.
-    if let Some(kind) = node.get("kind") {
-        let word = reader.text(kind, "'kind'")?;
-        if word.as_str() != "webhook" {
-            let message = format!("{what} is of kind '{}', which is not there yet in this version", word.as_str());
-            reader.error_with_hint(kind, message, "write webhook");
-            return None;
-        }
-    }
-    let fields = reader.section(node, what, &WEBHOOK_KEYS)?;
-    reader.require(fields, "kind");
-    let url = reader.parse_required(fields, "url", parse::url);
-    let secret = reader.parse(fields, "secret", parse::text);
-    let timeout = reader.parse(fields, "timeout", parse::positive_duration);
-    let events = list(reader, fields, "events").map(|nodes| {
-        reader.parse_nodes(nodes, "events", |word| {
-            EventKind::from_word(word)
-                .ok_or_else(|| format!("'{word}' is not one of {}", EventKind::ALL.map(EventKind::as_str).join(", ")))
-        })
-    });
-    let mut allow_link_local = false;
-    reader.set(fields, "allow_link_local", &mut allow_link_local, parse::truth);
-    Some(Webhook { url: url?, secret, events, timeout: timeout.unwrap_or(TIMEOUT_DEFAULT), allow_link_local })
 }
 
 /// A key that is a mapping of known keys itself; one with nothing behind it is an empty one.

@@ -31,6 +31,7 @@ fn transition(state: State, steps: &[ActionStep]) -> Transition {
         state,
         before: 0,
         flapping: false,
+        failure: false,
         severity: "critical".into(),
         values: BTreeMap::from([("latency_s".into(), 0.41)]),
         summary: "slow".into(),

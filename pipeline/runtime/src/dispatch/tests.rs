@@ -56,6 +56,7 @@ fn transition(violation: &str, state: State) -> Transition {
         state,
         before: 0,
         flapping: false,
+        failure: false,
         severity: "warning".into(),
         values: BTreeMap::new(),
         summary: format!("{violation} {}", state.as_str()),
@@ -89,7 +90,7 @@ impl Process {
         let memory = Arc::new(MemoryLog::with(found.clone()));
         let state: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(START.plus(Duration::from_secs(seconds))));
-        let Restored { history, remediations: log, planner, undelivered, .. } =
+        let Restored { history, remediations: log, planner, silences, undelivered, .. } =
             restore(&mut found, &state, ActionLimits::default(), &clock);
         let (sender, got) = mpsc::channel(64);
         let backend: Arc<dyn Backend> =
@@ -99,6 +100,8 @@ impl Process {
             backends: backends.then_some(backend).into_iter().collect(),
             log: Arc::clone(&log),
             history,
+            silences: Arc::new(silences),
+            feed: Arc::default(),
             undelivered,
             state,
             sinks: Vec::new(),

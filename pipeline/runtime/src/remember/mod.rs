@@ -11,6 +11,8 @@
 mod decisions;
 mod restore;
 #[cfg(test)]
+mod silenced_tests;
+#[cfg(test)]
 mod tests;
 
 pub use decisions::Decisions;

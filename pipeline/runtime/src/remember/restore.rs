@@ -6,6 +6,7 @@ use std::time::Duration;
 use flyball_model::event::Event;
 use flyball_model::state::{Piece, Section, State, StateLog};
 use flyball_model::{Clock, Reading, SteadyClock};
+use flyball_remediation::silence::{Silence, Silences};
 use flyball_remediation::{ActionLimits, Planner, RemediationLog};
 use flyball_rules::lifecycle::{Recovered, recover};
 use hashbrown::HashSet;
@@ -38,6 +39,8 @@ pub(crate) struct Restored {
     pub(crate) history: Arc<ViolationHistory>,
     pub(crate) remediations: Arc<RemediationLog>,
     pub(crate) planner: Planner,
+    /// Without the maintenance windows of the configuration.
+    pub(crate) silences: Silences,
     /// Events that were not settled, each with its backend, in the order in which they were made.
     pub(crate) undelivered: Vec<(String, Event)>,
 }
@@ -57,6 +60,7 @@ pub(crate) fn restore(
     let (rows, accounts) = (values(state, Section::Remediations), values(state, Section::Accounts));
     let (remediations, undelivered) = RemediationLog::recover(Arc::clone(log), rows, accounts);
     let planner = Planner::recover(limits, values(state, Section::Limits));
+    let silences = Silences::recover(Arc::clone(log), values::<Silence>(state, Section::Silences));
     finish_what_ended(&history, &states, log.as_ref());
     log.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &steady.read())]);
     let away = steady.away();
@@ -76,6 +80,7 @@ pub(crate) fn restore(
         history: Arc::new(history),
         remediations: Arc::new(remediations),
         planner,
+        silences,
         undelivered,
     }
 }

@@ -7,18 +7,19 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use flyball_model::action::ActionKind;
-use flyball_model::event::{Event, EventKind, Transition};
+use flyball_model::event::{Event, EventKind, State as ViolationState, Transition};
 use flyball_model::ports::Delivery;
 use flyball_model::state::{MemoryLog, Piece, Section, State, StateLog};
 use flyball_model::{Clock, ManualClock, SteadyClock, UnixNanos};
+use flyball_remediation::silence::{Draft, Matcher, Silences};
 use flyball_remediation::{ActionLimits, BackendAccount, BackendInfo, RemediationLog, RemediationRow};
 use flyball_rules::definition::{Rule, from_str};
 use flyball_rules::evaluate::{Outcome, Row};
-use flyball_rules::lifecycle::{Evaluation, GroupsSeen, Inhibitors, RuleState};
+use flyball_rules::lifecycle::{Evaluation, GroupsSeen, Inhibitors, RuleState, Told};
 use proptest::prelude::*;
 
 use super::{CLOCK_KEY, Decisions, Restored, restore};
-use crate::history::{Violation, ViolationHistory};
+use crate::history::{Violation, ViolationHistory, gist};
 
 const RULES: &str = "
 groups:
@@ -77,6 +78,8 @@ struct Step {
     millis: u64,
     rule: usize,
     seen: Seen,
+    /// Before it somebody silences this host for so many seconds.
+    silence: Option<(usize, u64)>,
     /// Whether something was measured since.
     sampled: bool,
     /// Whether backends take events.
@@ -101,8 +104,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u8..2).prop_map(Seen::Error),
     ];
     let crash = prop_oneof![3 => Just(None), 1 => (0usize..8).prop_map(Some)];
-    (1u64..3000, 0usize..5, seen, prop::bool::weighted(0.7), prop::bool::weighted(0.7), crash)
-        .prop_map(|(millis, rule, seen, sampled, up, crash)| Step { millis, rule, seen, sampled, up, crash })
+    let silence = prop_oneof![4 => Just(None), 1 => (0usize..3, 1u64..6).prop_map(Some)];
+    (1u64..3000, 0usize..5, seen, silence, prop::bool::weighted(0.7), prop::bool::weighted(0.7), crash).prop_map(
+        |(millis, rule, seen, silence, sampled, up, crash)| Step { millis, rule, seen, silence, sampled, up, crash },
+    )
 }
 
 /// When something was measured last: by rule, and by host.
@@ -157,6 +162,7 @@ struct Process {
     decisions: Decisions,
     history: Arc<ViolationHistory>,
     log: Arc<RemediationLog>,
+    silences: Arc<Silences>,
     /// What waits in the lanes; one lane a backend.
     lanes: VecDeque<(String, Event)>,
 }
@@ -168,8 +174,9 @@ impl Process {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
         let state_log: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
         let mut found = found;
-        let Restored { steady, rules: remembered, history, remediations: log, planner, undelivered } =
+        let Restored { steady, rules: remembered, history, remediations: log, planner, silences, undelivered } =
             restore(&mut found, &state_log, ActionLimits::default(), &clock);
+        let silences = Arc::new(silences);
         let rules = PARSED.clone();
         let mut states: Vec<RuleState> = rules.iter().map(RuleState::new).collect();
         for recovered in remembered.states {
@@ -182,9 +189,10 @@ impl Process {
             events: EventKind::ALL.to_vec(),
         };
         let backends = vec![backend("ops"), backend("pager")];
-        let decisions = Decisions::new(planner, backends, Arc::clone(&history), Arc::clone(&log));
+        let decisions =
+            Decisions::new(planner, backends, Arc::clone(&history), Arc::clone(&log), Arc::clone(&silences));
         let decisions = decisions.in_groups_of(group_bytes);
-        Self { memory, steady, rules, states, decisions, history, log, lanes: undelivered.into() }
+        Self { memory, steady, rules, states, decisions, history, log, silences, lanes: undelivered.into() }
     }
 
     fn evaluate(&mut self, step: &Step, samples: &Samples) {
@@ -209,7 +217,8 @@ impl Process {
         let active = state.active(rule);
         let active = active.iter().map(|transition| transition.violation.as_str());
         let outgoing = self.decisions.take(&rule.name, &transitions, changes, active, at);
-        self.lanes.extend(outgoing.into_iter().map(|planned| (planned.backend, planned.event)));
+        let released = self.decisions.release(at, |_| None);
+        self.lanes.extend(outgoing.into_iter().chain(released).map(|planned| (planned.backend, planned.event)));
         self.memory.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &at)]);
     }
 
@@ -251,6 +260,18 @@ fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
     for step in steps {
         clock.advance(Duration::from_millis(step.millis));
         samples.note(step, clock.now());
+        if let Some((host, seconds)) = step.silence {
+            let now = clock.now();
+            let draft = Draft {
+                id: None,
+                matchers: vec![Matcher::new("host", HOSTS[host], false, true).expect("a good matcher")],
+                starts_at: now,
+                ends_at: now.plus(Duration::from_secs(seconds)),
+                created_by: String::new(),
+                comment: String::new(),
+            };
+            process.silences.set(draft, now).expect("there is room");
+        }
         // What was decided before is durable by now.
         process.settle();
         process.evaluate(step, &samples);
@@ -280,6 +301,37 @@ fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
     }
 }
 
+/// What no silence may bring about: an end of what nobody heard of, the same told twice running, and something fires of which backends were
+/// told and nobody was asked.
+fn told_wrongly(whole: &Visible) -> Option<String> {
+    let mut told: BTreeMap<(&str, &str), Told> = BTreeMap::new();
+    let lanes =
+        whole.remediations.iter().map(|row| (row.id.as_str(), row.backend.as_str())).collect::<BTreeMap<_, _>>();
+    for event in &whole.received {
+        let transition = &event.transition;
+        let lane = (transition.violation.as_str(), lanes[event.id.as_str()]);
+        if event.kind == EventKind::RemediationRequested {
+            continue;
+        }
+        let last = told.insert(lane, gist(transition));
+        let is_wrong = match transition.state {
+            ViolationState::Resolved => {
+                last.is_none_or(|last| matches!(last.state, ViolationState::Pending | ViolationState::Resolved))
+            }
+            _ => last == Some(gist(transition)),
+        };
+        if is_wrong {
+            return Some(format!("{} is told to be {:?}", event.subject(), transition.state));
+        }
+        let asks = transition.steps.iter().any(|step| step.action != ActionKind::Notify);
+        let is_of = |row: &&RemediationRow| row.violation == transition.violation && row.step.is_some();
+        if transition.state == ViolationState::Firing && asks && whole.remediations.iter().filter(is_of).count() != 1 {
+            return Some(format!("{} was told to fire and is not asked for once", event.subject()));
+        }
+    }
+    None
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -296,5 +348,6 @@ proptest! {
         prop_assert_eq!(&interrupted.active, &whole.active);
         let ids: BTreeSet<_> = whole.received.iter().map(|event| &event.id).collect();
         prop_assert_eq!(ids.len(), whole.received.len());
+        prop_assert_eq!(told_wrongly(&whole), None);
     }
 }

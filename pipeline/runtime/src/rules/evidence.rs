@@ -9,7 +9,7 @@ use flyball_rules::evaluate::latest_samples;
 use flyball_rules::query::Database;
 use tokio::task::JoinSet;
 
-use crate::history::ViolationHistory;
+use crate::dispatch::Dispatcher;
 
 /// Of one evaluation that many come out of, so many violations get their samples: who looks at more looks at the table.
 const VIOLATIONS_MAX: usize = 8;
@@ -30,7 +30,7 @@ impl Evidence {
         transitions: &[Transition],
         metric: impl FnOnce() -> Option<String>,
         database: &Database,
-        into: (&Arc<ViolationHistory>, &Arc<dyn StateLog>),
+        into: (&Dispatcher, &Arc<dyn StateLog>),
         at: UnixNanos,
     ) {
         while self.readings.try_join_next().is_some() {}
@@ -41,12 +41,12 @@ impl Evidence {
         }
         let Some(metric) = metric() else { return };
         let fired: Vec<_> = fired.into_iter().map(|fired| (fired.violation.clone(), fired.identity.clone())).collect();
-        let (database, history, state) = (database.clone(), Arc::clone(into.0), Arc::clone(into.1));
+        let (database, dispatcher, state) = (database.clone(), into.0.clone(), Arc::clone(into.1));
         self.readings.spawn(async move {
             for (violation, identity) in fired {
                 let samples = latest_samples(&database, &metric, &identity, at).await;
                 if !samples.is_empty() {
-                    state.put_all(history.note_samples(&violation, samples).into_iter().collect());
+                    dispatcher.note_samples(&violation, samples, &*state);
                 }
             }
         });

@@ -39,7 +39,6 @@ use self::evidence::Evidence;
 use self::groups::{Advanced, GroupKeeper};
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
-use crate::history::ViolationHistory;
 use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
@@ -152,7 +151,6 @@ pub(crate) struct RuleStage {
     pub(crate) stages: Arc<Stages>,
     pub(crate) board: Arc<RuleBoard>,
     pub(crate) dispatcher: Dispatcher,
-    pub(crate) history: Arc<ViolationHistory>,
     pub(crate) steady: Arc<SteadyClock>,
     pub(crate) state: Arc<dyn StateLog>,
     /// What the process before left.
@@ -379,7 +377,7 @@ impl Running {
         self.stage.board.publish(entry);
         let stage = &self.stage;
         let metric = || unit.evaluator.single_metric(&stage.database);
-        self.evidence.gather(&transitions, metric, &stage.database, (&stage.history, &stage.state), at.now);
+        self.evidence.gather(&transitions, metric, &stage.database, (&stage.dispatcher, &stage.state), at.now);
         let waiting = self.dependencies.wakes(slot, &transitions).to_vec();
         let (index, slot) = (slot, &mut self.slots[slot]);
         match slot.is_cheap() {

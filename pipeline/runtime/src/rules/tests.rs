@@ -60,13 +60,15 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
         let memory = Arc::new(MemoryLog::with(found.clone()));
         let state: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
-        let Restored { steady, rules: left, history, remediations: log, planner, undelivered } =
+        let Restored { steady, rules: left, history, remediations: log, planner, silences, undelivered } =
             restore(&mut found, &state, ActionLimits::default(), &clock);
         let (dispatcher, _) = Dispatcher::new(DispatchParts {
             planner,
             backends: vec![Arc::new(Ops)],
             log: Arc::clone(&log),
             history: Arc::clone(&history),
+            silences: Arc::new(silences),
+            feed: Arc::default(),
             undelivered,
             state: Arc::clone(&state),
             sinks: Vec::new(),
@@ -80,7 +82,6 @@ impl Bench {
             stages: Arc::default(),
             board: Arc::default(),
             dispatcher,
-            history: Arc::clone(&history),
             steady,
             state,
             memory: left,

@@ -142,7 +142,7 @@ impl Recovered {
         });
         let error = self.state.error.iter().filter(|failing| failing.told).map(|failing| {
             let id = error_id(&self.state.version, &self.state.rule, failing.active_at);
-            self.farewell(&id, &Identity::new(), failing.active_at, now)
+            Transition { failure: true, ..self.farewell(&id, &Identity::new(), failing.active_at, now) }
         });
         let transitions = open.chain(error).collect();
         (transitions, self.state.forget())
@@ -160,6 +160,7 @@ impl Recovered {
             state: State::Resolved,
             before: 0,
             flapping: false,
+            failure: false,
             severity: will.map_or_else(String::new, |will| will.severity.clone()),
             values: BTreeMap::new(),
             summary: format!(

@@ -18,7 +18,10 @@ fn no_secret_is_in_any_output() {
             {"name": "all", "token": "geheim-all-0123456789abcdef", "scopes": ["write", "read", "act", "admin"]},
             {"name": "file", "token_file": file, "scopes": ["read"]},
         ]},
-        "backends": {"ops": {"kind": "webhook", "url": format!("http://127.0.0.1:{port}/hook?token=geheim-url"), "secret": "geheim-webhook"}},
+        "backends": {
+            "ops": {"kind": "webhook", "url": format!("http://127.0.0.1:{port}/hook?token=geheim-url"), "secret": "geheim-webhook"},
+            "am": {"kind": "alertmanager", "url": format!("http://127.0.0.1:{port}/?token=geheim-url"), "token": "geheim-am"},
+        },
         "store": {"influxdb": [{"url": format!("http://127.0.0.1:{port}"), "version": 2, "org": "o", "bucket": "b", "token": "geheim-influx", "write": ["metrics"]}]},
         "receivers": {"scrape": [{"job": "j", "url": format!("http://127.0.0.1:{port}/metrics"), "every": "200ms", "timeout": "200ms", "bearer_token": "geheim-scrape"}]},
     });

@@ -1,5 +1,6 @@
 //! A Prometheus scrapes and writes on to flyball: both then know the same.
 
+mod shapes;
 mod v3;
 
 use std::collections::{BTreeMap, HashMap};

@@ -34,6 +34,7 @@ pub(crate) fn request() -> Event {
             state: State::Firing,
             before: 0,
             flapping: false,
+            failure: false,
             severity: "critical".into(),
             values: BTreeMap::from([("latency_s".into(), 0.41)]),
             summary: "web on a answers in 0.41 s".into(),
@@ -58,5 +59,6 @@ pub(crate) fn request() -> Event {
             ]),
         }),
         expires_at: time("2026-01-01T00:05:10Z"),
+        acknowledged: None,
     }
 }

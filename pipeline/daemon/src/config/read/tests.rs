@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::config::Backend;
 
 fn check(text: &str, expected: &[&str]) {
     let loaded = read("f.yaml", text, |name| (name == "SECRET").then(|| "whsec_c2VjcmV0".to_owned()));
@@ -68,7 +71,8 @@ fn secrets_come_from_the_environment() {
     let text = "backends:\n  ops: {kind: webhook, url: \"http://127.0.0.1:1/\", secret: \"${SECRET}\"}\n";
     check(text, &[]);
     let loaded = read("f.yaml", text, |_| Some("whsec_c2VjcmV0".to_owned()));
-    assert_eq!(loaded.config.backends["ops"].secret.as_deref(), Some("whsec_c2VjcmV0"));
+    let Backend::Webhook(webhook) = &loaded.config.backends["ops"] else { panic!("it is a webhook") };
+    assert_eq!(webhook.secret.as_deref(), Some("whsec_c2VjcmV0"));
     check(
         &text.replace("SECRET", "OTHER"),
         &[
@@ -104,9 +108,59 @@ fn backends_have_one_name_each_and_a_kind_that_is_there() {
         &[
             "f.yaml:2:49: events: 'fired' is not one of pending, firing, resolved, no_data, error, requested",
             "f.yaml:3:3: the key 'a' stands here twice",
-            "f.yaml:4:13: backends.b is of kind 'kubernetes', which is not there yet in this version (write webhook)",
+            "f.yaml:4:13: backends.b is of kind 'kubernetes', which is not there yet in this version (write webhook or alertmanager)",
             "f.yaml:5:6: backends.c needs 'kind'",
             "f.yaml:5:12: url: 'x' is not a URL; write http://host:port/path or https://…",
+        ],
+    );
+}
+
+#[test]
+fn an_alertmanager_needs_its_url_alone() {
+    let loaded = read("f.yaml", "backends: {am: {kind: alertmanager, url: \"http://127.0.0.1:9093\"}}\n", |_| None);
+    assert_eq!(loaded.problems, []);
+    let Backend::Alertmanager(am) = &loaded.config.backends["am"] else { panic!("it is an Alertmanager") };
+    assert_eq!((am.resend_every, am.external_url.as_deref()), (Duration::from_secs(60), None));
+    check(
+        "backends: {am: {kind: alertmanager, secret: x, resend_every: 0s}}\n",
+        &[
+            "f.yaml:1:16: backends.am needs 'url'",
+            "f.yaml:1:37: backends.am has no key 'secret' (the keys are kind, url, token, resend_every, timeout, external_url, allow_link_local)",
+            "f.yaml:1:62: resend_every: '0s' is not longer than zero",
+        ],
+    );
+}
+
+#[test]
+fn maintenance_windows_are_checked_as_a_whole() {
+    let text = "maintenance:\n- {name: backup, matchers: ['host=~\"db-.*\"'], cron: 0 2 * * 6, time_zone: Europe/Berlin, duration: 2h}\n";
+    let loaded = read("f.yaml", text, |_| None);
+    assert_eq!(loaded.problems, []);
+    let window = &loaded.config.maintenance[0];
+    assert_eq!(
+        (window.name.as_str(), window.duration, window.comment.as_str()),
+        ("backup", Duration::from_secs(7200), "")
+    );
+    let window = |fields: &str| format!("- {{{fields}}}\n");
+    let text = [
+        "maintenance:\n".to_owned(),
+        window("name: a, matchers: [host], cron: 0 2 * * *, duration: 1h"),
+        window("name: b, matchers: [host=b], cron: 0 2 * * *, duration: 0s"),
+        window("name: c, matchers: [host=a], cron: 0 25 * * *, duration: 1h"),
+        window("name: c, matchers: [host=a, 'zone=~(']"),
+        window("name: c, matchers: [host=], cron: 0 2 * * *, duration: 1h"),
+    ];
+    check(
+        &text.concat(),
+        &[
+            "f.yaml:2:24: matchers: 'host' is not a matcher; write name=value, name!=value, name=~regex or name!~regex, the value in quotes if it has blanks",
+            "f.yaml:3:60: duration: '0s' is not longer than zero",
+            "f.yaml:4:3: maintenance[2]: '0 25 * * *' in the time zone 'UTC' is not a schedule: value must be in range 0..=23; found 25; write minute, hour, day of the month, month, day of the week, as in '0 2 * * 6'",
+            "f.yaml:5:3: maintenance[3] needs 'cron'",
+            "f.yaml:5:3: maintenance[3] needs 'duration'",
+            "f.yaml:5:32: matchers: '(' on 'zone' is not a usable regular expression: unclosed group",
+            "f.yaml:6:3: there is a maintenance window 'c' already",
+            "f.yaml:6:3: maintenance[4]: a silence needs at least one matcher that does not match the empty string; name a label, for example alertname",
         ],
     );
 }

@@ -1,4 +1,4 @@
-//! How long to wait between two tries of one event.
+//! How long to wait between two tries of one event. For every backend that is reached over a network.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// Pauses that double from try to try.
 #[derive(Debug, Clone)]
-pub(crate) struct Pauses {
+pub struct Pauses {
     next: Duration,
     longest: Duration,
 }
@@ -22,7 +22,7 @@ impl Default for Pauses {
 
 impl Pauses {
     /// Pauses from `first`, doubled up to `longest`.
-    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
+    pub fn new(first: Duration, longest: Duration) -> Self {
         Self { next: first.min(longest), longest }
     }
 
@@ -31,7 +31,7 @@ impl Pauses {
     /// `chance` in 0 to 1 spreads it over its upper half, so that consumers which failed together are not asked together
     /// again. It takes at most half of what is left, so that there are tries until shortly before the end. What the consumer
     /// asks for (`after`) is never undercut.
-    pub(crate) fn next(&mut self, left: Duration, after: Option<Duration>, chance: f64) -> Option<Duration> {
+    pub fn next(&mut self, left: Duration, after: Option<Duration>, chance: f64) -> Option<Duration> {
         let nominal = self.next;
         self.next = (nominal * 2).min(self.longest);
         let spread = nominal.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);

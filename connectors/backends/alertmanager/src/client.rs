@@ -1,0 +1,189 @@
+//! Requests to Alertmanager, and what their answers mean.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flyball_model::{explain, guard};
+use http::StatusCode;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+
+use crate::alert::Alert;
+use crate::error::AlertmanagerError;
+use crate::options::AlertmanagerOptions;
+
+/// Bytes of an answer's body that are read, for the reason.
+const ANSWER_BYTES_MAX: usize = 1024;
+
+/// What a request came to, as a label of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 2xx.
+    Accepted,
+    /// A status that another try can't cure.
+    Refused,
+    /// 429; tried again.
+    Throttled,
+    /// 5xx; tried again.
+    ServerError,
+    /// No answer in time; tried again.
+    Timeout,
+    /// No connection, or one that broke; tried again.
+    Transport,
+}
+
+impl Outcome {
+    pub(crate) const ALL: [Outcome; 6] = [
+        Outcome::Accepted,
+        Outcome::Refused,
+        Outcome::Throttled,
+        Outcome::ServerError,
+        Outcome::Timeout,
+        Outcome::Transport,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Refused => "refused",
+            Outcome::Throttled => "throttled",
+            Outcome::ServerError => "server_error",
+            Outcome::Timeout => "timeout",
+            Outcome::Transport => "transport",
+        }
+    }
+
+    /// Redirects are refused: following one would carry credentials to a place nobody configured.
+    fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200..=299 => Outcome::Accepted,
+            429 => Outcome::Throttled,
+            500..=599 => Outcome::ServerError,
+            _ => Outcome::Refused,
+        }
+    }
+}
+
+/// Posts alerts.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    client: Client,
+    url: Url,
+}
+
+impl Requests {
+    pub(crate) fn new(options: &AlertmanagerOptions) -> Result<Self, AlertmanagerError> {
+        let backend = || options.name.clone();
+        let wrong = |reason: String| AlertmanagerError::Url { backend: backend(), reason };
+        let mut url = Url::parse(&options.url).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong(format!("its scheme is '{}'", url.scheme())));
+        }
+        if let Some(address) = url.host_str().and_then(guard::refused_host).filter(|_| !options.allow_link_local) {
+            return Err(AlertmanagerError::LinkLocal { backend: backend(), address });
+        }
+        let path = format!("{}/api/v2/alerts", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        // reqwest panics without one, for http too.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(AlertmanagerError::NoCryptoProvider { backend: backend() });
+        }
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .default_headers(headers(options)?)
+            .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")));
+        if !options.allow_link_local {
+            builder = builder.dns_resolver(Arc::new(GuardedResolver));
+        }
+        if url.scheme() == "http" {
+            // Spares reading the system's certificates.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder
+            .build()
+            .map_err(|error| AlertmanagerError::Client { backend: backend(), reason: explain(&error) })?;
+        Ok(Self { client, url })
+    }
+
+    /// One request. The reason is empty when it was accepted.
+    pub(crate) async fn post(&self, alerts: &[Alert], timeout: Duration) -> (Outcome, String) {
+        match self.client.post(self.url.clone()).timeout(timeout).json(alerts).send().await {
+            Ok(response) => {
+                let status = response.status();
+                match Outcome::of(status) {
+                    Outcome::Accepted => (Outcome::Accepted, String::new()),
+                    outcome => (outcome, reason(status, &start_of_body(response).await)),
+                }
+            }
+            Err(error) => {
+                // The URL may hold a password, and the reason becomes a row that many may read.
+                let error = error.without_url();
+                let outcome = match &error {
+                    error if error.is_builder() => Outcome::Refused,
+                    error if error.is_timeout() => Outcome::Timeout,
+                    _ => Outcome::Transport,
+                };
+                (outcome, explain(&error))
+            }
+        }
+    }
+}
+
+fn headers(options: &AlertmanagerOptions) -> Result<HeaderMap, AlertmanagerError> {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = &options.token {
+        let wrong = || AlertmanagerError::Token { backend: options.name.clone() };
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| wrong())?;
+        if token.trim().is_empty() {
+            return Err(wrong());
+        }
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
+}
+
+/// The start of an answer's body; what can't be read is left out, since the status alone decides.
+async fn start_of_body(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < ANSWER_BYTES_MAX
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES_MAX - body.len())]);
+    }
+    body
+}
+
+/// The status and the start of the body, on one line.
+fn reason(status: StatusCode, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let body: String = words.join(" ").chars().take(200).collect();
+    if body.is_empty() { status.to_string() } else { format!("{status}: {body}") }
+}
+
+/// Looks names up, and leaves out the addresses that are refused: see [`flyball_model::guard`].
+#[derive(Debug, Clone, Copy)]
+struct GuardedResolver;
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed = guard::allowed(found).map_err(|address| {
+                io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!("the name stands for {address}, a link-local or metadata address; set allow_link_local: true on the backend if that is meant"),
+                )
+            })?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
