@@ -1,11 +1,14 @@
 //! The command line.
 
+mod check;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::check::{CheckArgs, CheckFormat, Deny};
 use crate::client::Credentials;
 use crate::config::address;
 
@@ -102,20 +105,11 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Print every problem of rule files as file:line:column: message; exit 1 when there is an error
+    /// Print what is wrong with rule files as file:line:column: message (hint) [code]; exit 1 when there is an error
     ///
-    /// Without --url the SQL is planned against the tables that always exist (power, logs, twin.*, flyball.*); with it, against
-    /// the metrics and labels that the server has seen, so that an unknown column is found too.
-    Check {
-        /// Files, folders, library:NAME or library:*
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<String>,
-        /// A running server whose metrics the rules are checked against
-        #[arg(long)]
-        url: Option<String>,
-        #[command(flatten)]
-        credentials: Credentials,
-    },
+    /// The SQL is planned against what the tests in the files send in, or against the metrics, labels, units and kinds that a server (--url)
+    /// or a data folder (--data-dir) knows. docs/check.md lists the codes.
+    Check(CheckArgs),
     /// Say how a rule is evaluated and why: kept up to date as points arrive, or as a plan of its own; what it shares and costs
     ///
     /// Without --url the metrics are those of the inputs of the tests in the files; with it those of a running server, and the groups are

@@ -26,11 +26,14 @@ pub fn label_names(view: &RegistryView<'_>, metric: MetricRef) -> Vec<Arc<str>> 
 /// The label columns of a metric's table, one a name of [`label_names`]. A label called `time` or `value` is the column
 /// `exported_time` or `exported_value`, as Prometheus renames labels that clash with its own.
 pub fn label_fields(view: &RegistryView<'_>, metric: MetricRef) -> Vec<Field> {
-    fields_beside(&label_names(view, metric), &["time", "value"], "exported_")
+    fields_beside(&label_names(view, metric), &["time", "value"], LABEL_PREFIX)
 }
 
+/// What a label of a metric is called with when its name is taken.
+pub const LABEL_PREFIX: &str = "exported_";
+
 /// A field for each label name; one that is `taken` or given out already gets the prefix, as often as it needs it.
-pub(crate) fn fields_beside(names: &[Arc<str>], taken: &[&str], prefix: &str) -> Vec<Field> {
+pub fn fields_beside(names: &[Arc<str>], taken: &[&str], prefix: &str) -> Vec<Field> {
     let mut given: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
         let mut column = name.to_string();

@@ -1,5 +1,6 @@
 //! What is wrong with a file, and where.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -49,23 +50,33 @@ pub struct Problem {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
+    /// A stable word for programs, such as `FB101`, where the check that found it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Cow<'static, str>>,
 }
 
 impl Problem {
     /// An error without a hint.
     pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Self { place, level: Level::Error, message: message.into(), hint: None }
+        Self { place, level: Level::Error, message: message.into(), hint: None, code: None }
     }
 
     /// A warning without a hint.
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Self { place, level: Level::Warning, message: message.into(), hint: None }
+        Self { place, level: Level::Warning, message: message.into(), hint: None, code: None }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with a code, unless it has one.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code.get_or_insert(Cow::Borrowed(code));
         self
     }
 
@@ -76,12 +87,15 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// `file:line:column: message (hint)`; a warning's message begins with `warning: `.
+    /// `file:line:column: message (hint) [code]`; a warning's message begins with `warning: `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = if self.is_error() { "" } else { "warning: " };
         write!(f, "{}: {level}{}", self.place, self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        match &self.code {
+            Some(code) => write!(f, " [{code}]"),
             None => Ok(()),
         }
     }

@@ -25,5 +25,5 @@ mod testing;
 pub use compare::{Failure, Line, Mark};
 pub use notation::{NotationError, POINTS_MAX, Values};
 pub use read::{in_scope, read};
-pub use run::{EVALUATIONS_MAX, Open, Timeline, run};
+pub use run::{EVALUATIONS_MAX, Open, Timeline, run, take_in_samples};
 pub use test::{Outcome, Test, Verdict};

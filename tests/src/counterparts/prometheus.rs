@@ -52,7 +52,10 @@ impl Prometheus {
         let remote_write = format!(
             "{{{remote_write}, send_exemplars: true, send_native_histograms: true, metadata_config: {{send_interval: 500ms}}, queue_config: {{batch_send_deadline: 200ms}}}}"
         );
-        let features = ["--enable-feature=exemplar-storage,metadata-wal-records,st-storage,xor2-encoding"];
+        let features = [
+            "--enable-feature=exemplar-storage,metadata-wal-records,st-storage,xor2-encoding,promql-experimental-functions",
+            "--web.enable-remote-write-receiver",
+        ];
         Some(Self::launch(program, &address, &config(global, &remote_write, &jobs(&address)), &features))
     }
 
@@ -89,7 +92,21 @@ impl Prometheus {
     /// When the query fails.
     #[track_caller]
     pub fn query(&self, query: &str) -> Vec<Value> {
-        let body = form(&[("query", query)]);
+        self.query_form(&[("query", query)])
+    }
+
+    /// The result of an instant query as of a time, in milliseconds since the epoch.
+    ///
+    /// # Panics
+    /// When the query fails.
+    #[track_caller]
+    pub fn query_at(&self, query: &str, millis: i64) -> Vec<Value> {
+        self.query_form(&[("query", query), ("time", &format!("{}.{:03}", millis / 1000, millis % 1000))])
+    }
+
+    #[track_caller]
+    fn query_form(&self, pairs: &[(&str, &str)]) -> Vec<Value> {
+        let body = form(pairs);
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let answer = self.http.post("/api/v1/query", &headers, body).expect_status(200).json();
         answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()

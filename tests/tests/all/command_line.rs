@@ -52,6 +52,92 @@ fn rules_check_prints_every_problem_with_its_place() {
     assert!(call(&["rules", "check", "library:*"]).status.success());
 }
 
+/// Its own test says which columns there are. The two findings are an unknown column and rows of one identity.
+const CHECKED: &str = "groups:
+- name: g
+  rules:
+  - rule: Hot
+    sql: SELECT rom, value FROM latest(room_celsius) WHERE value > 30
+  - rule: Warm
+    sql: SELECT value FROM latest(room_celsius) WHERE value > 25
+    remediate: [{backend: opps, action: notify}]
+tests:
+- name: heat
+  rules: [Warm]
+  input: [{series: 'room_celsius{room=\"a\"}', every: 5s, values: '20x9'}, {series: 'room_celsius{room=\"b\"}', every: 5s, values: '20x9'}]
+  expect: [{at: 30s, alerts: []}]
+";
+
+#[test]
+fn rules_check_knows_what_the_tests_send_and_reports_in_three_forms() {
+    let dir = flyball::temp_dir();
+    let written = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let file = written("rules.yaml", CHECKED);
+    let checked = call(&["rules", "check", &file]);
+    assert_eq!(checked.status.code(), Some(1), "{}", checked.stderr);
+    let expected = format!(
+        "{file}:5:17: unknown column 'rom': did you mean room? [FB104]\n\
+         {file}:7:35: warning: series of 'room_celsius' differ in room, which is not selected, so several rows have one identity \
+         (add room to SELECT, or aggregate with GROUP BY) [FB208]\n\
+         2 rules in 1 file: 1 error, 1 warning\n"
+    );
+    assert_eq!(checked.stdout, expected);
+
+    let json = call(&["rules", "check", "--format", "json", &file]);
+    let document: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((&document["errors"], &document["problems"][1]["code"]), (&json!(1), &json!("FB208")));
+    let sarif = call(&["rules", "check", "--format", "sarif", &file]);
+    assert_eq!(sarif.status.code(), Some(1));
+    let document: Value = serde_json::from_str(&sarif.stdout).expect("JSON");
+    let result = &document["runs"][0]["results"][0];
+    assert_eq!((&document["version"], &result["ruleId"]), (&json!("2.1.0"), &json!("FB104")));
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"], json!({"startLine": 5, "startColumn": 17}));
+
+    // Without the error there is a warning, which may be denied.
+    let warned = written("warned.yaml", &CHECKED.replace("SELECT rom,", "SELECT room,"));
+    for (deny, status) in
+        [(&[][..], 0), (&["--deny", "warnings"], 1), (&["--deny", "FB208"], 1), (&["--deny", "FB203"], 0)]
+    {
+        let checked = call(&[&["rules", "check", &warned], deny].concat());
+        assert_eq!(checked.status.code(), Some(status), "{deny:?}: {}", checked.stdout);
+    }
+    assert_eq!(call(&["rules", "check", "--deny", "everything", &warned]).status.code(), Some(2));
+
+    // Backends are those of the configuration that is given.
+    let config = written("flyball.yaml", "backends:\n  ops: {kind: webhook, url: 'http://127.0.0.1:9/'}\n");
+    let checked = call(&["rules", "check", "--config", &config, &warned]);
+    assert!(checked.stdout.contains("there is no backend 'opps' (did you mean 'ops'?) [FB401]"), "{}", checked.stdout);
+}
+
+#[test]
+fn rules_check_plans_against_the_folder_that_a_server_left() {
+    let dir = flyball::temp_dir();
+    let mut server = Flyball::start_in(dir.path(), json!({}));
+    otlp::send_gauge(&server.http, "room.temperature", &[("room", "north")], 21.0);
+    let file = dir.path().join("rules.yaml");
+    std::fs::write(&file, "groups: [{name: g, rules: [{rule: A, sql: 'SELECT rom FROM latest(room_temperature)'}]}]\n")
+        .expect("written");
+    let file = file.display().to_string();
+    let data = dir.path().join("data").display().to_string();
+    let busy = call(&["rules", "check", "--data-dir", &data, &file]);
+    assert_eq!(busy.status.code(), Some(1));
+    assert!(busy.stderr.contains("--url"), "{}", busy.stderr);
+    server.stop();
+    let checked = call(&["rules", "check", "--data-dir", &data, &file]);
+    assert!(
+        checked.stdout.contains("unknown column 'rom': did you mean room? [FB104]"),
+        "{}{}",
+        checked.stdout,
+        checked.stderr
+    );
+    let nowhere = dir.path().join("nowhere").display().to_string();
+    assert!(call(&["rules", "check", "--data-dir", &nowhere, &file]).stderr.contains("there is no such folder"));
+}
+
 /// A rule with a test; `{at}` is when it is expected to fire.
 const TESTED: &str = "groups:
 - name: g
@@ -95,7 +181,7 @@ FAILED  {early}:10:3  heat is told and acted on
   Hot: 6 evaluations until 25s, each a character
     host=a  ....pp
                  ^ 25s
-  (. inactive, p pending, F firing, r resolved, - waits for data, E error)
+  (. inactive, p pending, F firing, N no data, r resolved, - waits for data, E error)
 1 test in 1 file: 0 passed, 1 failed
 "
     );

@@ -215,3 +215,24 @@ async fn what_holds_a_rule_back_is_evaluated_first_and_its_end_wakes_the_rule() 
     bench.turn().await;
     assert_eq!(bench.states(), [("Apod".to_owned(), "firing"), ("Node".to_owned(), "resolved")]);
 }
+
+#[tokio::test]
+async fn a_reload_during_an_evaluation_waits_for_it_and_keeps_the_state_of_what_stays() {
+    let mut bench = Bench::start(State::default(), START, &[ALWAYS, WAITS]).await;
+    bench.turn().await;
+    let before = bench.states();
+    bench.clock.advance(MINUTE);
+    // Both are out for an evaluation when the new rules come; one of them is gone from these.
+    bench.running.start_due();
+    assert!(bench.running.slots.iter().all(|slot| slot.unit.is_none()), "no rule is under way");
+    let new = "  - {rule: New, sql: \"SELECT 'b' AS host, 2.5 AS load\"}\n";
+    let rules = bench.set(&[WAITS, new]);
+    bench.running.replace(rules).await;
+    assert!(bench.running.slots.iter().all(|slot| slot.unit.is_some()) && bench.running.evaluations.is_empty());
+    bench.turn().await;
+    let mut after = bench.states();
+    after.sort();
+    assert_ne!(before, after);
+    let expected = [("Always", "resolved"), ("New", "firing"), ("Waits", "firing")];
+    assert_eq!(after, expected.map(|(rule, state)| (rule.to_owned(), state)));
+}

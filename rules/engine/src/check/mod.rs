@@ -3,13 +3,21 @@
 //! | file | looks at |
 //! |---|---|
 //! | `sql` | the query: its syntax, and with a database its tables and columns |
+//! | `lints` | what a query that can be planned likely does not mean |
+//! | `shadow` | rules that say nothing of their own |
 //! | `templates` | the names that summaries and targets ask for |
 //! | `steps` | whether the backends exist and can do what is asked of them |
+//! | [`codes`] | the codes of findings |
 
+pub mod codes;
+mod lints;
+mod shadow;
 mod sql;
 mod steps;
 mod templates;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +26,8 @@ use std::path::PathBuf;
 
 use flyball_model::action::ActionKind;
 
-use crate::definition::{Problem, RuleSet, dependencies, load_with_problems};
+use self::lints::Lints;
+use crate::definition::{Problem, RULES_MAX, RuleSet, dependencies, load_with_problems};
 use crate::query::Database;
 
 /// The configured backends by name, and what each can do.
@@ -38,24 +47,53 @@ pub async fn check(paths: &[PathBuf], database: Option<&Database>, backends: Opt
 }
 
 /// The same for rules that were read already: what reading could not find.
+///
+/// # Cancel safety
+/// Dropping the future stops the check after the rule that it is at.
 pub async fn check_rules(
     rules: &RuleSet,
     database: Option<&Database>,
     backends: Option<&BackendActions>,
 ) -> Vec<Problem> {
+    let mut problems = check_each(rules, database, backends).await;
+    problems.extend(check_together(rules));
+    problems
+}
+
+/// What is wrong with each rule by itself.
+///
+/// # Cancel safety
+/// As [`check_rules`].
+pub async fn check_each(
+    rules: &RuleSet,
+    database: Option<&Database>,
+    backends: Option<&BackendActions>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (_, rule) in rules.rules() {
-        let schema = match database {
-            Some(database) => sql::plan(rule, database, &mut problems).await,
+    let mut lints = database.map(Lints::new);
+    // There being more is an error of its own, found when they were read.
+    for (_, rule) in rules.rules().take(RULES_MAX) {
+        let inspected = match database {
+            Some(database) => sql::plan(rule, database, &mut problems),
             None => {
                 sql::parse(rule, &mut problems);
                 None
             }
         };
-        templates::check(rule, schema.as_deref(), &mut problems);
+        if let (Some(lints), Some(inspected)) = (&mut lints, &inspected) {
+            lints.look(rule, inspected, &mut problems).await;
+        }
+        templates::check(rule, inspected.as_ref().map(|inspected| inspected.schema.as_ref()), &mut problems);
         if let Some(backends) = backends {
             steps::check(rule, backends, &mut problems);
         }
+        // Planning holds its thread; ten thousand rules of a reload must not keep others from theirs.
+        tokio::task::yield_now().await;
     }
     problems
+}
+
+/// What is wrong with rules beside each other.
+pub fn check_together(rules: &RuleSet) -> Vec<Problem> {
+    shadow::check(rules)
 }

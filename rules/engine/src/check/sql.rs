@@ -1,9 +1,11 @@
 //! The query of a rule.
 
-use arrow::datatypes::SchemaRef;
+use flyball_yaml::Place;
 
+use super::codes;
 use crate::definition::{Problem, Rule};
 use crate::evaluate::{awaited_table, column_faults};
+use crate::query::inspect::Inspected;
 use crate::query::text::{SqlText, is_query};
 use crate::query::{Database, QueryError};
 
@@ -21,13 +23,13 @@ pub(super) fn parse(rule: &Rule, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Notes what is wrong with the query where this is known; gives the columns of its result, if it can be planned.
-pub(super) async fn plan(rule: &Rule, database: &Database, problems: &mut Vec<Problem>) -> Option<SchemaRef> {
-    match database.prepare(rule.sql.as_str()).await {
-        Ok(prepared) => {
-            let schema = prepared.output_schema();
-            problems.extend(column_faults(schema).into_iter().map(|fault| Problem::error(rule.sql.place(), fault)));
-            Some(schema.clone())
+/// Notes what is wrong with the query where this is known; gives its plans, if it can be planned.
+pub(super) fn plan(rule: &Rule, database: &Database, problems: &mut Vec<Problem>) -> Option<Inspected> {
+    match database.inspect(rule.sql.as_str()) {
+        Ok(inspected) => {
+            let faults = column_faults(&inspected.schema).into_iter();
+            problems.extend(faults.map(|fault| Problem::error(rule.sql.place(), fault).code(codes::COLUMN)));
+            Some(inspected)
         }
         Err(error) => {
             problems.push(problem(rule, &error));
@@ -37,15 +39,34 @@ pub(super) async fn plan(rule: &Rule, database: &Database, problems: &mut Vec<Pr
 }
 
 fn problem(rule: &Rule, error: &QueryError) -> Problem {
-    let place = error.position().map_or_else(|| rule.sql.place(), |(line, column)| rule.sql.place_of(line, column));
+    let place = place(rule, error.position());
+    let code = code(error);
     match (awaited_table(error), error) {
         (Some(table), QueryError::UnknownTable { nearest, .. }) => {
             let problem = Problem::warning(place, format!("there is no table '{table}' yet"));
-            problem.hint(match nearest {
+            problem.code(code).hint(match nearest {
                 Some(nearest) => format!("did you mean {nearest}? If not, the rule waits for the first point"),
                 None => "the rule waits for the first point".to_owned(),
             })
         }
-        _ => Problem::error(place, error.to_string()),
+        _ => Problem::error(place, error.to_string()).code(code),
+    }
+}
+
+/// The place in the file of a place in the query.
+pub(super) fn place(rule: &Rule, position: Option<(usize, usize)>) -> Place {
+    position.map_or_else(|| rule.sql.place(), |(line, column)| rule.sql.place_of(line, column))
+}
+
+fn code(error: &QueryError) -> &'static str {
+    match error {
+        QueryError::Syntax { .. } => codes::SYNTAX,
+        QueryError::NotASelect { .. } => codes::NOT_A_SELECT,
+        QueryError::UnknownTable { .. } => codes::UNKNOWN_TABLE,
+        QueryError::UnknownColumn { .. } => codes::UNKNOWN_COLUMN,
+        QueryError::UnknownFunction { .. } => codes::UNKNOWN_FUNCTION,
+        QueryError::AmbiguousName { .. } => codes::AMBIGUOUS,
+        QueryError::Argument { .. } => codes::ARGUMENTS,
+        _ => codes::PLAN,
     }
 }

@@ -3,6 +3,7 @@
 use arrow::datatypes::Schema;
 use flyball_yaml::nearest;
 
+use super::codes::TEMPLATE;
 use crate::definition::{BUILT_IN, Problem, Rule, Template};
 use crate::evaluate::ColumnKind;
 
@@ -44,5 +45,7 @@ fn unknown(template: &Template, what: &str, name: &str, known: &[&str]) -> Probl
         None => format!("there are {}", known.join(", ")),
     };
     let place = template.text().place_of_word(name);
-    Problem::error(place, format!("the template asks for '{name}', and the query has no such {what}")).hint(hint)
+    Problem::error(place, format!("the template asks for '{name}', and the query has no such {what}"))
+        .hint(hint)
+        .code(TEMPLATE)
 }

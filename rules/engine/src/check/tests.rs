@@ -39,21 +39,24 @@ async fn without_a_database_the_syntax_is_checked_and_names_are_taken() {
     let good = rule("    sql: SELECT nobody, knows FROM these_names GROUP BY 1 HAVING count(*) > 2\n");
     assert_eq!(check_text(&good, None, None).await, "");
     let cut = rule("    sql: |\n      SELECT host\n      FROM load\n      WHERE value >\n");
-    assert_eq!(check_text(&cut, None, None).await, "r.yaml:8:20: syntax error: Expected: an expression, found: EOF");
+    assert_eq!(
+        check_text(&cut, None, None).await,
+        "r.yaml:8:20: syntax error: Expected: an expression, found: EOF [FB101]"
+    );
     for (sql, expected) in [
-        ("SELECT host FROM load WHERE )", "r.yaml:5:38: syntax error: Expected: an expression, found: )"),
-        ("'SELECT ''a'', ) FROM load'", "r.yaml:5:25: syntax error: Expected: end of statement, found: )"),
+        ("SELECT host FROM load WHERE )", "r.yaml:5:38: syntax error: Expected: an expression, found: ) [FB101]"),
+        ("'SELECT ''a'', ) FROM load'", "r.yaml:5:25: syntax error: Expected: end of statement, found: ) [FB101]"),
         (
             "DROP TABLE load",
-            "r.yaml:5:10: DROP is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+            "r.yaml:5:10: DROP is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL [FB102]",
         ),
         (
             "SHOW TABLES",
-            "r.yaml:5:10: EXPLAIN, DESCRIBE or SHOW is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+            "r.yaml:5:10: EXPLAIN, DESCRIBE or SHOW is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL [FB102]",
         ),
         (
             "SELECT 1; SELECT 2",
-            "r.yaml:5:10: 2 statements is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL",
+            "r.yaml:5:10: 2 statements is refused: write one SELECT (or WITH … SELECT); data is never changed through SQL [FB102]",
         ),
     ] {
         assert_eq!(check_text(&rule(&format!("    sql: {sql}\n")), None, None).await, expected, "{sql}");
@@ -65,26 +68,29 @@ async fn with_a_database_names_are_checked_where_they_stand() {
     let estate = estate();
     let database = Some(&estate.database);
     let good = rule(
-        "    sql: SELECT host, avg(value) AS load FROM load GROUP BY host\n    summary: '{{ host }} {{ load }} {{ labels.host }} {{ rule }}'\n",
+        "    sql: SELECT host, avg(value) AS load FROM load WHERE time > now() - INTERVAL '1 minute' GROUP BY host\n    summary: '{{ host }} {{ load }} {{ labels.host }} {{ rule }}'\n",
     );
     assert_eq!(check_text(&good, database, None).await, "");
     let wrong = rule("    sql: |\n      SELECT\n        hots, value\n      FROM load\n");
     let found = check_text(&wrong, database, None).await;
-    assert!(found.starts_with("r.yaml:7:9: unknown column 'hots'") && found.ends_with("did you mean host?"), "{found}");
+    assert!(
+        found.starts_with("r.yaml:7:9: unknown column 'hots'") && found.ends_with("did you mean host? [FB104]"),
+        "{found}"
+    );
     let later = rule("    sql: SELECT host FROM laod\n    summary: '{{ anything }}'\n");
     assert_eq!(
         check_text(&later, database, None).await,
-        "r.yaml:5:27: warning: there is no table 'laod' yet (did you mean load? If not, the rule waits for the first point)"
+        "r.yaml:5:27: warning: there is no table 'laod' yet (did you mean load? If not, the rule waits for the first point) [FB103]"
     );
-    let twice = rule("    sql: SELECT l.host, r.host FROM load l JOIN load r ON l.host = r.host\n");
+    let twice = rule("    sql: SELECT l.host, r.host FROM latest(load) l JOIN latest(load) r ON l.host = r.host\n");
     assert_eq!(
         check_text(&twice, database, None).await,
-        "r.yaml:5:10: two columns are named 'host'; rename one with AS"
+        "r.yaml:5:10: two columns are named 'host'; rename one with AS [FB109]"
     );
-    let list = rule("    sql: SELECT array_agg(host) AS hosts FROM load\n");
+    let list = rule("    sql: SELECT array_agg(host) AS hosts FROM latest(load)\n");
     assert_eq!(
         check_text(&list, database, None).await,
-        "r.yaml:5:10: the column 'hosts' is neither text, number, truth value nor time; select a part of it, or leave it out"
+        "r.yaml:5:10: the column 'hosts' is neither text, number, truth value nor time; select a part of it, or leave it out [FB109]"
     );
 }
 
@@ -92,7 +98,7 @@ async fn with_a_database_names_are_checked_where_they_stand() {
 async fn templates_ask_for_columns_that_are_there() {
     let estate = estate();
     let text = rule(concat!(
-        "    sql: SELECT host, time, avg(value) AS load FROM load GROUP BY host, time\n",
+        "    sql: SELECT host, max(time) AS time, avg(value) AS load FROM latest(load) GROUP BY host\n",
         "    labels: {team: shop}\n",
         "    summary: |\n",
         "      {{ hots }} has {{ load | round(1) }} since {{ time }},\n",
@@ -102,12 +108,14 @@ async fn templates_ask_for_columns_that_are_there() {
     ));
     assert_eq!(
         check_text(&text, Some(&estate.database), None).await,
-        "r.yaml:8:10: the template asks for 'hots', and the query has no such column (did you mean 'host'?)\n\
-         r.yaml:8:53: the template asks for 'time', and the query has no such column (there are host, load)\n\
-         r.yaml:9:35: the template asks for 'tema', and the query has no such label (did you mean 'team'?)\n\
-         r.yaml:11:92: the template asks for 'zone', and the query has no such column (there are host, load)"
+        "r.yaml:8:10: the template asks for 'hots', and the query has no such column (did you mean 'host'?) [FB301]\n\
+         r.yaml:8:53: the template asks for 'time', and the query has no such column (there are host, load) [FB301]\n\
+         r.yaml:9:35: the template asks for 'tema', and the query has no such label (did you mean 'team'?) [FB301]\n\
+         r.yaml:11:92: the template asks for 'zone', and the query has no such column (there are host, load) [FB301]"
     );
-    let map = rule("    sql: SELECT labels, value FROM metrics\n    summary: '{{ whatever }}'\n");
+    let map = rule(
+        "    sql: SELECT labels, value FROM metrics WHERE time > now() - INTERVAL '1 minute'\n    summary: '{{ whatever }}'\n",
+    );
     assert_eq!(check_text(&map, Some(&estate.database), None).await, "");
 }
 
@@ -123,22 +131,20 @@ async fn backends_are_those_that_are_configured_and_do_what_they_can() {
     ));
     assert_eq!(
         check_text(&text, None, Some(&backends())).await,
-        "r.yaml:9:17: there is no backend 'opps' (did you mean 'ops'?)\n\
-         r.yaml:10:30: the backend 'ops' can't 'scale_in' (it can notify)"
+        "r.yaml:9:17: there is no backend 'opps' (did you mean 'ops'?) [FB401]\n\
+         r.yaml:10:30: the backend 'ops' can't 'scale_in' (it can notify) [FB402]"
     );
     let unconfigured = check_text(&text, None, Some(&BackendActions::new())).await;
-    assert!(
-        unconfigured.starts_with(
-            "r.yaml:7:17: there is no backend 'k8s' (no backends are configured; name it under 'backends')"
-        )
-    );
+    assert!(unconfigured.starts_with(
+        "r.yaml:7:17: there is no backend 'k8s' (no backends are configured; name it under 'backends') [FB401]"
+    ));
     assert_eq!(check_text(&text, None, None).await, "");
 }
 
 #[tokio::test]
 async fn problems_of_reading_and_of_planning_are_told_together_in_order() {
     let estate = estate();
-    let text = "groups:\n- name: g\n  rules:\n  - {rule: A, sql: SELECT hots FROM load}\n  - {rule: B, sql: SELECT 1, fro: 1s}\n  - {rule: C, sql: SELECT hots FROM load}\n";
+    let text = "groups:\n- name: g\n  rules:\n  - {rule: A, sql: SELECT hots FROM load}\n  - {rule: B, sql: SELECT 1, fro: 1s}\n  - {rule: C, sql: SELECT hots FROM load WHERE true}\n";
     let problems = check_text(text, Some(&estate.database), None).await;
     let places: Vec<_> = problems.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
     assert_eq!(places, ["r.yaml:4:27", "r.yaml:5:30", "r.yaml:6:27"], "{problems}");

@@ -10,9 +10,12 @@ use flyball_yaml::{Place, Problem, Source};
 use super::read::read_file;
 use super::rule::{RuleFile, RuleSet};
 use super::unless::dependencies;
+use crate::check::codes::{TOO_MANY, TWICE};
 
 /// The largest rule file, 10 MB: a hundred times the largest that people write.
 pub const FILE_BYTES_MAX: u64 = 10_000_000;
+/// The most rules that are in force together: each has a plan and a state of its own, some 50 KB in all. Twice as many as a large estate's.
+pub const RULES_MAX: usize = 20_000;
 /// The most rule files, and the most folders that are looked into for them, so that a wrong path (`/`) ends with a word and not
 /// with the memory.
 pub const FILES_MAX: usize = 10_000;
@@ -153,14 +156,20 @@ fn too_long() -> String {
 }
 
 /// Rules of one name, wherever they stand: a name stands in events and tables alone, so it must mean one rule in all files
-/// together. Each but the first of a name is a problem.
+/// together. Each but the first of a name is a problem; so is the one that is more than [`RULES_MAX`].
 pub fn duplicates(set: &RuleSet) -> Vec<Problem> {
     let mut first: HashMap<&str, &Place> = HashMap::new();
     let mut problems = Vec::new();
+    if let Some((_, beyond)) = set.rules().nth(RULES_MAX) {
+        let message = format!("there are {} rules, and {RULES_MAX} are the most", set.rules().count());
+        let hint = "let one rule return many rows: each row is a violation of its own";
+        problems.push(Problem::error(beyond.place.clone(), message).hint(hint).code(TOO_MANY));
+    }
     for (_, rule) in set.rules() {
         if let Some(earlier) = first.get(rule.name.as_str()) {
             let message = format!("the rule '{}' is defined twice", rule.name);
-            problems.push(Problem::error(rule.place.clone(), message).hint(format!("the first is {earlier}")));
+            problems
+                .push(Problem::error(rule.place.clone(), message).hint(format!("the first is {earlier}")).code(TWICE));
         } else {
             first.insert(&rule.name, &rule.place);
         }

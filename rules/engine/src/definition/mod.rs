@@ -17,7 +17,9 @@ mod tests;
 
 pub use flaps::{FLAPS_MAX, Flaps};
 pub use flyball_yaml::{Level, Place, Problem, Source, Text, format_duration, parse_duration};
-pub use load::{FILE_BYTES_MAX, FILES_MAX, duplicates, from_str, from_str_with_problems, load, load_with_problems};
+pub use load::{
+    FILE_BYTES_MAX, FILES_MAX, RULES_MAX, duplicates, from_str, from_str_with_problems, load, load_with_problems,
+};
 pub use read::TEST_KEYS;
 pub use rule::{Amount, Group, NoData, NoDataPolicy, Rule, RuleFile, RuleSet, Step};
 pub(crate) use template::BUILT_IN;

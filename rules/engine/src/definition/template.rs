@@ -8,6 +8,16 @@ use flyball_model::event::Identity;
 use flyball_yaml::Text;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
+/// The longest template. A summary is a sentence, and each filter of a longer one could double what the one before gave.
+const TEMPLATE_BYTES_MAX: usize = 4 * 1024;
+/// The most `*` in a template: of a text they repeat it, up to 100 MB each.
+const REPEATS_MAX: usize = 4;
+/// What makes much of little; without loops none of it has a use.
+const REMOVED_FILTERS: [&str; 10] =
+    ["batch", "chain", "format", "groupby", "indent", "map", "reject", "select", "slice", "zip"];
+/// The same as functions.
+const REMOVED_FUNCTIONS: [&str; 4] = ["range", "dict", "namespace", "debug"];
+
 /// The longest text that a template may give. A summary is a sentence; webhooks and chat take no more.
 const RENDERED_BYTES_MAX: usize = 16 * 1024;
 
@@ -17,6 +27,9 @@ pub(crate) const BUILT_IN: [&str; 3] = ["rule", "severity", "labels"];
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    REMOVED_FILTERS.into_iter().for_each(|name| environment.remove_filter(name));
+    REMOVED_FUNCTIONS.into_iter().for_each(|name| environment.remove_global(name));
+    environment.add_filter("replace", replace);
     environment
 });
 
@@ -57,6 +70,17 @@ impl Template {
     /// # Errors
     /// What is not Jinja, a filter that does not exist, or a loop.
     pub fn parse(text: Text) -> Result<Self, TemplateError> {
+        if text.as_str().len() > TEMPLATE_BYTES_MAX {
+            let message = format!(
+                "a template has at most {TEMPLATE_BYTES_MAX} bytes; write what is long into a column of the query"
+            );
+            return Err(TemplateError { message, line: 1 });
+        }
+        if let Some((at, _)) = text.as_str().match_indices('*').nth(REPEATS_MAX) {
+            let line = text.as_str()[..at].matches('\n').count() + 1;
+            let message = format!("a template has at most {REPEATS_MAX} '*'; compute in the query");
+            return Err(TemplateError { message, line });
+        }
         if let Some(line) = line_of_loop(text.as_str()) {
             let message = "a template has no loops; write what varies into columns of the query".to_owned();
             return Err(TemplateError { message, line });
@@ -120,6 +144,17 @@ impl Template {
     }
 }
 
+/// `replace`, which doubles a text with each use, as long as the result is one that a template may give.
+fn replace(text: String, from: String, to: String) -> Result<String, minijinja::Error> {
+    let times = if from.is_empty() { text.chars().count() + 1 } else { text.matches(&from).count() };
+    let grown = to.len().saturating_sub(from.len()).saturating_mul(times);
+    if text.len().saturating_add(grown) > RENDERED_BYTES_MAX {
+        let message = format!("replace would give more than {RENDERED_BYTES_MAX} bytes");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(text.replace(&from, &to))
+}
+
 /// A number as a template sees it: whole ones without `.0`, since a count of replicas is read by people.
 fn number(value: f64) -> Value {
     /// Beyond it not every whole number is an `f64`.
@@ -153,6 +188,11 @@ fn is_about_the_template(kind: ErrorKind) -> bool {
 fn explain(error: &minijinja::Error) -> TemplateError {
     let message = match (error.kind(), error.detail()) {
         (ErrorKind::WriteFailure, _) => format!("the text is longer than {RENDERED_BYTES_MAX} bytes"),
+        (kind, Some(detail @ "unexpected character")) => {
+            format!(
+                "{kind}: {detail}; names in templates are of ASCII letters, digits and '_', so rename the column with AS"
+            )
+        }
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     };
@@ -216,13 +256,16 @@ mod tests {
             render("a\n{%- for i in range(9) %}x{% endfor %}"),
             "2: a template has no loops; write what varies into columns of the query"
         );
+        assert_eq!(
+            render("{{ 'x' | replace('x', 'long' * 5000) }}"),
+            "1: invalid operation: replace would give more than 16384 bytes"
+        );
         assert_eq!(render("{{ 'long' * 10000 }}"), "1: the text is longer than 16384 bytes");
     }
 
     #[test]
     fn the_names_it_asks_for_are_known() {
-        let template =
-            template("{{ a }} {{ labels.team }} {% set b = 1 %}{{ b }} {{ range(3) }}").expect("well-formed");
+        let template = template("{{ a }} {{ labels.team }} {% set b = 1 %}{{ b }}").expect("well-formed");
         assert_eq!(template.variables(), BTreeSet::from(["a".to_owned(), "labels".to_owned()]));
         assert_eq!(template.label_variables(), BTreeSet::from(["team".to_owned()]));
     }

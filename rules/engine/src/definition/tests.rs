@@ -155,7 +155,7 @@ fn fields_of_a_rule_are_checked() {
             "    record: x\n",
             "6:13: recording rules ('record') are not supported by this version (write the query into the rules that need it)",
         ),
-        ("  - rule: R\n    sql: SELECT 2\n", "6:11: the rule 'R' is defined twice (the first is f:4:11)"),
+        ("  - rule: R\n    sql: SELECT 2\n", "6:11: the rule 'R' is defined twice (the first is f:4:11) [FB002]"),
     ] {
         check(&rule_with(line), expected);
     }
@@ -306,7 +306,7 @@ fn folders_are_searched_in_order_and_rules_are_unique_among_all_files() {
         found,
         [
             "b/bytes.yaml:1:1: the file is not text in UTF-8",
-            "b/e.yaml:4:11: the rule 'A' is defined twice (the first is a.yaml:4:11)",
+            "b/e.yaml:4:11: the rule 'A' is defined twice (the first is a.yaml:4:11) [FB002]",
             "gone.yaml:1:1: there is no such file or folder",
         ]
     );

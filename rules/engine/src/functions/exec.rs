@@ -1,5 +1,6 @@
 //! Reads the samples of a range function and makes its rows.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,15 +23,17 @@ use flyball_store::labels::label_columns;
 use flyball_store::{SeriesSamples, Store};
 use futures::stream;
 
-use super::table::{TIME, VALUE};
+use super::numbers::usual::baseline;
+use super::table::TIME;
 use super::window::{Function, Window};
+use super::{absent, seasonal};
 
 /// Series of the first read, before it is known how many samples a series has.
 const FIRST_SERIES: usize = 1024;
 /// Series of one read at most; also the most rows of a batch.
 const SERIES_MAX: usize = 65_536;
 /// Bytes of a sample in memory: time and value.
-const SAMPLE_BYTES: usize = 16;
+pub(super) const SAMPLE_BYTES: usize = 16;
 /// The part of the query's memory that the samples of one read should take.
 const MEMORY_SHARE: usize = 4;
 /// Series whose labels are looked at together.
@@ -65,8 +68,10 @@ pub(super) struct Task {
     pub(super) filter: Option<LabelFilter>,
     /// The columns of the table that are wanted, in order.
     pub(super) columns: Vec<usize>,
-    /// The labels among them.
+    /// The labels among them, by their own names.
     pub(super) names: Vec<Arc<str>>,
+    /// Of `absent`: columns that the predicate sets to one text.
+    pub(super) fixed: Vec<(String, String)>,
     /// The wanted columns.
     pub(super) schema: SchemaRef,
 }
@@ -102,7 +107,7 @@ pub(crate) fn range_reads_from(plan: &dyn ExecutionPlan) -> Option<i64> {
 
 impl Task {
     /// The series of the metric that may have samples in the window and pass the label predicate.
-    fn select(&self) -> Result<Vec<SeriesRef>> {
+    pub(super) fn select(&self) -> Result<Vec<SeriesRef>> {
         // The start of the window does not belong to it.
         let all = self.store.series_since(self.metric, self.window.from.saturating_add(1));
         let Some(filter) = &self.filter else { return Ok(all) };
@@ -120,42 +125,60 @@ impl Task {
         Ok(selected)
     }
 
-    /// The rows of some series, and how many samples were read for them.
-    fn rows(&self, series: &[SeriesRef], reservation: &MemoryReservation) -> Result<(RecordBatch, usize)> {
-        let (from, to) = (UnixNanos(self.window.from), UnixNanos(self.window.to));
-        let found = self.store.samples(self.metric, Some(series), from, to)?;
-        let samples = found.iter().map(|samples| samples.times.len()).sum::<usize>();
-        reservation.try_resize(samples * SAMPLE_BYTES)?;
-        let mut rows = Rows::default();
-        for SeriesSamples { series, mut times, mut values } in found {
-            let ended = values.last().copied().is_some_and(is_stale);
-            if ended && self.function == Function::Latest {
-                continue;
+    /// The samples of some series in `(from, to]`, one after the other, without staleness markers; those of series that ended are left out
+    /// where the function is about how things are now.
+    pub(super) fn samples(&self, series: &[SeriesRef], window: Window) -> Result<impl Iterator<Item = SeriesSamples>> {
+        let found = self.store.samples(self.metric, Some(series), UnixNanos(window.from), UnixNanos(window.to))?;
+        let of_now = self.function.is_of_now();
+        Ok(found.into_iter().filter_map(move |mut samples| {
+            let SeriesSamples { times, values, .. } = &mut samples;
+            if of_now && values.last().copied().is_some_and(is_stale) {
+                return None;
             }
             if values.iter().copied().any(is_stale) {
                 let mut keep = values.iter().map(|&value| !is_stale(value));
                 times.retain(|_| keep.next().unwrap_or(true));
                 values.retain(|&value| !is_stale(value));
             }
-            let Some(value) = self.function.evaluate(&times, &values, self.window) else { continue };
+            (!values.is_empty()).then_some(samples)
+        }))
+    }
+
+    /// The rows of some series, and how many samples were read for them.
+    fn rows(&self, series: &[SeriesRef], reservation: &MemoryReservation) -> Result<(RecordBatch, usize)> {
+        let mut earlier = match self.function {
+            Function::Seasonal(season) => seasonal::earlier(self, season, series, reservation)?,
+            _ => HashMap::new(),
+        };
+        let mut count = 0;
+        let mut rows = Rows::new(self.function);
+        for SeriesSamples { series, times, values } in self.samples(series, self.window)? {
+            count += times.len();
+            reservation.try_grow(times.len() * SAMPLE_BYTES)?;
             let sampled = times.last().copied().unwrap_or(self.window.to);
-            rows.series.push(series.0);
-            rows.times.push(if self.function == Function::Latest { sampled } else { self.window.to });
-            rows.values.push(value);
+            let time = if self.function.is_of_last_sample() { sampled } else { self.window.to };
+            if matches!(self.function, Function::Seasonal(_)) {
+                let earlier = earlier.remove(&series).unwrap_or_default();
+                count += earlier.len();
+                let Some(found) = values.last().and_then(|&value| baseline(value, &earlier)) else { continue };
+                rows.push(series, time, &[found.value, found.mean, found.stddev, found.deviation]);
+            } else if let Some(value) = self.function.evaluate(&times, &values, self.window) {
+                rows.push(series, time, &[value]);
+            }
         }
-        Ok((self.batch(rows)?, samples))
+        Ok((self.batch(rows)?, count))
     }
 
     fn batch(&self, rows: Rows) -> Result<RecordBatch> {
-        let Rows { series, times, values } = rows;
+        let Rows { series, times, figures } = rows;
         let count = series.len();
         let time: ArrayRef = Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC"));
-        let value: ArrayRef = Arc::new(Float64Array::from(values));
+        let figures: Vec<ArrayRef> =
+            figures.into_iter().map(|values| Arc::new(Float64Array::from(values)) as ArrayRef).collect();
         let mut labels = label_columns(self.store.registry(), &self.names, &series)?.into_iter();
         let columns = self.columns.iter().filter_map(|&column| match column {
             TIME => Some(Arc::clone(&time)),
-            VALUE => Some(Arc::clone(&value)),
-            _ => labels.next(),
+            column => figures.get(column - 1).cloned().or_else(|| labels.next()),
         });
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns.collect(), &options)?)
@@ -163,11 +186,24 @@ impl Task {
 }
 
 /// Rows of the result before they are columns.
-#[derive(Default)]
 struct Rows {
     series: Vec<u32>,
     times: Vec<i64>,
-    values: Vec<f64>,
+    /// A column each.
+    figures: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    fn new(function: Function) -> Self {
+        Self { series: Vec::new(), times: Vec::new(), figures: vec![Vec::new(); function.figures().len()] }
+    }
+
+    fn push(&mut self, series: SeriesRef, time: i64, figures: &[f64]) {
+        debug_assert_eq!(figures.len(), self.figures.len(), "a value for each column");
+        self.series.push(series.0);
+        self.times.push(time);
+        self.figures.iter_mut().zip(figures).for_each(|(column, &value)| column.push(value));
+    }
 }
 
 impl Progress {
@@ -187,6 +223,9 @@ impl Progress {
             self.series = Some(self.task.select()?);
         }
         let series = self.series.as_deref().unwrap_or_default();
+        if self.task.function == Function::Absent {
+            return self.step_of_absent();
+        }
         if self.done == series.len() {
             return Ok(None);
         }
@@ -199,6 +238,25 @@ impl Progress {
         self.next = (self.samples_max / per_series).clamp(1, SERIES_MAX);
         self.done = end;
         Ok(Some((batch, self)))
+    }
+}
+
+impl Progress {
+    /// The same for `absent`: some series are looked at, until one has a sample; then there is no row.
+    fn step_of_absent(mut self) -> Result<Option<(RecordBatch, Self)>> {
+        let task = Arc::clone(&self.task);
+        let series = self.series.get_or_insert_default();
+        if self.done > series.len() {
+            return Ok(None);
+        }
+        let end = series.len().min(self.done + FIRST_SERIES);
+        if end == self.done {
+            self.done = series.len() + 1;
+            return Ok(Some((absent::row(&task.schema, task.window.to, &task.fixed)?, self)));
+        }
+        let found = task.samples(&series[self.done..end], task.window)?.next().is_some();
+        self.done = if found { series.len() + 1 } else { end };
+        Ok(Some((RecordBatch::new_empty(Arc::clone(&task.schema)), self)))
     }
 }
 

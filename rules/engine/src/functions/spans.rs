@@ -11,11 +11,11 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::IntervalMonthDayNano;
+use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::{Column, ScalarValue, TableReference};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::error::Result;
-use datafusion::functions_aggregate::expr_fn::{avg, max, min, percentile_cont};
+use datafusion::functions_aggregate::expr_fn::{avg, count, max, min, percentile_cont, stddev_pop, sum, var_pop};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, ScalarUDF, cast, lit};
 use flyball_model::batch::time_type;
 use flyball_model::series::SPANS;
@@ -41,7 +41,11 @@ fn aggregate(function: Function) -> Option<Expr> {
         Function::Min => min(duration),
         // Interpolated between the two nearest, as over the samples of a series.
         Function::Quantile(q) => percentile_cont(duration.sort(true, false), lit(q)),
-        Function::Rate | Function::Increase | Function::Delta | Function::Latest => return None,
+        Function::Sum => sum(duration),
+        Function::Count => count(duration),
+        Function::Stddev => stddev_pop(duration),
+        Function::Var => var_pop(duration),
+        _ => return None,
     })
 }
 
@@ -67,8 +71,9 @@ pub(super) fn over(spans: Relation, now: &Arc<ScalarUDF>, range: RangeWindow) ->
     let interval = IntervalMonthDayNano::new(0, 0, range.length);
     let interval = lit(ScalarValue::IntervalMonthDayNano(Some(interval)));
     let within = column(TIME).gt(now.clone() - interval).and(column(TIME).lt_eq(now.clone()));
-    let value_name = value.schema_name().to_string();
-    let columns = [cast(now, time_type()).alias(TIME), Expr::Column(Column::from_name(value_name)).alias(VALUE)];
+    let figure = Expr::Column(Column::from_name(value.schema_name().to_string()));
+    let figure = if range.function == Function::Count { cast(figure, DataType::Float64) } else { figure };
+    let columns = [cast(now, time_type()).alias(TIME), figure.alias(VALUE)];
     let plan = LogicalPlanBuilder::scan(TableReference::bare(SPANS), provider_as_source(Arc::new(spans)), None)?
         .filter(within)?
         .aggregate(groups, [value])?

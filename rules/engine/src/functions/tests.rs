@@ -1,3 +1,7 @@
+mod absent;
+mod arguments;
+mod figures;
+
 use flyball_model::batch::STALE_NAN_BITS;
 
 use crate::query::testing::{Fixture, NOW};
@@ -188,7 +192,7 @@ async fn what_has_no_samples_is_refused_with_what_to_ask_instead() {
     for (from, expected) in [
         (
             "rate(spans, INTERVAL '1 minute')",
-            "1:24: rate: spans are no samples of series; avg_over, max_over, min_over and quantile_over give figures of their durations",
+            "1:24: rate: spans are no samples of series; avg_over, max_over, min_over, sum_over, count_over, stddev_over, var_over and quantile_over give figures of their durations",
         ),
         ("latest(texts)", "1:26: latest: 'texts' is not the table of one metric"),
     ] {

@@ -1,4 +1,11 @@
-//! The numbers: what each range function makes of the samples of one series in one window.
+//! What each range function makes of the samples of one series in one window.
+
+use super::numbers::growth::extrapolated;
+use super::numbers::sums::{mean, mean_and_variance, sum};
+use super::numbers::{seconds, steps, trend, usual};
+
+/// How long a sample stands for how things are, in nanoseconds: 5 minutes, as in Prometheus.
+pub(super) const LOOK_BACK: i64 = 300 * 1_000_000_000;
 
 /// What is computed over a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,6 +18,36 @@ pub(crate) enum Function {
     Max,
     Min,
     Quantile(f64),
+    Sum,
+    Count,
+    Stddev,
+    Var,
+    Last,
+    Irate,
+    Idelta,
+    Changes,
+    Resets,
+    Deriv,
+    /// So many nanoseconds after the window's end.
+    PredictLinear(i64),
+    Zscore,
+    /// The half-life in nanoseconds.
+    Ewma(i64),
+    /// The smoothing factors of level and trend, each above 0 and below 1.
+    HoltWinters(f64, f64),
+    /// Needs windows of earlier periods, too: see [`super::exec`].
+    Seasonal(Season),
+    /// About all series together: see [`super::exec`].
+    Absent,
+}
+
+/// What `seasonal_baseline` compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Season {
+    /// Nanoseconds, above zero.
+    pub(crate) period: i64,
+    /// How many periods, at least 2.
+    pub(crate) count: u32,
 }
 
 /// The instants `(from, to]`, nanoseconds since the epoch.
@@ -38,64 +75,103 @@ impl Function {
             Function::Max => values.iter().copied().reduce(f64::max),
             Function::Min => values.iter().copied().reduce(f64::min),
             Function::Quantile(q) => Some(quantile(values, q)),
+            Function::Sum => Some(sum(values.iter().copied())),
+            Function::Count => Some(values.len() as f64),
+            Function::Stddev => Some(mean_and_variance(values).1.sqrt()),
+            Function::Var => Some(mean_and_variance(values).1),
+            Function::Last => Some(last),
+            Function::Irate => steps::instant_rate(times, values),
+            Function::Idelta => steps::instant_delta(values),
+            Function::Changes => Some(steps::changes(values)),
+            Function::Resets => Some(steps::resets(values)),
+            Function::Deriv => trend::line(times, values, window.to).map(|line| line.slope),
+            Function::PredictLinear(ahead) => {
+                trend::line(times, values, window.to.saturating_add(ahead)).map(|line| line.value)
+            }
+            // In a window of a day a last sample of some hours ago would say nothing of now.
+            Function::Zscore if times.last()? <= &window.to.saturating_sub(LOOK_BACK) => None,
+            Function::Zscore => usual::standard_score(values),
+            Function::Ewma(half_life) => usual::exponential_mean(times, values, half_life),
+            Function::HoltWinters(smoothing, trend) => trend::smoothed(values, smoothing, trend),
+            Function::Seasonal(_) | Function::Absent => None,
+        }
+    }
+
+    /// Its name in SQL.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Function::Rate => "rate",
+            Function::Increase => "increase",
+            Function::Delta => "delta",
+            Function::Latest => "latest",
+            Function::Avg => "avg_over",
+            Function::Max => "max_over",
+            Function::Min => "min_over",
+            Function::Quantile(_) => "quantile_over",
+            Function::Sum => "sum_over",
+            Function::Count => "count_over",
+            Function::Stddev => "stddev_over",
+            Function::Var => "var_over",
+            Function::Last => "last_over",
+            Function::Irate => "irate",
+            Function::Idelta => "idelta",
+            Function::Changes => "changes",
+            Function::Resets => "resets",
+            Function::Deriv => "deriv",
+            Function::PredictLinear(_) => "predict_linear",
+            Function::Zscore => "zscore",
+            Function::Ewma(_) => "ewma",
+            Function::HoltWinters(..) => "holt_winters",
+            Function::Seasonal(_) => "seasonal_baseline",
+            Function::Absent => "absent",
+        }
+    }
+
+    /// How many samples of a series it needs in its window.
+    pub(super) fn needs(self) -> u32 {
+        match self {
+            Function::Rate | Function::Increase | Function::Delta | Function::Irate | Function::Idelta => 2,
+            Function::Deriv | Function::PredictLinear(_) | Function::Zscore | Function::HoltWinters(..) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether it is about how things are now, so that a series that has ended has no row.
+    pub(super) fn is_of_now(self) -> bool {
+        matches!(self, Function::Latest | Function::Zscore | Function::Seasonal(_))
+    }
+
+    /// Whether it is about the last sample, whose time is the row's.
+    pub(super) fn is_of_last_sample(self) -> bool {
+        self == Function::Last || self.is_of_now()
+    }
+
+    /// The names of its numeric columns.
+    pub(super) fn figures(self) -> &'static [&'static str] {
+        match self {
+            Function::Seasonal(_) => &["value", "mean", "stddev", "deviation"],
+            _ => &["value"],
+        }
+    }
+
+    /// The unit of its figures, where the metric's is `unit`.
+    pub(super) fn unit(self, unit: &str) -> Option<String> {
+        match self {
+            _ if unit.is_empty() => None,
+            Function::Rate | Function::Irate | Function::Deriv => Some(format!("{unit}/s")),
+            Function::Count | Function::Changes | Function::Resets | Function::Zscore | Function::Absent => None,
+            // A square of what nobody names.
+            Function::Var => None,
+            _ => Some(unit.to_owned()),
         }
     }
 }
 
-fn seconds(nanos: i64) -> f64 {
-    nanos as f64 / 1e9
-}
-
-/// How much a series grew over the whole window, though its samples seldom lie at the window's ends. The rules are those of Prometheus
-/// (`extrapolatedRate` in its `promql/functions.go`), so that a rule gives the same numbers in both:
-///
-/// - The growth between the first and the last sample; a counter that falls was reset, and what it had before counts.
-/// - It is stretched towards both ends of the window. When an end is farther from its sample than 1.1 times the mean distance of samples,
-///   the series is taken to begin or end half such a distance away from the sample.
-/// - A counter is not stretched beyond the instant at which it would have been zero.
-fn extrapolated(times: &[i64], values: &[f64], window: Window, counter: bool) -> Option<f64> {
-    let &[first, .., last] = values else { return None };
-    let mut growth = last - first;
-    if counter {
-        growth +=
-            values.array_windows().filter(|[before, after]| after < before).map(|[before, _]| before).sum::<f64>();
-    }
-    let (covered, sampled) = coverage(times, first, growth, window, counter);
-    Some(growth * covered / sampled)
-}
-
-/// The seconds that a growth is stretched to, and those between the first and the last of several samples in which it was seen; see
-/// [`extrapolated`]. `first` is the first value.
-pub(super) fn coverage(times: &[i64], first: f64, growth: f64, window: Window, counter: bool) -> (f64, f64) {
-    let &[first_at, .., last_at] = times else { return (1.0, 1.0) };
-    let sampled = seconds(last_at - first_at);
-    let distance = sampled / (times.len() - 1) as f64;
-    let reach = |gap: f64| if gap >= distance * 1.1 { distance / 2.0 } else { gap };
-    let mut before = reach(seconds(first_at - window.from));
-    if counter && growth > 0.0 && first >= 0.0 {
-        before = before.min(sampled * (first / growth));
-    }
-    let after = reach(seconds(window.to - last_at));
-    (sampled + before + after, sampled)
-}
-
-/// The mean, summed with a running compensation (Neumaier) so that small values beside large ones are not lost.
-fn mean(values: &[f64]) -> f64 {
-    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
-    for &value in values {
-        let next = sum + value;
-        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
-        sum = next;
-    }
-    // After an infinity the compensation is NaN.
-    let total = if sum.is_finite() { sum + lost } else { sum };
-    total / values.len() as f64
-}
-
-/// The quantile by linear interpolation between the two samples around rank `q (n - 1)`, as `quantile_over_time` of Prometheus.
+/// The quantile by linear interpolation between the two samples around rank `q (n - 1)`, as `quantile_over_time` of Prometheus, for which NaN
+/// is less than any number.
 fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.sort_unstable_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
     let rank = q * (sorted.len() - 1) as f64;
     let (low, weight) = (rank.floor() as usize, rank.fract());
     let high = (low + 1).min(sorted.len() - 1);
@@ -177,5 +253,6 @@ mod tests {
             check(Function::Quantile(q), 5, 10, &values, 60, Some(expected));
         }
         check(Function::Quantile(0.9), 5, 10, &[7.0], 60, Some(7.0));
+        check(Function::Quantile(1.0), 5, 10, &[7.0, f64::NAN], 60, Some(7.0));
     }
 }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::error::QueryError;
-use super::text::position;
+use super::text::{NESTING_MAX, position, too_deep};
 
 /// The longest text. A query of a person has hundreds of bytes, one of a program with a long IN list some thousands.
 const TEXT_BYTES_MAX: usize = 256 << 10;
@@ -44,6 +44,7 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     let (mut logic, mut other) = (0, 0);
     let mut outside = 0;
     let mut set_operators = 0;
+    let mut cases = 0_usize;
     for token in tokens {
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
@@ -60,6 +61,9 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             Token::Word(word) => match word.keyword {
                 Keyword::AND | Keyword::OR | Keyword::XOR => (logic, other) = (logic + 1, 0),
                 Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => set_operators += 1,
+                // The parser counts these too, and then takes CASE for a column.
+                Keyword::CASE => cases += 1,
+                Keyword::END => cases = cases.saturating_sub(1),
                 Keyword::NoKeyword => {}
                 keyword if POSTFIX.contains(&keyword) => other += 1,
                 _ => {}
@@ -71,6 +75,10 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
         }
         if outside + logic + other > DEPTH_MAX {
             return Err(too_large("operators in one expression", DEPTH_MAX, "use IN (…) or WITH", Some(token)));
+        }
+        if cases > NESTING_MAX {
+            let message = too_deep();
+            return Err(QueryError::Syntax { message, position: Some(position(token.span.start)) });
         }
         if set_operators > SET_OPERATORS_MAX {
             return Err(too_large(

@@ -30,7 +30,7 @@ const PARTITIONS: usize = 2;
 /// Everything that can be asked in SQL. A clone is the same database.
 #[derive(Clone)]
 pub struct Database {
-    tables: Arc<Tables>,
+    pub(super) tables: Arc<Tables>,
     pub(super) state: Arc<SessionState>,
     limits: QueryLimits,
     incremental: Arc<Incremental>,

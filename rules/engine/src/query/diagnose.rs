@@ -28,7 +28,10 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
                 };
                 ours.clone().at(place).at(named)
             }
-            None => QueryError::Internal { message: source.to_string() },
+            None => match regex_fault(&source.to_string()) {
+                Some(message) => QueryError::Plan { message, position: place },
+                None => QueryError::Internal { message: source.to_string() },
+            },
         },
         DataFusionError::SchemaError(schema, _) => schema_error(schema, place, possible_columns(&error), find),
         DataFusionError::Plan(message) => match (message.strip_prefix("Invalid function '"), asked) {
@@ -41,13 +44,37 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
                 position: place,
             },
         },
-        DataFusionError::Internal(message) => QueryError::Internal { message: tidy(message) },
+        DataFusionError::Internal(message) => match regex_fault(message) {
+            Some(message) => QueryError::Plan { message, position: place },
+            None => QueryError::Internal { message: tidy(message) },
+        },
         other => QueryError::Plan { message: tidy(&other.strip_backtrace()), position: place },
     }
 }
 
+/// What is wrong with a regular expression, if an error is about one: the engine takes it for a fault of its own.
+fn regex_fault(message: &str) -> Option<String> {
+    const HEADS: [&str; 2] = ["Regular expression did not compile: ", "regex parse error:"];
+    let (_, fault) = HEADS.iter().find_map(|head| message.split_once(head))?;
+    let fault = match fault.strip_prefix("CompiledTooBig(") {
+        Some(bytes) => {
+            let bytes = bytes.split(')').next().unwrap_or_default();
+            format!("it would take more than {bytes} bytes when compiled; repeat less")
+        }
+        // Behind the picture of the expression, with the place marked.
+        None => match fault.rsplit_once("error: ") {
+            Some((_, fault)) => fault.trim_end_matches(['"', ')', '\n']).to_owned(),
+            None => fault.to_owned(),
+        },
+    };
+    Some(format!("a regular expression can't be used: {fault}"))
+}
+
 /// An error of execution.
 pub(super) fn while_running(error: DataFusionError, limits: &QueryLimits) -> QueryError {
+    if let Some(message) = regex_fault(&error.find_root().to_string()) {
+        return QueryError::Execution { message };
+    }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => QueryError::MemoryLimit { limit_bytes: limits.memory_bytes },
         DataFusionError::External(source) => match source.downcast_ref::<QueryError>() {

@@ -55,7 +55,7 @@ pub enum QueryError {
         position: Option<Position>,
     },
     /// No function has this name.
-    #[error("unknown function '{name}'{}", did_you_mean(nearest.as_deref(), "the range functions rate, increase, delta, latest, avg_over, max_over, min_over and quantile_over stand after FROM"))]
+    #[error("unknown function '{name}'{}", did_you_mean(nearest.as_deref(), "range functions such as rate, latest and avg_over stand after FROM"))]
     UnknownFunction {
         /// As written.
         name: String,

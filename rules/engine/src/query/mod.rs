@@ -6,6 +6,7 @@
 //! | `text` | tokens and the parser; only queries pass |
 //! | `bounds` | refuses texts that would take too long, or too much stack, to plan |
 //! | `plan` | from text to a plan; mends names that differ in case only |
+//! | `inspect` | a query's plans, for those who look at queries without running them |
 //! | `diagnose` | DataFusion's errors as [`QueryError`]s with a place and a hint |
 //! | `bind` | puts the instant of evaluation in place of `now()` |
 //! | `session` | what DataFusion needs to plan and run |
@@ -21,6 +22,7 @@ mod bounds;
 mod database;
 mod diagnose;
 pub(crate) mod error;
+pub(crate) mod inspect;
 mod limits;
 mod look_back;
 pub mod output;
@@ -33,7 +35,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
-mod units;
+pub(crate) mod units;
 mod yielding;
 
 use std::time::Duration;

@@ -13,7 +13,7 @@ use super::bounds;
 use super::error::{Position, QueryError};
 
 /// How deep expressions and subqueries may nest.
-const NESTING_MAX: usize = 50;
+pub(super) const NESTING_MAX: usize = 50;
 
 static DIALECT: GenericDialect = GenericDialect {};
 
@@ -107,9 +107,7 @@ impl SqlText {
     fn syntax(&self, error: ParserError) -> QueryError {
         let message = match error {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
-            ParserError::RecursionLimitExceeded => {
-                format!("the query nests deeper than {NESTING_MAX}: split it with WITH")
-            }
+            ParserError::RecursionLimitExceeded => too_deep(),
         };
         let end = self.tokens.last().map(|token| position(token.span.end));
         match split_place(&message) {
@@ -118,6 +116,10 @@ impl SqlText {
             None => QueryError::Syntax { position: if message.ends_with("found: EOF") { end } else { None }, message },
         }
     }
+}
+
+pub(super) fn too_deep() -> String {
+    format!("the query nests deeper than {NESTING_MAX}: split it with WITH")
 }
 
 /// A sqlparser location as a place; both count from 1.

@@ -40,7 +40,7 @@ const KEEPING: [&str; 22] = [
 ];
 
 /// The unit of each column of a plan, as far as it is known.
-pub(super) fn units(plan: &LogicalPlan) -> Vec<Option<String>> {
+pub(crate) fn units(plan: &LogicalPlan) -> Vec<Option<String>> {
     let columns = plan.schema().fields().len();
     let found = match (plan, plan.inputs().as_slice()) {
         (LogicalPlan::Projection(projection), [input]) => {
@@ -68,7 +68,8 @@ pub(super) fn units(plan: &LogicalPlan) -> Vec<Option<String>> {
     if found.len() == columns { found } else { vec![None; columns] }
 }
 
-fn unit(expr: &Expr, schema: &DFSchema, of: &[Option<String>]) -> Option<String> {
+/// The unit of an expression over columns of a schema whose units are `of`, as far as it is known.
+pub(crate) fn unit(expr: &Expr, schema: &DFSchema, of: &[Option<String>]) -> Option<String> {
     let first = |args: &[Expr]| args.first().and_then(|arg| unit(arg, schema, of));
     match expr {
         Expr::Column(column) => of.get(schema.maybe_index_of_column(column)?)?.clone(),

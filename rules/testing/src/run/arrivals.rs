@@ -12,7 +12,7 @@ use flyball_store::Store;
 use flyball_twin::Twin;
 use hashbrown::HashMap;
 
-use crate::test::{Input, Log, Signal, Test};
+use crate::test::{Input, Log, START, Signal, Test};
 
 /// The inputs of a test, each with its next step.
 pub(super) struct Arrivals<'t> {
@@ -118,6 +118,39 @@ impl Track<'_> {
         }
         Ok(())
     }
+}
+
+/// Values of an input that show what it is.
+const SHOWN_MAX: usize = 20;
+/// Between two tests, so that the samples of one series do not mix.
+const APART: Duration = Duration::from_secs(24 * 3600);
+
+/// Takes the first values of each input in, the tests one after the other: what a store then knows of metrics, labels and distances of
+/// samples is what rules can be checked against.
+///
+/// # Errors
+/// Why a series can't be, or a point.
+pub fn take_in_samples<'t>(
+    tests: impl IntoIterator<Item = &'t Test>,
+    store: &Arc<Store>,
+    twin: &Twin,
+) -> Result<(), String> {
+    let mut start = START;
+    for test in tests {
+        let mut batch = Batch::default();
+        let mut end = Duration::ZERO;
+        for input in &test.inputs {
+            let mut track = Track { input, steps: Box::new(std::iter::empty()), value: 0.0, series: None };
+            for (at, value) in input.steps().take(SHOWN_MAX) {
+                track.value = value;
+                track.arrive(&mut batch, start.plus(at), store)?;
+                end = end.max(at);
+            }
+        }
+        batch.take_in(Duration::ZERO, store, twin)?;
+        start = start.plus(end + APART);
+    }
+    Ok(())
 }
 
 fn resolve(signal: &Signal, time: UnixNanos, store: &Store) -> Result<SeriesRef, String> {

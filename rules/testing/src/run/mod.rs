@@ -16,6 +16,7 @@ use flyball_twin::Twin;
 use futures::FutureExt;
 
 use self::arrivals::Arrivals;
+pub use self::arrivals::take_in_samples;
 pub(crate) use self::stage::{Asked, Keep, Pace, Stage};
 pub use self::timeline::Timeline;
 use crate::compare::compare;

@@ -1,5 +1,6 @@
 //! A Prometheus scrapes and writes on to flyball: both then know the same.
 
+mod functions;
 mod shapes;
 mod v3;
 

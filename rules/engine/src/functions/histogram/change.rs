@@ -19,7 +19,8 @@ use flyball_model::{Histogram, UnixNanos};
 
 use super::arguments::{bad, histograms};
 use super::merge::scalar;
-use crate::functions::window::{Window, coverage};
+use crate::functions::numbers::growth::coverage;
+use crate::functions::window::Window;
 
 /// What is made of the histograms of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,221 @@
+//! Each finding where it should be, and none where all is well.
+
+use flyball_model::{Kind, MetricInfo};
+
+use super::super::check;
+use crate::query::testing::Fixture;
+
+/// Samples 15 s apart up to 1000 s.
+fn samples() -> Vec<(i64, f64)> {
+    (0..20).map(|step| (715 + step * 15, step as f64)).collect()
+}
+
+fn estate() -> Fixture {
+    let mut fixture = Fixture::new();
+    for (host, mode) in [("a", "idle"), ("a", "user"), ("b", "idle"), ("b", "user")] {
+        fixture = fixture.series("cpu", &[("host", host), ("mode", mode)], &samples());
+    }
+    let fixture = fixture
+        .series("requests", &[("code", "200"), ("host", "a")], &samples())
+        .series("power_draw", &[("host", "a")], &samples())
+        .series("power_limit", &[("host", "a")], &samples())
+        .series("latency", &[("host", "a")], &samples());
+    let describe = |metric: &str, unit: &str, kind: Kind| {
+        let info = MetricInfo { original: metric.into(), unit: unit.into(), kind, ..MetricInfo::default() };
+        fixture.database.store().registry().describe(metric, &info);
+    };
+    describe("cpu", "s", Kind::Counter);
+    describe("requests", "{request}", Kind::Counter);
+    describe("power_draw", "uW", Kind::Gauge);
+    describe("power_limit", "W", Kind::Gauge);
+    describe("latency", "ms", Kind::Gauge);
+    fixture
+}
+
+/// The problems of one rule with this query, as `line:column: message` of the query's block.
+async fn problems(sql: &str, more: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r.yaml");
+    let block: String = sql.lines().map(|line| format!("      {}\n", line.trim())).collect();
+    let text = format!("groups:\n- name: g\n  rules:\n  - rule: R\n    sql: |\n{block}{more}");
+    std::fs::write(&path, text).expect("written");
+    let estate = estate();
+    let found = check(&[path], Some(&estate.database), None).await;
+    found
+        .iter()
+        .map(|problem| {
+            let text = problem.to_string();
+            text.rsplit_once("r.yaml:").map(|(_, text)| text.to_owned()).unwrap_or(text)
+        })
+        .collect()
+}
+
+async fn check_query(sql: &str, expected: &[&str]) {
+    assert_eq!(problems(sql, "").await, *expected, "{sql}");
+}
+
+#[tokio::test]
+async fn good_queries_have_no_findings() {
+    for sql in [
+        "SELECT host, avg(value) AS draw FROM power_draw WHERE time > now() - INTERVAL '1 minute' GROUP BY host HAVING avg(value) > 5e6",
+        "SELECT host, mode, value FROM rate(cpu, INTERVAL '5 minutes') WHERE value > 0.9",
+        "SELECT host, value FROM rate(cpu, INTERVAL '5 minutes') WHERE mode = 'idle' AND value < 0.1",
+        "SELECT host, sum(value) AS busy FROM rate(cpu, INTERVAL '5 minutes') WHERE mode <> 'idle' GROUP BY host",
+        "SELECT host, value / 1e6 AS watts FROM latest(power_draw) WHERE value > 5e9",
+        "SELECT count(*) AS hosts FROM latest(power_draw) HAVING count(*) < 3",
+        "SELECT host, max(value) - min(value) AS served FROM requests WHERE time > now() - INTERVAL '5 minutes' GROUP BY host",
+        "SELECT d.host, d.value / 1e6 AS watts FROM latest(power_draw) d JOIN latest(power_limit) l ON l.host = d.host WHERE d.value / 1e6 > l.value",
+        "SELECT upper(host) AS h, avg(value) AS v FROM latest(latency) GROUP BY upper(host)",
+        "SELECT host, max(value) AS v FROM latency WHERE time >= now() - INTERVAL '2 minutes' AND time <= now() GROUP BY host",
+        "SELECT 1 AS n FROM absent(latency, INTERVAL '5 minutes')",
+        "SELECT id, site FROM twin.node",
+        "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE code = '500'",
+    ] {
+        check_query(sql, &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn labels_compared_with_numbers() {
+    for (sql, expected) in [
+        (
+            "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE code = 500",
+            "6:80: warning: 'code' is text and is compared with the number 500 (write '500' in quotes) [FB201]",
+        ),
+        (
+            "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE 499 < code",
+            "6:86: warning: 'code' is text and is compared with the number 499 (compare it as a number: CAST(code AS DOUBLE)) [FB201]",
+        ),
+        (
+            "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE code IN (500, 503)",
+            "6:80: warning: 'code' is text and is compared with the number 500 (write '500' in quotes) [FB201]",
+        ),
+        (
+            "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE code BETWEEN 500 AND 599",
+            "6:80: warning: 'code' is text and is compared with the number 500 (compare it as a number: CAST(code AS DOUBLE)) [FB201]",
+        ),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn units_that_do_not_fit() {
+    for (sql, expected) in [
+        (
+            "SELECT host, avg(value) AS watts FROM power_draw WHERE time > now() - INTERVAL '1 minute' GROUP BY host HAVING avg(value) > 5000",
+            "6:34: warning: 'watts' is called watts and is in uW (avg(value) / 1000000 is in watts) [FB202]",
+        ),
+        (
+            "SELECT host, value AS latency_s FROM latest(latency)",
+            "6:20: warning: 'latency_s' is called s and is in ms (value / 1000 is in s) [FB202]",
+        ),
+        (
+            "SELECT d.host FROM latest(power_draw) d JOIN latest(power_limit) l ON l.host = d.host WHERE d.value > l.value",
+            "6:99: warning: 'value' is in uW and 'value' in W, and they are compared (value * 1000000 is in uW) [FB202]",
+        ),
+        (
+            "SELECT d.host, d.value + l.value AS both FROM latest(power_draw) d JOIN latest(latency) l ON l.host = d.host",
+            "6:22: warning: 'value' is in uW and 'value' in ms, and they are added (time is no power) [FB202]",
+        ),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn tables_without_a_bound_and_joins_without_a_condition() {
+    for (sql, expected) in [
+        (
+            "SELECT host, max(value) AS v FROM latency GROUP BY host",
+            "6:41: warning: 'latency' is read from its first point on, at each evaluation (add WHERE time > now() - INTERVAL '5 minutes') [FB203]",
+        ),
+        (
+            "SELECT host, max(value) AS v FROM latency WHERE time < now() GROUP BY host",
+            "6:41: warning: 'latency' is read from its first point on, at each evaluation (add WHERE time > now() - INTERVAL '5 minutes') [FB203]",
+        ),
+        (
+            "SELECT severity, count(*) AS n FROM logs GROUP BY severity",
+            "6:43: warning: 'logs' is read from its first point on, at each evaluation (add WHERE time > now() - INTERVAL '5 minutes') [FB203]",
+        ),
+        (
+            "SELECT a.host, b.host AS other FROM latest(latency) a, latest(power_draw) b",
+            "6:7: warning: tables are joined without a condition: every row with every row (write JOIN … ON, with the columns that belong together) [FB210]",
+        ),
+    ] {
+        let found = problems(sql, "").await;
+        assert!(found.iter().any(|found| found == expected), "{sql}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn intervals_that_are_too_short_for_the_samples() {
+    let sql = "SELECT host, max(value) AS v FROM latency WHERE time > now() - INTERVAL '1 minute' GROUP BY host";
+    assert_eq!(
+        problems(sql, "    for: 10s\n").await,
+        [
+            "4:11: warning: 'for: 10s' is shorter than the distance of samples of 'latency', 15s: one sample decides (make it 30s or more, or leave it out) [FB204]"
+        ]
+    );
+    assert!(problems(sql, "    for: 15s\n").await.is_empty());
+    for (sql, expected) in [
+        (
+            "SELECT host, max(value) AS v FROM latency WHERE time > now() - INTERVAL '5 seconds' GROUP BY host",
+            "6:41: warning: the window of 5s over 'latency' is too short for samples 15s apart (take 1m or more) [FB205]",
+        ),
+        (
+            "SELECT host, mode, value FROM rate(cpu, INTERVAL '20 seconds')",
+            "6:42: warning: the window of 20s over 'cpu' is too short for samples 15s apart (two samples in it are needed; take 1m or more) [FB205]",
+        ),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn counters_and_gauges_in_each_others_functions() {
+    for (sql, expected) in [
+        (
+            "SELECT host, sum(value) AS n FROM requests WHERE time > now() - INTERVAL '1 minute' GROUP BY host",
+            "6:24: warning: 'requests' is a counter, and sum of its value says how long it has been counting (FROM rate(requests, INTERVAL '5 minutes') has its growth per second) [FB206]",
+        ),
+        (
+            "SELECT host, code, value FROM avg_over(requests, INTERVAL '5 minutes')",
+            "6:46: warning: 'requests' is a counter, and avg_over takes its resets for values (take rate or increase; aggregates of rates are avg(value) FROM rate(…)) [FB206]",
+        ),
+        (
+            "SELECT host, value FROM rate(latency, INTERVAL '5 minutes')",
+            "6:36: warning: 'latency' is a gauge, and rate takes each of its falls for a reset (take deriv(latency, …)) [FB207]",
+        ),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_one_identity() {
+    for (sql, expected) in [
+        (
+            "SELECT host, value FROM latency WHERE time > now() - INTERVAL '1 minute' AND value > 3",
+            "6:31: warning: each point of 'latency' is a row, and points of one series have one identity (take FROM latest(latency), or aggregate: GROUP BY the labels that tell things apart) [FB208]",
+        ),
+        (
+            "SELECT host, value FROM rate(cpu, INTERVAL '5 minutes')",
+            "6:36: warning: series of 'cpu' differ in mode, which is not selected, so several rows have one identity (add mode to SELECT, or aggregate with GROUP BY) [FB208]",
+        ),
+        (
+            "SELECT avg(value) AS v FROM latest(latency) GROUP BY host",
+            "6:60: warning: the rows are grouped by 'host', which is not selected (add host to SELECT, or take it out of GROUP BY) [FB208]",
+        ),
+        (
+            "SELECT host, time, avg(value) AS v FROM latest(latency) GROUP BY host, time",
+            "6:20: warning: the rows are grouped by 'time', which is no text and so no part of the identity (take it out of GROUP BY, or select it as text: CAST(time AS TEXT)) [FB208]",
+        ),
+        (
+            "SELECT a.value FROM latest(latency) a JOIN latest(power_draw) b ON a.host = b.host",
+            "6:7: warning: no column of the result is text, so all rows have one identity (select the column that tells them apart, or aggregate to one row) [FB208]",
+        ),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! `absent(metric, interval)`: one row when no series has a sample.
+//!
+//! Which series are meant is said by predicates on labels: they choose the series that are looked at instead of choosing among rows, since a
+//! row of what is not there has no labels. A label that a predicate sets to one text stands in the row, as in `absent_over_time` of
+//! Prometheus; the others are NULL.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::ScalarValue;
+use datafusion::datasource::MemTable;
+use datafusion::error::Result;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr, Operator, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::table::schema;
+use super::window::Function;
+use crate::query::session::now_of;
+
+/// The columns that predicates set to one text: `job = 'api'`, alone or beside others with AND.
+pub(super) fn fixed_labels(filters: &[Expr]) -> Vec<(String, String)> {
+    filters.iter().flat_map(split_conjunction).filter_map(fixed_label).collect()
+}
+
+fn fixed_label(filter: &Expr) -> Option<(String, String)> {
+    let Expr::BinaryExpr(comparison) = filter else { return None };
+    if comparison.op != Operator::Eq {
+        return None;
+    }
+    let (column, text) = match (uncast(&comparison.left), uncast(&comparison.right)) {
+        (Expr::Column(column), Expr::Literal(text, _)) | (Expr::Literal(text, _), Expr::Column(column)) => {
+            (column, text)
+        }
+        _ => return None,
+    };
+    let text = match text {
+        ScalarValue::Dictionary(_, text) => text.as_ref(),
+        text => text,
+    };
+    Some((column.name.clone(), text.try_as_str()??.to_owned()))
+}
+
+fn uncast(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(cast) => &cast.expr,
+        other => other,
+    }
+}
+
+/// The row that says that nothing is there.
+pub(super) fn row(schema: &SchemaRef, now: i64, fixed: &[(String, String)]) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| -> Result<ArrayRef> {
+        Ok(match field.data_type() {
+            DataType::Timestamp(..) => Arc::new(TimestampNanosecondArray::from(vec![now]).with_timezone("UTC")),
+            DataType::Float64 => Arc::new(Float64Array::from(vec![1.0])),
+            label => match fixed.iter().find(|(column, _)| column == field.name()) {
+                Some((_, text)) => cast(&StringArray::from(vec![text.as_str()]), label)?,
+                None => new_null_array(label, 1),
+            },
+        })
+    });
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_>>()?, &options)?)
+}
+
+/// The table of a metric that never came: the row is always there.
+#[derive(Debug)]
+pub(super) struct NeverCame {
+    schema: SchemaRef,
+}
+
+impl Default for NeverCame {
+    fn default() -> Self {
+        Self { schema: schema(Function::Absent, "", &[]) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for NeverCame {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let row = row(&self.schema, now_of(session)?.0, &[])?;
+        let table = MemTable::try_new(Arc::clone(&self.schema), vec![vec![row]])?;
+        table.scan(session, projection, filters, limit).await
+    }
+}
