@@ -149,6 +149,38 @@ pub(crate) enum RulesCommand {
     /// Rules are evaluated by the code of a server, on a grid of time; at each of its times nothing newer is there.
     #[command(after_long_help = BACKTEST_HELP)]
     Backtest(Box<BacktestArgs>),
+    /// Translate rules of Prometheus, ICOS or CLASS; exit 1 when one could not be
+    ///
+    /// The rule file goes to stdout, the account to stderr: how many rules were translated, and each that was not, with its place and
+    /// the reason. A rule is translated exactly or not at all.
+    #[command(after_long_help = IMPORT_HELP)]
+    Import {
+        /// Whose rules they are
+        #[arg(long, value_enum)]
+        from: ImportFrom,
+        /// The file, or - for standard input
+        file: PathBuf,
+        /// Where the rule file is written; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+const IMPORT_HELP: &str = "\
+  flyball rules import --from prometheus node.rules.yaml --out rules/node.yaml
+  flyball rules check rules/node.yaml --url http://127.0.0.1:8480
+
+prometheus  alerting and recording rules, also PrometheusRule objects of Kubernetes
+icos        policies; an expression states the bad condition, as in flyball
+class       QoS definitions, tasks and SLALite agreements; a constraint states the good condition, and its opposite is written
+
+Steps under remediate name the backends icos and rotterdam. What is translated and how: docs/import.md";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFrom {
+    Prometheus,
+    Icos,
+    Class,
 }
 
 /// What `flyball rules backtest` is asked.

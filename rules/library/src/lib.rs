@@ -1,6 +1,7 @@
 //! Ready-made rules, compiled in.
 //!
-//! They run on what the host source, node_exporter, kube-state-metrics, Scaphandre and Kepler give. A rule whose metric has not
+//! They run on what the host source, node_exporter, kube-state-metrics, Scaphandre, Kepler, senders of logs, instrumented services and
+//! flyball itself give; `icos` and `class` are examples for estates of these projects. A rule whose metric has not
 //! come yet waits for it, so all of them can be in force everywhere.
 
 /// A file of the library.
@@ -12,9 +13,14 @@ pub struct LibraryFile {
     pub text: &'static str,
 }
 
-const FILES: [LibraryFile; 3] = [
+const FILES: [LibraryFile; 8] = [
+    LibraryFile { name: "class", text: include_str!("../rules/class.yaml") },
+    LibraryFile { name: "flyball", text: include_str!("../rules/flyball.yaml") },
     LibraryFile { name: "host", text: include_str!("../rules/host.yaml") },
+    LibraryFile { name: "icos", text: include_str!("../rules/icos.yaml") },
     LibraryFile { name: "kubernetes", text: include_str!("../rules/kubernetes.yaml") },
+    LibraryFile { name: "latency", text: include_str!("../rules/latency.yaml") },
+    LibraryFile { name: "logs", text: include_str!("../rules/logs.yaml") },
     LibraryFile { name: "power", text: include_str!("../rules/power.yaml") },
 ];
 

@@ -88,10 +88,35 @@ async fn every_rule_of_power_fires_when_it_should() {
     passes("power").await;
 }
 
+#[tokio::test]
+async fn every_rule_of_logs_fires_when_it_should() {
+    passes("logs").await;
+}
+
+#[tokio::test]
+async fn every_rule_of_latency_fires_when_it_should() {
+    passes("latency").await;
+}
+
+#[tokio::test]
+async fn every_rule_of_icos_fires_when_it_should() {
+    passes("icos").await;
+}
+
+#[tokio::test]
+async fn every_rule_of_class_fires_when_it_should() {
+    passes("class").await;
+}
+
+#[tokio::test]
+async fn every_rule_of_flyball_itself_fires_when_it_should() {
+    passes("flyball").await;
+}
+
 #[test]
 fn no_file_of_the_library_is_without_its_test_here() {
     let names: Vec<_> = flyball_rules_library::files().iter().map(|file| file.name).collect();
-    assert_eq!(names, ["host", "kubernetes", "power"]);
+    assert_eq!(names, ["class", "flyball", "host", "icos", "kubernetes", "latency", "logs", "power"]);
 }
 
 #[tokio::test]
@@ -140,6 +165,7 @@ fn no_ready_made_rule_acts() {
     for (_, rule) in all_rules().rules() {
         assert!(rule.remediate.is_empty(), "{}", rule.name);
         assert!(rule.summary.is_some() && rule.labels.contains_key("area"), "{}", rule.name);
+        assert!(rule.runbook.as_ref().is_some_and(|runbook| runbook.len() > 40), "{}", rule.name);
     }
 }
 

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("flyball-remediation", &["flyball-model", "flyball-twin"]),
     ("flyball-rules", &["flyball-model", "flyball-store", "flyball-yaml"]),
     ("flyball-rules-library", &[]),
+    ("flyball-rules-import", &["flyball-yaml"]),
     (
         "flyball-rules-testing",
         &["flyball-model", "flyball-remediation", "flyball-rules", "flyball-store", "flyball-twin", "flyball-yaml"],
@@ -53,6 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "flyball-receivers",
             "flyball-remediation",
             "flyball-rules",
+            "flyball-rules-import",
             "flyball-rules-library",
             "flyball-rules-testing",
             "flyball-runtime",

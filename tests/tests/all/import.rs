@@ -76,3 +76,27 @@ fn a_recording_with_a_bad_report_is_imported_but_for_that_one() {
     assert!(!watts.is_empty(), "{}", finished.stderr);
     assert_eq!(flyball.ledger("rejected", "bad_report"), 1);
 }
+
+#[test]
+fn rules_of_prometheus_are_translated_and_what_is_not_is_told_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (theirs, ours) = (folder.path().join("theirs.yaml"), folder.path().join("ours.yaml"));
+    let text = "groups:\n- name: g\n  rules:\n  - {alert: Down, expr: up == 0, for: 1m}\n  - {alert: Later, expr: up offset 5m == 0}\n";
+    std::fs::write(&theirs, text).expect("the folder can be written");
+    let import = |out: &[&std::ffi::OsStr]| {
+        let mut command = flyball::command();
+        command.args(["rules", "import", "--from", "prometheus"]).arg(&theirs).args(out);
+        process::run(&mut command)
+    };
+    let finished = import(&["--out".as_ref(), ours.as_os_str()]);
+    assert_eq!(finished.status.code(), Some(1), "{}\n{}", finished.stdout, finished.stderr);
+    assert!(finished.stderr.contains("theirs.yaml:5:5: Later: 'offset'"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("1 of 2 rules translated, 1 not\n"), "{}", finished.stderr);
+    let check = process::run(flyball::command().args(["rules", "check"]).arg(&ours));
+    assert!(check.status.success() && check.stdout.contains("1 rule in 1 file: 0 errors"), "{}", check.stdout);
+    let printed = import(&[]);
+    assert_eq!(printed.stdout, std::fs::read_to_string(&ours).expect("it was written"));
+    // A file that is there is not written over.
+    let again = import(&["--out".as_ref(), ours.as_os_str()]);
+    assert!(again.stderr.contains("ours.yaml can't be written"), "{}", again.stderr);
+}

@@ -3,6 +3,7 @@
 mod backtest;
 mod check;
 mod explain;
+mod import;
 mod test;
 
 use crate::Failure;
@@ -16,5 +17,6 @@ pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
             explain::run(&path, &rule, url, format, &credentials).await
         }
         RulesCommand::Test { paths, format } => test::run(&paths, format).await,
+        RulesCommand::Import { from, file, out } => import::run(from, &file, out.as_deref()),
     }
 }

@@ -4,6 +4,7 @@
 //! instead of stopping at it.
 
 mod flaps;
+mod humanize;
 mod load;
 mod read;
 mod rule;

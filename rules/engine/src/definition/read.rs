@@ -16,7 +16,7 @@ use super::version::version;
 
 const FILE_KEYS: [&str; 2] = ["groups", "tests"];
 const GROUP_KEYS: [&str; 3] = ["name", "every", "rules"];
-const RULE_KEYS: [&str; 14] = [
+const RULE_KEYS: [&str; 15] = [
     "rule",
     "sql",
     "for",
@@ -29,6 +29,7 @@ const RULE_KEYS: [&str; 14] = [
     "severity",
     "labels",
     "summary",
+    "runbook",
     "remediate",
     "record",
 ];
@@ -127,6 +128,7 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
     let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
     let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
     let summary = summary.and_then(|text| template(reader, text));
+    let runbook = fields.get("runbook").and_then(|node| reader.text(node, "'runbook'"));
     let steps = fields.get("remediate").map(|node| reader.items(node, "'remediate'")).unwrap_or_default();
     let remediate = steps.iter().filter_map(|step| read_step(reader, step)).collect();
     let name = name?;
@@ -145,6 +147,7 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
         severity: severity.map_or_else(|| SEVERITY_DEFAULT.to_owned(), |text| text.as_str().to_owned()),
         labels,
         summary,
+        runbook: runbook.map(|text| text.as_str().trim().to_owned()),
         remediate,
     };
     rule.version = version(&rule);

@@ -82,6 +82,8 @@ pub struct Rule {
     pub labels: BTreeMap<String, String>,
     /// A sentence for people.
     pub summary: Option<Template>,
+    /// What a person does about it: a paragraph, or where one stands.
+    pub runbook: Option<String>,
     /// What is done about it, in this order.
     pub remediate: Vec<Step>,
 }

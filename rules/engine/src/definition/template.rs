@@ -30,6 +30,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     REMOVED_FILTERS.into_iter().for_each(|name| environment.remove_filter(name));
     REMOVED_FUNCTIONS.into_iter().for_each(|name| environment.remove_global(name));
     environment.add_filter("replace", replace);
+    super::humanize::add_filters(&mut environment);
     environment
 });
 

@@ -9,8 +9,8 @@ use super::rule::Rule;
 
 /// 8 hex digits of XXH3-64 over every part that changes what the rule means, each preceded by its length.
 ///
-/// The name is left out because it stands beside the version wherever that is used; the summary because it only words what was
-/// found: mending a typo must not fire everything again.
+/// The name is left out because it stands beside the version wherever that is used; summary and runbook because they only word what
+/// was found: mending a typo must not fire everything again.
 pub(super) fn version(rule: &Rule) -> String {
     let mut hasher = XxHash3_64::new();
     let mut part = |text: &str| {

@@ -37,6 +37,7 @@
 //! | `seasonal` | the samples of earlier periods |
 //! | `absent` | rows of what is not there |
 //! | `look` | what a table is, for those who look at plans |
+//! | `labels` | labels that are asked for by name, and sets of labels |
 //! | `spans` | the functions that take `spans` |
 //! | `histogram` | those that take native histograms, and what can be asked of a histogram |
 
@@ -44,6 +45,7 @@ mod absent;
 mod call;
 mod exec;
 pub(crate) mod histogram;
+pub(crate) mod labels;
 mod look;
 mod numbers;
 mod seasonal;
@@ -105,17 +107,26 @@ pub(crate) fn relation(
     name: &str,
     args: &[Expr],
 ) -> Result<Arc<dyn TableProvider>, QueryError> {
+    let (args, wanted) = labels::Wanted::split(name, args)?;
     let call = call::Call::new(name, args)?;
     let absent = call.window.function == Function::Absent;
-    let (read, exact) = match tables.find_read(&call.metric) {
+    let (read, exact) = match (tables.find_read(&call.metric), &wanted) {
         // Planned anew when a metric comes that the name may mean.
-        Err(QueryError::UnknownTable { .. }) if absent => {
+        (Err(QueryError::UnknownTable { .. }), None) if absent => {
             let known = TableRead::System { schema: "flyball".into(), name: "metric_info".into() };
             return Ok(Arc::new(tables.relation_of(known, false, || Arc::new(absent::NeverCame::default()))));
         }
-        found => found.map_err(|error| error.at(call.position))?,
+        (Err(QueryError::UnknownTable { .. }), Some(wanted)) if !absent => {
+            return Ok(Arc::new(wanted.of_none(tables, &call.metric)));
+        }
+        (found, _) => found.map_err(|error| error.at(call.position))?,
     };
     let wrong = |message: String| QueryError::Argument { function: name.to_string(), message, position: call.position };
+    if absent && wanted.is_some() {
+        return Err(wrong(
+            "what is not there has no labels to be asked for by name; predicates say which series are meant".into(),
+        ));
+    }
     match read {
         TableRead::Metric(metric) if absent && tables.store.registry().read().shape(metric) != Shape::Numbers => {
             Err(wrong(format!(
@@ -135,9 +146,17 @@ pub(crate) fn relation(
                 ))),
             }
         }
-        TableRead::Metric(metric) => Ok(Arc::new(
-            tables.relation_of(read, exact, || Arc::new(table::RangeTable::new(&tables.store, metric, call.window))),
-        )),
+        TableRead::Metric(metric) => {
+            let make =
+                || Arc::new(table::RangeTable::new(&tables.store, metric, call.window)) as Arc<dyn TableProvider>;
+            let table = Arc::new(tables.relation_of(read, exact, make));
+            let Some(wanted) = wanted else { return Ok(table) };
+            let view = wanted.of(&tables.store, metric, table);
+            match view.map_err(|error| QueryError::Internal { message: error.to_string() })? {
+                Some(view) => Ok(Arc::new(view)),
+                None => Err(wrong("labels are asked for by name where there is one value a series".into())),
+            }
+        }
         TableRead::Spans => {
             let view = spans::over(tables.relation(TableRead::Spans, exact), now, call.window);
             match view.map_err(|error| QueryError::Internal { message: error.to_string() })? {

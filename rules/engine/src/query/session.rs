@@ -30,7 +30,7 @@ use datafusion::prelude::SessionConfig;
 use flyball_model::UnixNanos;
 
 use super::yielding::YieldAfterJoins;
-use crate::functions::histogram;
+use crate::functions::{histogram, labels};
 
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
@@ -69,6 +69,7 @@ pub(crate) fn shared_state(partitions: usize) -> SessionState {
     if let Some(functions) = builder.scalar_functions() {
         functions.retain(|function| !UNBOUNDED.contains(&function.name()));
         functions.extend(histogram::scalar_functions());
+        functions.extend(labels::scalar_functions());
     }
     if let Some(functions) = builder.aggregate_functions() {
         functions.extend(histogram::aggregate_functions());
