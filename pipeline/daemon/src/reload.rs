@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flyball_model::ports::Backend;
 use flyball_remediation::BackendInfo;
-use flyball_rules::check::{BackendActions, check_rules};
+use flyball_rules::check::{BackendActions, check_rules, collisions};
 use flyball_rules::definition::{Problem, RuleSet};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
@@ -69,6 +69,10 @@ impl Reloader {
     pub(crate) async fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
         let _turn = self.one_at_a_time.lock().await;
         let (rules, warnings) = read(&self.paths, &self.runtime.database, &self.backends).await?;
+        let collisions = collisions(&rules, &self.runtime.database);
+        if !collisions.is_empty() {
+            return Err(collisions);
+        }
         let count = rules.rules().count();
         self.runtime.rules.replace(rules).await;
         Ok((count, warnings))

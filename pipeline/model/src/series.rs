@@ -230,6 +230,11 @@ impl SeriesRegistry {
     }
 
     /// The series, or `None` if it is new and there is room for it.
+    /// The number of a series that is there already; `metric` and `labels` as for [`SeriesRegistry::resolve`].
+    pub fn known(&self, metric: &str, shape: Shape, labels: &[(&str, &str)]) -> Option<SeriesRef> {
+        self.inner.read().find_shaped(series_id(metric, labels), shape).ok().flatten()
+    }
+
     fn find(&self, inner: &Inner, id: u128, shape: Shape) -> Result<Option<SeriesRef>, ResolveError> {
         match inner.find_shaped(id, shape)? {
             Some(found) => Ok(Some(found)),

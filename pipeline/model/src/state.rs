@@ -30,11 +30,13 @@ pub enum Section {
     Twin,
     /// Silences that people made.
     Silences,
+    /// Series that recording rules record at the moment.
+    Recordings,
 }
 
 impl Section {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Section; 7] = [
+    pub const ALL: [Section; 8] = [
         Section::Instances,
         Section::Violations,
         Section::Remediations,
@@ -42,6 +44,7 @@ impl Section {
         Section::Accounts,
         Section::Twin,
         Section::Silences,
+        Section::Recordings,
     ];
 }
 

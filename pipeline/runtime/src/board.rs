@@ -10,6 +10,8 @@ use flyball_rules::incremental::Way;
 use flyball_rules::lifecycle::{Health, RuleState, RuleStatus};
 use parking_lot::RwLock;
 
+use crate::recording::Recorded;
+
 /// A rule as it stood after its latest evaluation.
 #[derive(Debug)]
 pub struct RuleEntry {
@@ -23,20 +25,30 @@ pub struct RuleEntry {
     pub way: Way,
     /// Its violations that are pending, firing, without data or in error, each as its latest transition.
     pub active: Vec<Transition>,
+    /// What a recording rule has recorded.
+    pub recorded: Option<Recorded>,
 }
 
 impl RuleEntry {
-    pub(crate) fn new(rule: &Arc<Rule>, every: Duration, state: &RuleState, way: Way) -> Arc<Self> {
-        Arc::new(Self { rule: Arc::clone(rule), every, status: state.status(rule), way, active: state.active(rule) })
+    pub(crate) fn new(
+        rule: &Arc<Rule>,
+        every: Duration,
+        state: &RuleState,
+        way: Way,
+        recorded: Option<Recorded>,
+    ) -> Arc<Self> {
+        let (status, active) = (state.status(rule), state.active(rule));
+        Arc::new(Self { rule: Arc::clone(rule), every, status, way, active, recorded })
     }
 
     /// How it stands in one word: `unknown` (not evaluated yet), `waiting` (a table has no data yet), `error`, `firing`, `no_data`,
-    /// `pending` or `inactive`.
+    /// `pending`, `inactive`, or `recording`.
     pub fn state(&self) -> &'static str {
         match &self.status.health {
             Health::Unknown => "unknown",
             Health::Waiting { .. } => "waiting",
             Health::Error { .. } => "error",
+            Health::Ok if self.rule.record.is_some() => "recording",
             Health::Ok if self.status.firing > 0 => "firing",
             Health::Ok if self.status.silent > 0 => "no_data",
             Health::Ok if self.status.instances > self.status.held_back => "pending",

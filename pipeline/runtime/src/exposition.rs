@@ -55,6 +55,7 @@ pub(crate) fn render(runtime: &Runtime) -> String {
     log::write(&mut page, &runtime.pipeline);
     store(&mut page, runtime);
     rules(&mut page, runtime);
+    recordings(&mut page, runtime);
     queues(&mut page, runtime);
     people::write(&mut page, runtime);
     backends(&mut page, runtime);
@@ -140,6 +141,29 @@ fn rules(page: &mut Page, runtime: &Runtime) {
         for entry in &rows {
             let status = &entry.status;
             page.sample(name, &[("group", &status.group), ("rule", &status.rule)], value(status));
+        }
+    }
+}
+
+fn recordings(page: &mut Page, runtime: &Runtime) {
+    type Column = fn(&crate::recording::Recorded) -> f64;
+    let families: [(&str, &str, &str, Column); 2] = [
+        (
+            "flyball_rule_recorded_points_total",
+            "counter",
+            "Points stored of a recording rule, markers included.",
+            |recorded| recorded.points as f64,
+        ),
+        ("flyball_rule_recorded_series", "gauge", "Series that a recording rule records now.", |recorded| {
+            recorded.series as f64
+        }),
+    ];
+    let rows = runtime.tables.board.rows();
+    for (name, kind, help, value) in families {
+        page.family(name, kind, help);
+        for (entry, recorded) in rows.iter().filter_map(|entry| Some((entry, entry.recorded.as_ref()?))) {
+            let status = &entry.status;
+            page.sample(name, &[("group", &status.group), ("rule", &status.rule)], value(recorded));
         }
     }
 }

@@ -113,6 +113,33 @@ impl Pipeline {
         *self.open.write() = false;
     }
 
+    /// Takes in what flyball itself made of points that are stored: as [`Intake::take`], but on the spot and without waiting for the log. Nobody
+    /// is answered, and whatever follows from these points stands behind them in the log.
+    ///
+    /// # Errors
+    /// As [`Intake::take`].
+    pub(crate) fn take_own(&self, submission: &Submission) -> Result<Receipt, Refusal> {
+        self.counts.body_bytes.fetch_add(submission.body.len() as u64, Ordering::Relaxed);
+        let taken = match self.log.trouble() {
+            Some(trouble) => Err(not_now(format!("what is taken in can't be made durable: {trouble}"))),
+            None => self.work(submission, known::hash(submission), &Turn::free()),
+        };
+        taken.map(|submitted| submitted.receipt).map_err(|not_taken| self.note_refusal(submission, not_taken))
+    }
+
+    fn note_refusal(&self, submission: &Submission, NotTaken { reason, refusal }: NotTaken) -> Refusal {
+        tracing::debug!(
+            receiver = submission.receiver,
+            peer = submission.peer,
+            reason = reason.as_str(),
+            message = refusal.message,
+            "body refused"
+        );
+        // Nobody waits for it: it goes into the log with the next group.
+        self.log.note(request(submission).refused(reason));
+        refusal
+    }
+
     async fn process(&self, submission: &Submission) -> Result<Receipt, NotTaken> {
         if let Some(trouble) = self.log.trouble() {
             return Err(not_now(format!("what is taken in can't be made durable: {trouble}")));
@@ -318,19 +345,7 @@ impl Pipeline {
 impl Intake for Pipeline {
     async fn take(&self, submission: Submission) -> Result<Receipt, Refusal> {
         self.counts.body_bytes.fetch_add(submission.body.len() as u64, Ordering::Relaxed);
-        self.process(&submission).await.map_err(|NotTaken { reason, refusal }| {
-            let entry = request(&submission).refused(reason);
-            tracing::debug!(
-                receiver = submission.receiver,
-                peer = submission.peer,
-                reason = reason.as_str(),
-                message = refusal.message,
-                "body refused"
-            );
-            // Nobody waits for it: it goes into the log with the next group.
-            self.log.note(entry);
-            refusal
-        })
+        self.process(&submission).await.map_err(|not_taken| self.note_refusal(&submission, not_taken))
     }
 
     fn admit(&self, sender: Sender, announced: usize) -> Result<Lease, NotNow> {

@@ -24,6 +24,7 @@ use crate::feed::Feed;
 use crate::idle::IdleCores;
 use crate::intake::Pipeline;
 use crate::joining::join_history;
+use crate::recording::Recordings;
 use crate::recovery::{LogParts, Progress, RecoveryError, recover};
 use crate::remember::{Restored, restore};
 use crate::reminders::remind;
@@ -176,9 +177,10 @@ impl Runtime {
             board: Arc::clone(&tables.board),
             dispatcher: dispatcher.clone(),
             steady: Arc::clone(&steady),
-            state: state_log,
+            state: Arc::clone(&state_log),
             memory,
             budget: Budget::new(Arc::clone(&idle_cores)),
+            recordings: Recordings::new(Arc::<Pipeline>::clone(&pipeline), Arc::clone(&store), Arc::clone(&state_log)),
         };
         let (mut stages, mut delivering) = (JoinSet::new(), JoinSet::new());
         let give_up = CancellationToken::new();

@@ -1,5 +1,7 @@
 //! flyball's own state as tables: `flyball.*` and `twin.*`. Each is built from what is in memory when a query asks.
 
+mod slos;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -130,6 +132,8 @@ fn register(database: &Database, sources: &TableSources) {
     flyball("stages", stage_fields(), Box::new(move || stages(&s.stages)));
     let s = sources.clone();
     flyball("rules", rule_fields(), Box::new(move || rules(&s.board)));
+    let s = sources.clone();
+    flyball("slos", slos::fields(), Box::new(move || slos::columns(&s.board)));
     let s = sources.clone();
     let (rows, schema) =
         (move |now| violations(&s.history, &s.silences, now), Arc::new(Schema::new(violation_fields())));
@@ -318,6 +322,8 @@ fn rule_fields() -> Vec<Field> {
         whole("spent_us"),
         whole("no_data"),
         whole("held_back"),
+        text("records"),
+        whole("recorded"),
     ]
 }
 
@@ -351,6 +357,8 @@ fn rules(board: &RuleBoard) -> Vec<ArrayRef> {
         of_groups(&|size| u64::try_from(size.spent.as_micros()).unwrap_or(u64::MAX)),
         numbers(statuses().map(|status| status.silent as u64)),
         numbers(statuses().map(|status| status.held_back as u64)),
+        texts(rows.iter().map(|entry| entry.rule.record.as_ref().map(|record| record.metric.as_str()))),
+        Arc::new(UInt64Array::from_iter(rows.iter().map(|entry| Some(entry.recorded.as_ref()?.points)))),
     ]
 }
 

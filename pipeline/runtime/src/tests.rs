@@ -72,21 +72,21 @@ impl Backend for Told {
     }
 }
 
-struct Bench {
-    runtime: Arc<Runtime>,
-    tasks: Tasks,
-    clock: Arc<dyn Clock>,
+pub(crate) struct Bench {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Arc<dyn Clock>,
     events: mpsc::Receiver<Event>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Bench {
-    async fn start(rules: &str) -> Self {
+    pub(crate) async fn start(rules: &str) -> Self {
         Self::start_in(tempfile::tempdir().expect("a folder"), rules).await
     }
 
     /// Goes on in a folder where another one was.
-    async fn start_in(folder: TempDir, rules: &str) -> Self {
+    pub(crate) async fn start_in(folder: TempDir, rules: &str) -> Self {
         let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
         let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
         let (told, events) = mpsc::channel(16);
@@ -128,13 +128,13 @@ impl Bench {
         }
     }
 
-    async fn send(&self, room: &str, celsius: f64) {
+    pub(crate) async fn send(&self, room: &str, celsius: f64) {
         let body = gauge("temperature", room, celsius, self.clock.now().0 as u64);
         let receipt = self.runtime.pipeline.take(self.submission(body)).await.expect("a good body");
         assert_eq!((receipt.stored, receipt.rejected()), (1, 0), "{}", receipt.message());
     }
 
-    async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         let event = tokio::time::timeout(Duration::from_secs(20), self.events.recv());
         event.await.expect("an event within 20 s").expect("the backend lives")
     }
@@ -263,8 +263,8 @@ async fn every_rule_has_its_turn_however_many_are_due() {
     bench.tasks.drain().await.expect("a clean drain");
 }
 
-/// Rows of `SELECT count(*)`, as text.
-async fn count(bench: &Bench, sql: &str) -> String {
+/// Rows of a query, as text.
+pub(crate) async fn count(bench: &Bench, sql: &str) -> String {
     let result = bench.runtime.database.query(sql, bench.clock.now()).await.expect("a good query");
     flyball_rules::query::output::json(&result)["rows"].to_string()
 }

@@ -45,6 +45,11 @@ impl Reader {
         self.problems
     }
 
+    /// The file that is read.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
     /// Where a node begins.
     pub fn place(&self, node: &Node) -> Place {
         self.source.place(node.range.start)

@@ -13,7 +13,7 @@ pub struct LibraryFile {
     pub text: &'static str,
 }
 
-const FILES: [LibraryFile; 8] = [
+const FILES: [LibraryFile; 9] = [
     LibraryFile { name: "class", text: include_str!("../rules/class.yaml") },
     LibraryFile { name: "flyball", text: include_str!("../rules/flyball.yaml") },
     LibraryFile { name: "host", text: include_str!("../rules/host.yaml") },
@@ -21,6 +21,7 @@ const FILES: [LibraryFile; 8] = [
     LibraryFile { name: "kubernetes", text: include_str!("../rules/kubernetes.yaml") },
     LibraryFile { name: "latency", text: include_str!("../rules/latency.yaml") },
     LibraryFile { name: "logs", text: include_str!("../rules/logs.yaml") },
+    LibraryFile { name: "objectives", text: include_str!("../rules/objectives.yaml") },
     LibraryFile { name: "power", text: include_str!("../rules/power.yaml") },
 ];
 

@@ -26,6 +26,7 @@ mod power;
 mod prometheus;
 mod pushgateway;
 mod queries;
+mod recording;
 mod reload;
 mod restart;
 mod scrape;

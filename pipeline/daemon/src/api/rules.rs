@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use flyball_model::UnixNanos;
 use flyball_model::event::{State as ViolationState, Transition};
-use flyball_rules::check::check_rules;
+use flyball_rules::check::{check_rules, collisions};
 use flyball_rules::definition::{RuleSet, dependencies, duplicates, from_str_with_problems};
 use flyball_rules::lifecycle::Health;
 use flyball_runtime::RuleEntry;
@@ -27,7 +27,8 @@ pub(crate) async fn rules(State(shared): State<Shared>, RawQuery(query): RawQuer
     let wanted = Wanted::read(query.as_deref())?;
     let mut groups: BTreeMap<(String, String), Vec<Arc<RuleEntry>>> = BTreeMap::new();
     let entries = shared.runtime.tables.board.rows().into_iter();
-    for entry in entries.filter(|entry| !wanted.recording_only && wanted.has(entry)) {
+    let is_kind = |entry: &RuleEntry| wanted.recording.is_none_or(|recording| recording == entry.rule.record.is_some());
+    for entry in entries.filter(|entry| is_kind(entry) && wanted.has(entry)) {
         let key = (entry.rule.place.file.clone(), entry.rule.group.clone());
         groups.entry(key).or_default().push(entry);
     }
@@ -54,8 +55,43 @@ fn time(at: Option<UnixNanos>) -> String {
     at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| at.to_string())
 }
 
+/// A recording rule, as Prometheus shows one; `metric` is flyball's own, since a name may have labels.
+fn recording(entry: &RuleEntry, metric: &str) -> Value {
+    let RuleEntry { rule, status, .. } = entry;
+    let shown = json!({
+        "name": rule.name,
+        "metric": metric,
+        "query": rule.sql.as_str(),
+        "labels": rule.labels,
+        "health": health(&status.health),
+        "evaluationTime": status.last_duration.as_secs_f64(),
+        "lastEvaluation": time(status.evaluated_at),
+        "type": "recording",
+    });
+    with_error(shown, entry)
+}
+
+/// As in Prometheus `lastError` is not there when all is well.
+fn with_error(mut shown: Value, entry: &RuleEntry) -> Value {
+    if let Some(error) = &entry.status.last_error {
+        shown["lastError"] = error.as_str().into();
+    }
+    shown
+}
+
+fn health(health: &Health) -> &'static str {
+    match health {
+        Health::Ok => "ok",
+        Health::Error { .. } => "err",
+        Health::Unknown | Health::Waiting { .. } => "unknown",
+    }
+}
+
 fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
     let RuleEntry { rule, status, active, .. } = entry;
+    if let Some(record) = &rule.record {
+        return recording(entry, &record.metric);
+    }
     let mut labels = rule.labels.clone();
     labels.insert("severity".to_owned(), rule.severity.clone());
     // Prometheus knows three states; flyball's own word stands in flyball.rules.
@@ -64,7 +100,7 @@ fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
         "no_data" => "firing",
         _ => "inactive",
     };
-    let mut shown = json!({
+    let shown = json!({
         "state": state,
         "name": rule.name,
         "query": rule.sql.as_str(),
@@ -73,20 +109,12 @@ fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
         "labels": labels,
         "annotations": rule.summary.iter().map(|text| ("summary", text.text().as_str())).collect::<BTreeMap<_, _>>(),
         "alerts": active.iter().filter(|_| !wanted.without_alerts).filter_map(alert).collect::<Vec<_>>(),
-        "health": match status.health {
-            Health::Ok => "ok",
-            Health::Error { .. } => "err",
-            Health::Unknown | Health::Waiting { .. } => "unknown",
-        },
+        "health": health(&status.health),
         "evaluationTime": status.last_duration.as_secs_f64(),
         "lastEvaluation": time(status.evaluated_at),
         "type": "alerting",
     });
-    // As in Prometheus it is not there when all is well.
-    if let Some(error) = &status.last_error {
-        shown["lastError"] = error.as_str().into();
-    }
-    shown
+    with_error(shown, entry)
 }
 
 /// `GET /api/v1/alerts`
@@ -173,7 +201,9 @@ pub(crate) async fn check(
     }
     problems.extend(duplicates(&rules));
     problems.extend(dependencies(&rules));
-    problems.extend(check_rules(&rules, Some(&shared.runtime.database), Some(shared.reloader.backends())).await);
+    let database = &shared.runtime.database;
+    problems.extend(check_rules(&rules, Some(database), Some(shared.reloader.backends())).await);
+    problems.extend(collisions(&rules, database));
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems.dedup();
     Ok(Json(json!({"problems": problems})))

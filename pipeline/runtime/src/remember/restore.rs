@@ -13,6 +13,7 @@ use hashbrown::HashSet;
 use serde::de::DeserializeOwned;
 
 use crate::history::ViolationHistory;
+use crate::recording::RecordedSeries;
 
 /// Where the latest [`Reading`] of both clocks stands in [`Section::Instances`]. No violation's id is like it.
 pub(crate) const CLOCK_KEY: &str = "clock";
@@ -30,6 +31,8 @@ pub(crate) struct RuleMemory {
     pub(crate) states: Vec<Recovered>,
     /// For how long what is gone ends nothing.
     pub(crate) hold: Duration,
+    /// The series that recording rules recorded, by the rule's name.
+    pub(crate) recorded: RecordedSeries,
 }
 
 /// Everything that was remembered.
@@ -76,7 +79,7 @@ pub(crate) fn restore(
     }
     Restored {
         steady,
-        rules: RuleMemory { states, hold },
+        rules: RuleMemory { states, hold, recorded: RecordedSeries::recover(values(state, Section::Recordings)) },
         history: Arc::new(history),
         remediations: Arc::new(remediations),
         planner,

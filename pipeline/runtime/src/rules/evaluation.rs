@@ -13,6 +13,7 @@ use flyball_rules::query::Database;
 use futures::FutureExt;
 
 use crate::board::RuleEntry;
+use crate::recording::{Recording, Recordings};
 
 /// A rule with what it takes to evaluate it.
 pub(super) struct Unit {
@@ -21,6 +22,8 @@ pub(super) struct Unit {
     pub(super) every: Duration,
     pub(super) evaluator: RuleEvaluator,
     pub(super) state: RuleState,
+    /// Of a recording rule.
+    pub(super) recording: Option<Recording>,
 }
 
 /// What an evaluation is to know besides the data.
@@ -60,10 +63,12 @@ pub(super) async fn evaluate(
     asked: Asked,
     database: Database,
     clock: Arc<dyn Clock>,
+    recordings: Arc<Recordings>,
 ) -> Finished {
     let started = clock.monotonic();
     // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
-    let looked = AssertUnwindSafe(look(&mut unit, &asked, &database, clock.as_ref(), started)).catch_unwind().await;
+    let looked = look(&mut unit, &asked, &database, &recordings, clock.as_ref(), started);
+    let looked = AssertUnwindSafe(looked).catch_unwind().await;
     let Found { transitions, changes, entry, reads } = looked.unwrap_or_else(|_| {
         unit.evaluator = RuleEvaluator::new(&unit.rule);
         let outcome = Outcome::Error(
@@ -83,8 +88,19 @@ impl Asked {
     }
 }
 
-async fn look(unit: &mut Unit, asked: &Asked, database: &Database, clock: &dyn Clock, started: Duration) -> Found {
-    let Look { outcome, reads, sample_at } = unit.evaluator.look(database, asked.at.now).await;
+async fn look(
+    unit: &mut Unit,
+    asked: &Asked,
+    database: &Database,
+    recordings: &Recordings,
+    clock: &dyn Clock,
+    started: Duration,
+) -> Found {
+    let now = asked.at.now;
+    let Look { outcome, reads, sample_at } = match &mut unit.recording {
+        Some(recording) => recordings.look(&unit.rule, &mut unit.evaluator, recording, database, now).await,
+        None => unit.evaluator.look(database, now).await,
+    };
     if let Outcome::Error(error) = &outcome {
         tracing::debug!(rule = unit.rule.name, error, "rule can't be evaluated");
     }
@@ -101,6 +117,7 @@ fn take_on(unit: &mut Unit, evaluation: Evaluation<'_>, reads: Reads, took: Dura
     let transitions = unit.state.step(&unit.rule, evaluation);
     unit.state.took(took);
     let changes = unit.state.take_changes(&unit.rule);
-    let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state, unit.evaluator.way());
+    let recorded = unit.recording.as_ref().map(Recording::recorded);
+    let entry = RuleEntry::new(&unit.rule, unit.every, &unit.state, unit.evaluator.way(), recorded);
     Found { transitions, changes, entry, reads }
 }

@@ -11,6 +11,7 @@ mod dependencies;
 mod evaluation;
 mod evidence;
 mod groups;
+mod order;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use flyball_rules::definition::{Rule, RuleSet};
 use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, Reads, RuleEvaluator};
 use flyball_rules::lifecycle::{Changes, Recovered, RuleState};
 use flyball_rules::query::Database;
+use flyball_rules::recording::{Dependencies as Sources, until_next};
 use hashbrown::HashMap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -39,6 +41,7 @@ use self::evidence::Evidence;
 use self::groups::{Advanced, GroupKeeper};
 use crate::board::{RuleBoard, RuleEntry};
 use crate::dispatch::Dispatcher;
+use crate::recording::{Recording, Recordings};
 use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
@@ -82,6 +85,8 @@ struct Slot {
     queued_at: Option<Duration>,
     /// It was evaluated before: what a first evaluation costs is the planning.
     evaluated: bool,
+    /// Since when it is out for an evaluation.
+    out_since: Option<Duration>,
     /// What it has cost, as the [`Budget`] counts.
     spent: Duration,
 }
@@ -97,6 +102,7 @@ impl Slot {
             tick_at: now,
             queued_at: None,
             evaluated: false,
+            out_since: None,
             spent: Duration::ZERO,
         }
     }
@@ -157,6 +163,8 @@ pub(crate) struct RuleStage {
     pub(crate) memory: RuleMemory,
     /// What they may cost.
     pub(crate) budget: Budget,
+    /// Where recording rules record.
+    pub(crate) recordings: Arc<Recordings>,
 }
 
 /// The stage while it runs.
@@ -171,6 +179,8 @@ struct Running {
     /// Those that are kept, by what their groups call them.
     kept: HashMap<u64, usize>,
     groups: GroupKeeper,
+    /// Which of them read what others record.
+    sources: Sources,
     evaluations: JoinSet<Finished>,
     /// How many of these are of rules that are kept.
     cheap: usize,
@@ -218,6 +228,7 @@ impl Running {
             plans: BTreeSet::new(),
             kept: HashMap::new(),
             groups: GroupKeeper::default(),
+            sources: Sources::default(),
             evaluations: JoinSet::new(),
             cheap: 0,
             evidence: Evidence::default(),
@@ -288,6 +299,7 @@ impl Running {
         let mut due: Vec<_> = self.queue.iter().take_while(|(due, _)| *due <= now).copied().collect();
         let under_way = |slot: usize| self.slots[slot].unit.is_none();
         self.dependencies.ready(&mut due, |&(_, index)| index, under_way);
+        self.hold_back(&mut due, now);
         let (mut cheap, mut plans) = (Vec::new(), Vec::new());
         for (due, index) in due {
             let slot = &self.slots[index];
@@ -349,11 +361,13 @@ impl Running {
             true => self.cheap += 1,
             false => self.stage.budget.start(slot.spent),
         }
-        slot.tick_at = now + unit.every;
+        slot.tick_at = now + until_next(&unit.rule, unit.every, at.now);
+        slot.out_since = Some(now);
         let woken_by = slot.woken.take().flatten();
         let (database, clock) = (self.stage.database.clone(), Arc::clone(&self.stage.clock));
         let asked = Asked { at, inhibitors: inhibitors(&unit.rule, &self.stage.board) };
-        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, asked, database, clock));
+        let recordings = Arc::clone(&self.stage.recordings);
+        self.evaluations.spawn(evaluation::evaluate(unit, index, woken_by, asked, database, clock, recordings));
         self.queue(index);
     }
 
@@ -385,26 +399,31 @@ impl Running {
             false => slot.spent = self.stage.budget.finish(now, slot.spent, took),
         }
         let kept = unit.evaluator.kept().map(|(_, token)| token);
+        // What records runs on its tick alone, and nothing wakes it.
+        let records = unit.recording.is_some();
         if slot.kept != kept {
             slot.kept.map(|before| self.kept.remove(&before));
-            self.kept.extend(kept.map(|token| (token, index)));
+            self.kept.extend(kept.filter(|_| !records).map(|token| (token, index)));
             slot.kept = kept;
         }
         match kept {
             Some(_) => {
                 self.plans.remove(&index);
                 slot.rest_until = now;
-                if unit.state.is_at_rest() && unit.rule.no_data.is_none() {
+                if unit.state.is_at_rest() && unit.rule.no_data.is_none() && !records {
                     slot.tick_at = now + unit.every.max(KEPT_IDLE_EVERY);
                 }
             }
             None => {
-                self.plans.insert(index);
+                if !records {
+                    self.plans.insert(index);
+                }
                 slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
             }
         }
         slot.evaluated = true;
         slot.unit = Some(unit);
+        slot.out_since = None;
         slot.reads = reads;
         self.queue(index);
         for other in waiting {
@@ -428,10 +447,13 @@ impl Running {
         let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);
         let mut known: HashMap<String, Unit> = at_rest.map(|unit| (unit.rule.name.clone(), unit)).collect();
         let mut remembered = std::mem::take(&mut self.stage.memory.states);
+        let mut recorded = std::mem::take(&mut self.stage.memory.recorded);
         let now = self.stage.clock.monotonic();
         let mut entries = Vec::new();
         for (group, rule) in rules.rules() {
             let rule = Arc::new(rule.clone());
+            let carried = known.get_mut(&rule.name).and_then(|unit| unit.recording.take());
+            let recording = self.stage.recordings.begin(&rule, carried, &mut recorded);
             let state = match known.remove(&rule.name) {
                 Some(unit) if unit.state.fits(&rule) => unit.state,
                 changed => {
@@ -440,15 +462,20 @@ impl Running {
                 }
             };
             let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
-            entries.push(RuleEntry::new(&rule, every, &state, evaluator.way()));
-            self.plans.insert(self.slots.len());
-            self.slots.push(Slot::new(Unit { rule, every, evaluator, state }, now));
+            let recorded = recording.as_ref().map(Recording::recorded);
+            entries.push(RuleEntry::new(&rule, every, &state, evaluator.way(), recorded));
+            if recording.is_none() {
+                self.plans.insert(self.slots.len());
+            }
+            self.slots.push(Slot::new(Unit { rule, every, evaluator, state, recording }, now));
             self.queue(self.slots.len() - 1);
         }
         self.dependencies = Dependencies::of(entries.iter().map(|entry| entry.rule.as_ref()));
+        self.sources = Sources::of(entries.iter().map(|entry| entry.rule.as_ref()));
         self.stage.board.replace(entries);
         known.into_values().for_each(|gone| self.retire(Some(gone)));
         remembered.into_iter().for_each(|gone| self.retire_remembered(gone));
+        self.stage.recordings.end_remembered(recorded, self.stage.steady.read().now);
         tracing::info!(rules = self.slots.len(), "rules in force");
     }
 
@@ -462,8 +489,11 @@ impl Running {
 
     /// A rule that is gone or means something else now: what it fired is resolved, for nobody would ever say so otherwise.
     fn retire(&self, unit: Option<Unit>) {
-        if let Some(Unit { rule, state, .. }) = unit {
+        if let Some(Unit { rule, state, recording, .. }) = unit {
             let at = self.stage.steady.read();
+            if let Some(recording) = recording {
+                self.stage.recordings.end(&recording, at.now);
+            }
             let transitions = state.retire(&rule, at.now);
             self.end(&rule.name, &transitions, state.forget(), at);
         }

@@ -43,6 +43,19 @@ impl Backend for Ops {
     }
 }
 
+/// No rule of these tests records.
+struct Nowhere;
+
+impl crate::recording::OwnIntake for Nowhere {
+    fn take_own(&self, _: &flyball_model::Submission) -> Result<flyball_model::Receipt, flyball_model::Refusal> {
+        Ok(flyball_model::Receipt::default())
+    }
+
+    fn body_bytes_max(&self) -> usize {
+        4096
+    }
+}
+
 struct Bench {
     running: Running,
     clock: Arc<ManualClock>,
@@ -76,6 +89,7 @@ impl Bench {
             clock: Arc::clone(&clock),
         });
         let stage = RuleStage {
+            recordings: Recordings::new(Arc::new(Nowhere), Arc::clone(&store), Arc::clone(&state)),
             database: Database::new(store, QueryLimits::default()),
             clock,
             wake: Arc::default(),

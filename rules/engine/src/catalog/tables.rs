@@ -32,6 +32,11 @@ const FIXED: [(&str, TableRead); 6] = [
     ("power", TableRead::Power),
 ];
 
+/// Whether a table of this name exists before any point came: a metric of the same name can't be read as a table.
+pub(crate) fn is_fixed(name: &str) -> bool {
+    FIXED.iter().any(|fixed| fixed.0 == name)
+}
+
 /// Everything that can stand after FROM but range functions.
 #[derive(Debug)]
 pub(crate) struct Tables {

@@ -80,6 +80,12 @@ codes! {
         "No backend of this name is configured.", "Mend the name, or configure it under 'backends'.";
     CANNOT, "FB402", "backend-cannot", Error,
         "The backend can't do the action.", "Name another backend.";
+    RECORDED, "FB501", "recorded-value", Error,
+        "What a recording rule's query gives is not one value a series.", "Name what is recorded with AS value, and nothing else that is a number.";
+    CIRCLE, "FB502", "recording-circle", Error,
+        "A recording rule reads, maybe by way of others, what it records.", "Let it read what is received, or what others record before it.";
+    RECEIVED, "FB503", "recorded-and-received", Error,
+        "The metric that a rule records is received from a sender too.", "Choose a name that nobody sends, like job:name:sum.";
 }
 
 /// The code of this id.

@@ -2,6 +2,8 @@
 //!
 //! | file | looks at |
 //! |---|---|
+//! | `recording` | what recording rules give, and whether they go in a circle |
+//! | `slo` | the queries of objectives |
 //! | `sql` | the query: its syntax, and with a database its tables and columns |
 //! | `lints` | what a query that can be planned likely does not mean |
 //! | `shadow` | rules that say nothing of their own |
@@ -11,7 +13,9 @@
 
 pub mod codes;
 mod lints;
+mod recording;
 mod shadow;
+mod slo;
 mod sql;
 mod steps;
 mod templates;
@@ -29,6 +33,9 @@ use flyball_model::action::ActionKind;
 use self::lints::Lints;
 use crate::definition::{Problem, RULES_MAX, RuleSet, dependencies, load_with_problems};
 use crate::query::Database;
+use crate::recording::{Recorded, circles};
+
+pub use recording::collisions;
 
 /// The configured backends by name, and what each can do.
 pub type BackendActions = BTreeMap<String, Vec<ActionKind>>;
@@ -71,10 +78,18 @@ pub async fn check_each(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut lints = database.map(Lints::new);
+    let recorded = Recorded::by(rules);
     // There being more is an error of its own, found when they were read.
     for (_, rule) in rules.rules().take(RULES_MAX) {
+        if let Some(slo) = &rule.slo {
+            slo::check(rule, slo, database.zip(lints.as_mut()), &recorded, &mut problems).await;
+            if let Some(backends) = backends {
+                steps::check(rule, backends, &mut problems);
+            }
+            continue;
+        }
         let inspected = match database {
-            Some(database) => sql::plan(rule, database, &mut problems),
+            Some(database) => sql::plan(rule, database, &recorded, &mut problems),
             None => {
                 sql::parse(rule, &mut problems);
                 None
@@ -83,7 +98,9 @@ pub async fn check_each(
         if let (Some(lints), Some(inspected)) = (&mut lints, &inspected) {
             lints.look(rule, inspected, &mut problems).await;
         }
-        templates::check(rule, inspected.as_ref().map(|inspected| inspected.schema.as_ref()), &mut problems);
+        let schema = inspected.as_ref().map(|inspected| inspected.schema.as_ref());
+        templates::check(rule, schema, &mut problems);
+        recording::check(rule, schema, &mut problems);
         if let Some(backends) = backends {
             steps::check(rule, backends, &mut problems);
         }
@@ -95,5 +112,7 @@ pub async fn check_each(
 
 /// What is wrong with rules beside each other.
 pub fn check_together(rules: &RuleSet) -> Vec<Problem> {
-    shadow::check(rules)
+    let mut problems = circles(rules);
+    problems.extend(shadow::check(rules));
+    problems
 }

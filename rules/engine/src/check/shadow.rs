@@ -38,7 +38,8 @@ struct Shape {
 pub(super) fn check(rules: &RuleSet) -> Vec<Problem> {
     let mut alike: HashMap<String, Vec<(&Rule, Vec<f64>)>> = HashMap::new();
     let mut problems = Vec::new();
-    for (_, rule) in rules.rules() {
+    // What records says nothing, and the rules of an objective are made to fire together.
+    for (_, rule) in rules.rules().filter(|(_, rule)| rule.record.is_none() && rule.slo.is_none()) {
         let Some(shape) = shape(rule.sql.as_str()) else { continue };
         let steps = rule.remediate.iter().map(|step| {
             let target: Vec<_> = step.target.iter().map(|(name, text)| (name, text.text().as_str())).collect();

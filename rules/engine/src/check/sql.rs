@@ -8,6 +8,7 @@ use crate::evaluate::{awaited_table, column_faults};
 use crate::query::inspect::Inspected;
 use crate::query::text::{SqlText, is_query};
 use crate::query::{Database, QueryError};
+use crate::recording::Recorded;
 
 /// Notes what is wrong with the text alone.
 pub(super) fn parse(rule: &Rule, problems: &mut Vec<Problem>) {
@@ -23,14 +24,20 @@ pub(super) fn parse(rule: &Rule, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Notes what is wrong with the query where this is known; gives its plans, if it can be planned.
-pub(super) fn plan(rule: &Rule, database: &Database, problems: &mut Vec<Problem>) -> Option<Inspected> {
+/// Notes what is wrong with the query where this is known; gives its plans, if it can be planned. What other rules record need not be there yet.
+pub(super) fn plan(
+    rule: &Rule,
+    database: &Database,
+    recorded: &Recorded,
+    problems: &mut Vec<Problem>,
+) -> Option<Inspected> {
     match database.inspect(rule.sql.as_str()) {
         Ok(inspected) => {
             let faults = column_faults(&inspected.schema).into_iter();
             problems.extend(faults.map(|fault| Problem::error(rule.sql.place(), fault).code(codes::COLUMN)));
             Some(inspected)
         }
+        Err(error) if awaited_table(&error).is_some_and(|table| recorded.has(table)) => None,
         Err(error) => {
             problems.push(problem(rule, &error));
             None

@@ -156,3 +156,53 @@ async fn a_query_nested_a_thousand_deep_is_refused_in_words() {
     let found = check_text(&rule(&deep), None, None).await;
     assert!(found.contains("nests deeper than"), "{found}");
 }
+
+#[tokio::test]
+async fn recording_rules_give_one_value_and_go_in_no_circle() {
+    let estate = estate();
+    let text = |rules: &str| format!("groups:\n- name: g\n  rules:\n{rules}");
+    for (rules, expected) in [
+        ("  - {record: w, sql: 'SELECT host, sum(value) AS value FROM load GROUP BY host'}\n", ""),
+        (
+            "  - {record: w, sql: 'SELECT host, sum(value) AS watts FROM load GROUP BY host'}\n",
+            "r.yaml:4:22: a recording rule's query gives a number named 'value', and this one has none (write AS value behind what is 'watts' now) [FB501]",
+        ),
+        (
+            "  - {record: w, sql: 'SELECT host, value, 2 AS more FROM load'}\n",
+            "r.yaml:4:48: a recording rule gives one number, named 'value', and 'more' is a number too; name the one to record with AS value, \
+             leave the other out, or record it by a rule of its own [FB501]",
+        ),
+        (
+            "  - {record: w, sql: 'SELECT severity, count(*) AS value FROM logs GROUP BY severity'}\n",
+            "r.yaml:4:30: a recording rule fires nothing, so its 'severity' means nothing; to record it as a label rename the column: severity \
+             AS level [FB501]",
+        ),
+        (
+            "  - {record: a, sql: SELECT value FROM b}\n  - {record: b, sql: SELECT value FROM a}\n",
+            "r.yaml:4:14: recording rules go in a circle: 'a' reads 'b' (r.yaml:5:14), which reads 'a' (a recording rule reads what is received, \
+             or what others record before it) [FB502]",
+        ),
+    ] {
+        let found = check_text(&text(rules), Some(&estate.database), None).await;
+        let found: Vec<_> = found.lines().filter(|line| !line.contains("warning")).collect();
+        assert_eq!(found.join("\n"), expected, "{rules}");
+    }
+}
+
+#[test]
+fn a_metric_that_is_received_is_not_recorded() {
+    use crate::recording::HELP;
+    let estate = estate();
+    let text = "groups:\n- name: g\n  rules:\n  - {record: load, sql: SELECT 1 AS value}\n  - {record: other, sql: SELECT 1 AS value}\n";
+    let rules = RuleSet { files: vec![crate::definition::from_str("r.yaml", text).expect("good rules")] };
+    let found: Vec<_> = collisions(&rules, &estate.database).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "r.yaml:4:14: the metric 'load' is received already, and can't be recorded too (choose a name that nobody sends, like job:name:sum) [FB503]"
+        ]
+    );
+    let info = flyball_model::MetricInfo { help: HELP.to_owned(), ..Default::default() };
+    estate.database.store().registry().describe("load", &info);
+    assert_eq!(collisions(&rules, &estate.database), [], "it was recorded before");
+}

@@ -167,7 +167,13 @@ pub fn duplicates(set: &RuleSet) -> Vec<Problem> {
     }
     for (_, rule) in set.rules() {
         if let Some(earlier) = first.get(rule.name.as_str()) {
-            let message = format!("the rule '{}' is defined twice", rule.name);
+            let message = match rule.record {
+                Some(_) => format!(
+                    "'{}' is recorded twice; let the rules differ in 'labels', or record one of them elsewhere",
+                    rule.name
+                ),
+                None => format!("the rule '{}' is defined twice", rule.name),
+            };
             problems
                 .push(Problem::error(rule.place.clone(), message).hint(format!("the first is {earlier}")).code(TWICE));
         } else {

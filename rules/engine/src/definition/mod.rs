@@ -7,7 +7,9 @@ mod flaps;
 mod humanize;
 mod load;
 mod read;
+mod record;
 mod rule;
+mod slo;
 mod step;
 mod template;
 mod unless;
@@ -22,7 +24,9 @@ pub use load::{
     FILE_BYTES_MAX, FILES_MAX, RULES_MAX, duplicates, from_str, from_str_with_problems, load, load_with_problems,
 };
 pub use read::TEST_KEYS;
+pub use record::{Record, VALUE_COLUMN};
 pub use rule::{Amount, Group, NoData, NoDataPolicy, Rule, RuleFile, RuleSet, Step};
+pub use slo::{BURN_COLUMNS, BURNS, Burn, Slo};
 pub(crate) use template::BUILT_IN;
 pub use template::{Context, Template, TemplateError};
 pub use unless::{Unless, dependencies};

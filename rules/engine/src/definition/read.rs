@@ -8,7 +8,9 @@ use flyball_model::name::label_name;
 use flyball_yaml::{Fields, Node, Problem, Reader, Source, Text, Value, nearest, parse};
 
 use super::flaps::read_flaps;
+use super::record::read_record;
 use super::rule::{Group, NoData, NoDataPolicy, Rule, RuleFile};
+use super::slo::read_slo;
 use super::step::read_step;
 use super::template::Template;
 use super::unless::read_unless;
@@ -16,7 +18,7 @@ use super::version::version;
 
 const FILE_KEYS: [&str; 2] = ["groups", "tests"];
 const GROUP_KEYS: [&str; 3] = ["name", "every", "rules"];
-const RULE_KEYS: [&str; 15] = [
+pub(super) const RULE_KEYS: [&str; 16] = [
     "rule",
     "sql",
     "for",
@@ -32,6 +34,7 @@ const RULE_KEYS: [&str; 15] = [
     "runbook",
     "remediate",
     "record",
+    "slo",
 ];
 /// The keys of a test.
 pub const TEST_KEYS: [&str; 5] = ["name", "start", "rules", "input", "expect"];
@@ -40,7 +43,7 @@ const EVERY_DEFAULT: Duration = Duration::from_secs(1);
 /// As often as data may wake a rule; a faster tick would only evaluate the same again.
 const EVERY_MIN: Duration = Duration::from_millis(100);
 const NO_DATA_AFTER_DEFAULT: Duration = Duration::from_secs(60);
-const SEVERITY_DEFAULT: &str = "warning";
+pub(super) const SEVERITY_DEFAULT: &str = "warning";
 /// A query that a person wrote; planning time grows with its length.
 const SQL_BYTES_MAX: usize = 256 * 1024;
 /// Names stand in every event, table row and metric.
@@ -94,30 +97,26 @@ fn read_groups(reader: &mut Reader, file: Fields<'_>) -> Vec<Group> {
                 &[]
             }
         };
-        let rules = rules.iter().filter_map(|node| read_rule(reader, node, &name)).collect();
+        let mut slos = Vec::new();
+        let rules = rules.iter().filter_map(|node| read_rule(reader, node, &name, &mut slos)).collect();
         groups.push(Group { name, every, rules });
+        groups.extend(slos);
     }
     groups
 }
 
-fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
+/// Reads a rule; an objective becomes a group of its own, since its rules have a tick of their own.
+fn read_rule(reader: &mut Reader, node: &Node, group: &str, slos: &mut Vec<Group>) -> Option<Rule> {
     let fields = reader.fields(node, "a rule", &RULE_KEYS)?;
-    if let Some(record) = fields.get("record") {
-        reader.error_with_hint(
-            record,
-            "recording rules ('record') are not supported by this version",
-            "write the query into the rules that need it",
-        );
+    if fields.get("record").is_some() {
+        return read_record(reader, fields, group);
+    }
+    if let Some(slo) = fields.get("slo") {
+        slos.extend(read_slo(reader, fields, slo, group));
         return None;
     }
     let name = name(reader, fields, "rule");
-    let sql = reader.required(fields, "sql");
-    if let Some(sql) = &sql
-        && sql.as_str().len() > SQL_BYTES_MAX
-    {
-        reader.note(Problem::error(sql.place(), format!("the query is longer than {} KiB", SQL_BYTES_MAX / 1024)));
-        return None;
-    }
+    let sql = read_sql(reader, fields, "sql");
     let for_ = reader.duration(fields, "for", Duration::ZERO);
     let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
     let no_data = read_no_data(reader, fields);
@@ -149,12 +148,24 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str) -> Option<Rule> {
         summary,
         runbook: runbook.map(|text| text.as_str().trim().to_owned()),
         remediate,
+        record: None,
+        slo: None,
     };
     rule.version = version(&rule);
     Some(rule)
 }
 
-fn name(reader: &mut Reader, fields: Fields<'_>, key: &str) -> Option<Text> {
+/// A query that is not too long; one that is is noted.
+pub(super) fn read_sql(reader: &mut Reader, fields: Fields<'_>, key: &str) -> Option<Text> {
+    let sql = reader.required(fields, key)?;
+    if sql.as_str().len() > SQL_BYTES_MAX {
+        reader.note(Problem::error(sql.place(), format!("the query is longer than {} KiB", SQL_BYTES_MAX / 1024)));
+        return None;
+    }
+    Some(sql)
+}
+
+pub(super) fn name(reader: &mut Reader, fields: Fields<'_>, key: &str) -> Option<Text> {
     let name = reader.required(fields, key)?;
     let text = name.as_str();
     if text.len() > NAME_BYTES_MAX || text.contains(char::is_control) || text.trim() != text {
@@ -183,7 +194,7 @@ fn read_no_data(reader: &mut Reader, fields: Fields<'_>) -> Option<NoData> {
     Some(NoData { policy, after })
 }
 
-fn read_labels(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
+pub(super) fn read_labels(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     for (name, value) in reader.texts(node, "'labels'") {
         let good = label_name(name.as_str());

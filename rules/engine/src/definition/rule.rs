@@ -9,6 +9,8 @@ use flyball_yaml::{Place, Source, Text};
 use serde_json::Value;
 
 use super::flaps::Flaps;
+use super::record::Record;
+use super::slo::Slo;
 use super::template::Template;
 use super::unless::Unless;
 
@@ -86,6 +88,11 @@ pub struct Rule {
     pub runbook: Option<String>,
     /// What is done about it, in this order.
     pub remediate: Vec<Step>,
+    /// What its rows become, where it is a recording rule: it fires nothing then, and of the fields above only `sql` and `labels` are
+    /// other than their defaults.
+    pub record: Option<Record>,
+    /// The objective that it was made for.
+    pub slo: Option<Arc<Slo>>,
 }
 
 /// What is done when no new point arrives in any table that the rule reads.

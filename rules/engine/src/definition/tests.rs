@@ -151,10 +151,7 @@ fn fields_of_a_rule_are_checked() {
         ("    flaps: {max: 4, within: 0s}\n", "6:29: 'within' is longer than nothing (write within: 10m)"),
         ("    no_data: kep\n", "6:14: 'no_data' can't be 'kep' (did you mean 'keep'?)"),
         ("    no_data_after: 1m\n", "6:20: 'no_data_after' means nothing without 'no_data' (add no_data: keep)"),
-        (
-            "    record: x\n",
-            "6:13: recording rules ('record') are not supported by this version (write the query into the rules that need it)",
-        ),
+        ("    record: x\n", "4:11: a rule fires ('rule') or records ('record'), not both (write two rules)"),
         ("  - rule: R\n    sql: SELECT 2\n", "6:11: the rule 'R' is defined twice (the first is f:4:11) [FB002]"),
     ] {
         check(&rule_with(line), expected);
@@ -330,4 +327,50 @@ fn ten_thousand_rules_are_read() {
     let many: String = (0..10_000).map(|n| format!("  - {{rule: R{n}, sql: SELECT {n}}}\n")).collect();
     let file = from_str("f", &rules(&many)).expect("good");
     assert_eq!(file.groups[0].rules.len(), 10_000);
+}
+
+#[test]
+fn a_recording_rule_is_read_whole_and_named_by_what_it_records() {
+    let text = rules(
+        "  - record: job:node_watts:sum\n    sql: SELECT 1 AS value\n  - {record: job:node_watts:sum, sql: SELECT 2 AS value, labels: {b: '1', a: x}}\n",
+    );
+    let file = from_str("f", &text).expect("good rules");
+    let [plain, labelled] = file.groups[0].rules.as_slice() else { panic!("two rules") };
+    assert_eq!(
+        (plain.name.as_str(), labelled.name.as_str()),
+        ("job:node_watts:sum", "job:node_watts:sum{a=\"x\",b=\"1\"}")
+    );
+    assert_eq!(plain.place.to_string(), "f:4:13");
+    let record = plain.record.as_ref().expect("it records");
+    assert_eq!((record.metric.as_str(), record.value, record.step), ("job:node_watts:sum", VALUE_COLUMN, None));
+    assert_ne!(plain.version, labelled.version);
+}
+
+#[test]
+fn recording_rules_that_are_wrong_are_told_where() {
+    for (rule, expected) in [
+        (
+            "{record: node.watts, sql: SELECT 1}",
+            "4:14: 'node.watts' is not a metric's name in Prometheus form (letters, digits, '_' and ':', not beginning with a digit: node_watts)",
+        ),
+        (
+            "{record: power, sql: SELECT 1}",
+            "4:14: 'power' is a table of flyball's own, and no metric can be read by that name",
+        ),
+        ("{record: w}", "4:5: a rule needs 'sql'"),
+        (
+            "{record: w, sql: SELECT 1, for: 1m}",
+            "4:37: a recording rule has no 'for', for it fires nothing (write a rule of its own that reads the metric)",
+        ),
+        (
+            "{record: w, sql: SELECT 1, labels: {a.b: x}}",
+            "4:41: 'a.b' is not a label name (letters, digits and '_', not beginning with a digit: a_b)",
+        ),
+        (
+            "{record: w, sql: SELECT 1}\n  - {record: w, sql: SELECT 2}",
+            "5:14: 'w' is recorded twice; let the rules differ in 'labels', or record one of them elsewhere (the first is f:4:14) [FB002]",
+        ),
+    ] {
+        check(&rules(&format!("  - {rule}\n")), expected);
+    }
 }

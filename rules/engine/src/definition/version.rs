@@ -48,6 +48,10 @@ pub(super) fn version(rule: &Rule) -> String {
         part(name);
         part(value);
     }
+    if let Some(record) = &rule.record {
+        part("record");
+        part(&record.metric);
+    }
     for step in &rule.remediate {
         part(step.backend.as_str());
         part(step.action.as_str());

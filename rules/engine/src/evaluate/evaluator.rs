@@ -10,12 +10,14 @@ use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
 use crate::definition::{Rule, Text};
 use crate::incremental::{Found, Obstacle, Place, Shared, Way};
-use crate::query::{Database, Prepared, QueryError, QueryLimits};
+use crate::query::{Database, Prepared, QueryError, QueryLimits, unit_of};
 
 /// Plans a rule's query when that is needed, and keeps what it finds or runs it.
 #[derive(Debug)]
 pub struct RuleEvaluator {
     pub(super) sql: Text,
+    /// It is evaluated as of whole multiples of a step, which lie before what its groups have seen.
+    by_steps: bool,
     pub(super) plan: Result<Planned, Unplanned>,
     pub(super) groups: GroupQuery,
 }
@@ -57,7 +59,8 @@ impl RuleEvaluator {
     /// An evaluator that has planned nothing yet.
     pub fn new(rule: &Rule) -> Self {
         let never_tried = Unplanned { outcome: Outcome::Rows(Vec::new()), known: None };
-        Self { sql: rule.sql.clone(), plan: Err(never_tried), groups: GroupQuery::new(rule) }
+        let by_steps = rule.record.as_ref().is_some_and(|record| record.step.is_some());
+        Self { sql: rule.sql.clone(), by_steps, plan: Err(never_tried), groups: GroupQuery::new(rule) }
     }
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.
@@ -71,6 +74,12 @@ impl RuleEvaluator {
             Err(Unplanned { outcome: Outcome::Waiting { table }, .. }) => Some(table),
             _ => None,
         }
+    }
+
+    /// The unit of a column of the result, where it is known.
+    pub fn unit(&self, column: &str) -> Option<&str> {
+        let schema = self.plan.as_ref().ok()?.prepared.output_schema();
+        unit_of(schema.field_with_name(column).ok()?)
     }
 
     /// One evaluation as of `now`, the same live and in tests.
@@ -118,6 +127,7 @@ impl RuleEvaluator {
         if outdated {
             // The place before stays until the new one is taken, so that a table of groups that both look at stays.
             self.plan = match database.prepare(self.sql.as_str()).await {
+                Ok(prepared) if self.by_steps => Ok(Planned { way: Err(Obstacle::by_steps()), prepared }),
                 Ok(prepared) => Ok(Planned { way: database.keep(&prepared), prepared }),
                 Err(error) => Err(Unplanned { outcome: self.outcome_of(&error), known }),
             };

@@ -26,6 +26,11 @@ pub enum Reads {
 }
 
 impl Reads {
+    /// Of a rule that runs on its tick alone.
+    pub fn nothing() -> Self {
+        Reads::Metrics { metrics: HashSet::new(), known: u32::MAX }
+    }
+
     /// From the tables of a rule's plan.
     pub fn of(evaluator: &RuleEvaluator, store: &Store) -> Self {
         let view = store.registry().read();

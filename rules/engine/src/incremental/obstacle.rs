@@ -18,6 +18,11 @@ impl Obstacle {
         Self { reason: reason.into(), hint: None }
     }
 
+    /// Of a rule that is evaluated as of moments that are past.
+    pub(crate) fn by_steps() -> Self {
+        Self::new("it is evaluated as of whole multiples of a step")
+    }
+
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

@@ -50,7 +50,7 @@ pub(super) async fn run(
             .iter()
             .zip(looks.by_ref())
             .map(|(rule, look_back)| (pace(rule, options, look_back), Arc::clone(rule)));
-        Stage::new(paced.collect(), database.clone(), options.from, Keep::News)
+        Stage::new(paced.collect(), database.clone(), Arc::clone(&twin), options.from, Keep::News)
     };
     let mut new = Outcomes::new(versions.new, stage(versions.new), options.from);
     let mut old = versions.old.map(|rules| Outcomes::new(rules, stage(rules), options.from));

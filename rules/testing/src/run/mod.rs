@@ -1,8 +1,12 @@
 //! A test happens: data arrives, rules are evaluated, expectations are looked at, each at its simulated time.
 
 mod arrivals;
+mod recording;
 mod stage;
 mod timeline;
+
+#[cfg(test)]
+mod tests;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -78,7 +82,7 @@ async fn play(test: &Test, rules: Vec<(Duration, Arc<Rule>)>, open: Open<'_>) ->
     let twin = Arc::new(Twin::new(test.mapping.clone()));
     let database = open(&store, &twin);
     let paced = rules.into_iter().map(|(every, rule)| (Pace::live(every), rule)).collect();
-    let mut stage = Stage::new(paced, database, test.start, Keep::Charts);
+    let mut stage = Stage::new(paced, database, Arc::clone(&twin), test.start, Keep::Charts);
     let mut failures = Vec::new();
     let mut expectations = test.expectations.iter().peekable();
     let mut since = 0;

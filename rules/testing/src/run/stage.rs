@@ -11,6 +11,8 @@ use flyball_rules::definition::Rule;
 use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, GroupsLook, Look, Reads, RuleEvaluator};
 use flyball_rules::lifecycle::{Evaluation, Health, Inhibitors, RuleState};
 use flyball_rules::query::Database;
+use flyball_rules::recording::{Dependencies, Owners, Recorder, until_next};
+use flyball_twin::Twin;
 use hashbrown::{HashMap, HashSet};
 
 use super::clock_at;
@@ -52,19 +54,21 @@ pub(crate) struct News {
 }
 
 /// A rule between two evaluations.
-struct Slot {
-    rule: Arc<Rule>,
+pub(super) struct Slot {
+    pub(super) rule: Arc<Rule>,
     pace: Pace,
     /// When data arrived last that it reads.
     arrived_at: Duration,
     evaluated_at: Option<Duration>,
     evaluations: usize,
-    evaluator: RuleEvaluator,
+    pub(super) evaluator: RuleEvaluator,
     state: RuleState,
     reads: Reads,
     woken: bool,
     rest_until: Duration,
     tick_at: Duration,
+    /// Of a recording rule.
+    pub(super) recorder: Recorder,
     timeline: Timeline,
 }
 
@@ -103,12 +107,15 @@ impl Asked {
 
 /// All rules that run together.
 pub(crate) struct Stage {
-    slots: Vec<Slot>,
-    database: Database,
+    /// Each after those whose metrics it reads.
+    pub(super) slots: Vec<Slot>,
+    pub(super) owners: Owners,
+    pub(super) database: Database,
+    pub(super) twin: Arc<Twin>,
     clock: Arc<ManualClock>,
     steady: SteadyClock,
     /// Since the beginning.
-    now: Duration,
+    pub(super) now: Duration,
     planner: Planner,
     /// Every backend that a rule names. They can do and want everything, and only write it down.
     backends: Vec<BackendInfo>,
@@ -120,7 +127,13 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Rules that were never evaluated, each with its pace.
-    pub(crate) fn new(rules: Vec<(Pace, Arc<Rule>)>, database: Database, start: UnixNanos, keep: Keep) -> Self {
+    pub(crate) fn new(
+        rules: Vec<(Pace, Arc<Rule>)>,
+        database: Database,
+        twin: Arc<Twin>,
+        start: UnixNanos,
+        keep: Keep,
+    ) -> Self {
         let clock = clock_at(start);
         let mut names: Vec<_> =
             rules.iter().flat_map(|(_, rule)| &rule.remediate).map(|step| step.backend.as_str().to_owned()).collect();
@@ -132,23 +145,28 @@ impl Stage {
             events: EventKind::ALL.to_vec(),
         });
         let backends = backends.collect();
-        let slots = rules.into_iter().map(|(pace, rule)| Slot {
+        let order = Dependencies::of(rules.iter().map(|(_, rule)| rule.as_ref())).order();
+        let ordered = order.into_iter().map(|place| rules[place].clone());
+        let slots = ordered.map(|(pace, rule)| Slot {
             pace,
             arrived_at: Duration::ZERO,
             evaluated_at: None,
             evaluations: 0,
             evaluator: RuleEvaluator::new(&rule),
             state: RuleState::new(&rule),
-            reads: Reads::Any,
+            reads: if rule.record.is_some() { Reads::nothing() } else { Reads::Any },
             woken: false,
             rest_until: Duration::ZERO,
             tick_at: Duration::ZERO,
+            recorder: Recorder::default(),
             timeline: Timeline::new(&rule.name),
             rule,
         });
         Self {
             slots: slots.collect(),
+            owners: Owners::default(),
             database,
+            twin,
             steady: SteadyClock::new(Arc::<ManualClock>::clone(&clock), None),
             clock,
             now: Duration::ZERO,
@@ -189,52 +207,66 @@ impl Stage {
         }
     }
 
-    /// Evaluates every rule that is due: in the order of their definition, but those that others wait for before them.
+    /// Evaluates every rule that is due: first those that record, each after those whose metrics it reads; then the others in the order of their
+    /// definition, but those that others wait for before them.
     pub(crate) async fn evaluate_due(&mut self) {
-        let at = self.steady.read();
-        for index in self.due_in_order() {
-            let inhibitors = self.inhibitors(&self.slots[index].rule);
-            let slot = &mut self.slots[index];
-            if slot.is_settled() {
-                slot.tick_at = self.now + slot.pace.tick;
-                continue;
+        for index in 0..self.slots.len() {
+            if self.slots[index].rule.record.is_some() && self.slots[index].due_at() <= self.now {
+                self.evaluate(index).await;
             }
-            let Look { outcome, reads, sample_at } = slot.evaluator.look(&self.database, at.now).await;
-            let groups = if slot.state.asks_for_groups(&slot.rule, &outcome, at) {
-                slot.evaluator.groups(&self.database, at.now).await
-            } else {
-                GroupsLook::Failed
-            };
-            let (outcome, groups, inhibitors) = (&outcome, groups.seen(), inhibitors.as_ref());
-            let evaluation = Evaluation { outcome, at, sample_at, groups, inhibitors };
-            let transitions = slot.state.step(&slot.rule, evaluation);
-            // They are for the log, which a test has not.
-            slot.state.take_changes(&slot.rule);
-            for transition in &transitions {
-                let planned = self.planner.plan(transition, &self.backends, at);
-                self.planner.take_changes();
-                let asked = planned.into_iter().map(|planned| Asked { planned });
-                match self.keep {
-                    Keep::Charts => self.asked.extend(asked),
-                    Keep::News => self.news.asked.extend(asked),
-                }
-            }
-            match self.keep {
-                Keep::Charts => {
-                    let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
-                    let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
-                    slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
-                    self.resolved.extend(resolved.cloned());
-                }
-                Keep::News => self.news.transitions.extend(transitions),
-            }
-            slot.reads = reads;
-            slot.woken = false;
-            slot.evaluations += 1;
-            slot.evaluated_at = Some(self.now);
-            slot.tick_at = self.now + slot.pace.tick;
-            slot.rest_until = self.now + slot.pace.rest;
         }
+        for index in self.due_in_order() {
+            self.evaluate(index).await;
+        }
+    }
+
+    async fn evaluate(&mut self, index: usize) {
+        let at = self.steady.read();
+        let slot = &mut self.slots[index];
+        if slot.is_settled() {
+            slot.tick_at = self.now + until_next(&slot.rule, slot.pace.tick, at.now);
+            return;
+        }
+        let Look { outcome, reads, sample_at } = match slot.rule.record.clone() {
+            Some(record) => self.record(index, &record, at.now).await,
+            None => slot.evaluator.look(&self.database, at.now).await,
+        };
+        let inhibitors = self.inhibitors(&self.slots[index].rule);
+        let slot = &mut self.slots[index];
+        let groups = if slot.state.asks_for_groups(&slot.rule, &outcome, at) {
+            slot.evaluator.groups(&self.database, at.now).await
+        } else {
+            GroupsLook::Failed
+        };
+        let (outcome, groups, inhibitors) = (&outcome, groups.seen(), inhibitors.as_ref());
+        let evaluation = Evaluation { outcome, at, sample_at, groups, inhibitors };
+        let transitions = slot.state.step(&slot.rule, evaluation);
+        // They are for the log, which a test has not.
+        slot.state.take_changes(&slot.rule);
+        for transition in &transitions {
+            let planned = self.planner.plan(transition, &self.backends, at);
+            self.planner.take_changes();
+            let asked = planned.into_iter().map(|planned| Asked { planned });
+            match self.keep {
+                Keep::Charts => self.asked.extend(asked),
+                Keep::News => self.news.asked.extend(asked),
+            }
+        }
+        match self.keep {
+            Keep::Charts => {
+                let resolved = transitions.iter().filter(|transition| transition.state == State::Resolved);
+                let ended = resolved.clone().filter(|transition| transition.fired_at.is_some());
+                slot.timeline.note(self.now, &slot.state, ended.map(|transition| &transition.identity));
+                self.resolved.extend(resolved.cloned());
+            }
+            Keep::News => self.news.transitions.extend(transitions),
+        }
+        slot.reads = reads;
+        slot.woken = false;
+        slot.evaluations += 1;
+        slot.evaluated_at = Some(self.now);
+        slot.tick_at = self.now + until_next(&slot.rule, slot.pace.tick, at.now);
+        slot.rest_until = self.now + slot.pace.rest;
     }
 
     /// The rules that are due, each behind those of them that it waits for. Rules in a circle are not in force.

@@ -24,8 +24,8 @@ pub(super) fn float(value: f64) -> String {
 /// `?type=alert&rule_name[]=R&rule_group[]=g&file[]=f&exclude_alerts=true`; a name that is said narrows to those that are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// Rules that fire, and not those that record.
-    pub(super) recording_only: bool,
+    /// Only rules that record, or only those that fire.
+    pub(super) recording: Option<bool>,
     pub(super) without_alerts: bool,
     rules: BTreeSet<String>,
     groups: BTreeSet<String>,
@@ -37,8 +37,9 @@ impl Wanted {
         let mut wanted = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match (&*name, &*value) {
-                ("type", "alert") | ("exclude_alerts", "false") => {}
-                ("type", "record") => wanted.recording_only = true,
+                ("exclude_alerts", "false") => {}
+                ("type", "alert") => wanted.recording = Some(false),
+                ("type", "record") => wanted.recording = Some(true),
                 ("exclude_alerts", "true") => wanted.without_alerts = true,
                 ("type", _) => return Err(wrong("type is alert or record")),
                 ("exclude_alerts", _) => return Err(wrong("exclude_alerts is true or false")),
@@ -87,7 +88,7 @@ mod tests {
     fn a_query_names_what_is_wanted() {
         let wanted =
             Wanted::read(Some("type=record&rule_name[]=A&rule_name%5B%5D=B&exclude_alerts=true")).expect("good");
-        assert!(wanted.recording_only && wanted.without_alerts);
+        assert!(wanted.recording == Some(true) && wanted.without_alerts);
         assert_eq!(wanted.rules, BTreeSet::from(["A".to_owned(), "B".to_owned()]));
         assert_eq!(Wanted::read(None).expect("good"), Wanted::default());
         assert!(Wanted::read(Some("type=rule")).is_err() && Wanted::read(Some("exclude_alerts=x")).is_err());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flyball_model::{Clock, WallClock};
-use flyball_rules::check::{BackendActions, check_each, check_together, codes};
+use flyball_rules::check::{BackendActions, check_each, check_together, codes, collisions};
 use flyball_rules::definition::{Problem, RuleFile, RuleSet};
 use flyball_rules_testing::{Test, take_in_samples};
 use flyball_store::{Store, StoreOptions};
@@ -100,7 +100,10 @@ async fn against_folder(
     let store = open(dir).await.with_context(|| {
         format!("{} can't be opened; where a server uses it, ask the server with --url", dir.display())
     })?;
-    Ok(check_each(rules, Some(&wiring::checking_database(&store)), backends).await)
+    let database = wiring::checking_database(&store);
+    let mut problems = check_each(rules, Some(&database), backends).await;
+    problems.extend(collisions(rules, &database));
+    Ok(problems)
 }
 
 /// Checks the rules of each file against what its tests send in, and those of files without rules.

@@ -85,7 +85,9 @@ async fn rules(paths: &[String]) -> Result<Vec<Arc<Rule>>, Failure> {
     for problem in &problems {
         tracing::warn!("{problem}");
     }
-    Ok(set.rules().map(|(_, rule)| Arc::new(rule.clone())).collect())
+    // What rules recorded is in the history.
+    let firing = set.rules().filter(|(_, rule)| rule.record.is_none());
+    Ok(firing.map(|(_, rule)| Arc::new(rule.clone())).collect())
 }
 
 fn mapping(files: &[std::path::PathBuf]) -> Result<Mapping, Failure> {
