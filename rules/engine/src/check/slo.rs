@@ -31,7 +31,7 @@ pub(super) async fn check(
             Some((database, lints)) => {
                 let Some(inspected) = sql::plan(&rule, database, recorded, problems) else { continue };
                 lints.look(&rule, &inspected, problems).await;
-                recording::check(&rule, Some(&inspected.schema), problems);
+                recording::check(&rule, Some(inspected.schema.as_ref()), problems);
             }
             None => sql::parse(&rule, problems),
         }

@@ -14,7 +14,8 @@ use crate::definition::step::read_step;
 
 const KEYS: [&str; 5] = ["objective", "good", "total", "window", "step"];
 /// What else a rule with an objective may say.
-const RULE_KEYS_TOO: [&str; 7] = ["rule", "slo", "keep_firing_for", "severity", "labels", "summary", "remediate"];
+const RULE_KEYS_TOO: [&str; 8] =
+    ["rule", "slo", "keep_firing_for", "severity", "labels", "summary", "runbook", "remediate"];
 
 const WINDOW_DEFAULT: Duration = Duration::from_secs(30 * 86_400);
 /// The longest window of a burn rate.
@@ -45,6 +46,7 @@ pub(in crate::definition) fn read_slo(
     let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
     let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
     let summary = summary.and_then(|text| template(reader, text));
+    let runbook = fields.get("runbook").and_then(|node| reader.text(node, "'runbook'"));
     let steps = fields.get("remediate").map(|node| reader.items(node, "'remediate'")).unwrap_or_default();
     let remediate = steps.iter().filter_map(|step| read_step(reader, step)).collect();
     let slo = reader.fields(node, "an objective", &KEYS)?;
@@ -72,7 +74,8 @@ pub(in crate::definition) fn read_slo(
     let written = fields.get("rule").map(|node| node.range.clone()).unwrap_or_default();
     let write = |text: String| Text::new(text, Arc::clone(reader.source()), written.clone());
     let severity = severity.map(|text| text.as_str().to_owned());
-    let told = Told { keep_firing_for, severity, labels, summary, remediate };
+    let runbook = runbook.map(|text| text.as_str().trim().to_owned());
+    let told = Told { keep_firing_for, severity, labels, summary, runbook, remediate };
     Some(Group { name: group.to_owned(), every: step, rules: rules(Arc::new(slo), told, group, &write) })
 }
 

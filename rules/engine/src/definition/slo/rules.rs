@@ -19,10 +19,6 @@ use crate::definition::version::version;
 /// The events of a step, good and all.
 pub(super) const EVENTS: &str = "slo_events";
 /// The same of an hour.
-/// What to do when a budget burns.
-const RUNBOOK: &str = "Look into flyball.slos for what is left of the budget and how fast it burns, and at the queries of the objective, group by \
-     group, for what changed when the burning began: a release, a dependency, the load. docs/slo.md says what each pair of windows means.";
-
 const EVENTS_HOUR: &str = "slo_events_1h";
 pub(super) const BURN_RATE: &str = "slo_burn_rate";
 const REMAINING: &str = "slo_error_budget_remaining";
@@ -40,6 +36,7 @@ pub(super) struct Told {
     pub(super) severity: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) summary: Option<Template>,
+    pub(super) runbook: Option<String>,
     pub(super) remediate: Vec<Step>,
 }
 
@@ -177,7 +174,7 @@ HAVING {long_burn} > {factor:?} AND {short_burn} > {factor:?}",
         severity: told.severity.clone().unwrap_or_else(|| severity.to_owned()),
         labels,
         summary,
-        runbook: Some(RUNBOOK.to_owned()),
+        runbook: told.runbook.clone(),
         remediate: told.remediate.clone(),
         record: None,
         slo: None,
