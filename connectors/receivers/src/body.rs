@@ -282,7 +282,7 @@ mod tests {
             ("two bytes of many", 2, 60 * MIB, 64 * MIB, ROOM_BYTES_MIN),
             ("two bytes of three", 2, 3, 64 * MIB, 3),
             ("a socket's worth of a usual batch", 64 * KIB, 200 * KIB, 64 * MIB, 200 * KIB),
-            ("the same of a long one", 64 * KIB, 2 * MIB, 64 * MIB, 256 * KIB),
+            ("the same of a long one", 64 * KIB, 2 * MIB, 64 * MIB, MIB),
             ("nothing was announced", 64 * KIB, 0, 64 * MIB, 128 * KIB),
             ("more came than was announced", 64 * KIB, 10, 64 * MIB, 128 * KIB),
             ("near the limit", 60 * MIB, 0, 64 * MIB, 64 * MIB),
