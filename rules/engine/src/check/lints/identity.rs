@@ -101,9 +101,8 @@ fn rows_of(plan: &LogicalPlan) -> Rows<'_> {
                 }
                 let keys = aggregate.group_expr.iter().map(|key| {
                     let name = plain(key).schema_name().to_string();
-                    let column = name.rsplit('.').next().unwrap_or(&name);
-                    let kind =
-                        key.get_type(aggregate.input.schema()).map(|found| ColumnKind::of_column(column, &found));
+                    // By its type alone: under which name it is selected, the projection says.
+                    let kind = key.get_type(aggregate.input.schema()).map(|found| ColumnKind::of(&found));
                     (name, matches!(kind, Ok(ColumnKind::Identity)))
                 });
                 return Rows::Groups { keys: keys.collect(), output };
