@@ -71,7 +71,7 @@ impl ColumnKind {
     }
 
     /// What a column of this type is to a rule, whatever its name.
-    fn of(data_type: &DataType) -> Self {
+    pub(crate) fn of(data_type: &DataType) -> Self {
         use DataType as T;
         match data_type {
             T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Boolean => Self::Identity,
