@@ -1,18 +1,18 @@
 //! Rules that are kept incrementally: a point costs a look-up and the update of a few numbers, whatever its rules look back on.
 //!
 //! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric is taken apart
-//! ([`shape`]), else it is run as a plan, for the reason that an [`Obstacle`] tells. Rules that differ only in their HAVING, their
-//! projection, or the values that they ask of labels share one [`table`] of groups. A table *follows* the points of its metric
+//! (`shape`), else it is run as a plan, for the reason that an [`Obstacle`] tells. Rules that differ only in their HAVING, their
+//! projection, or the values that they ask of labels share one `table` of groups. A table *follows* the points of its metric
 //! ([`flyball_store::Follower`]): intake knows nothing of rules, a table that is late catches up in larger steps, and after a restart it begins
 //! with what is stored. So the answer is a function of what is stored, the rule and the time, and equals that of the plan, which a
 //! test compares for random rules and points.
 //!
 //! | when | what is evaluated |
 //! |---|---|
-//! | a series is met for the first time | predicates on labels, group keys ([`classify`]) |
-//! | a point arrives | predicates on values; the numbers of its group's pane ([`accumulate`], [`groups`]) |
+//! | a series is met for the first time | predicates on labels, group keys (`classify`) |
+//! | a point arrives | predicates on values; the numbers of its group's pane (`accumulate`, `groups`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
-//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups ([`member`]) |
+//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`member`) |
 //! | a rule finds others, or the same with other values | its projection, for the groups that it finds |
 
 mod accumulate;
