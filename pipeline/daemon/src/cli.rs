@@ -105,7 +105,7 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Print what is wrong with rule files as file:line:column: message (hint) [code]; exit 1 when there is an error
+    /// Print what is wrong with rule files as file:line:column: message, hint and code; exit 1 when there is an error
     ///
     /// The SQL is planned against what the tests in the files send in, or against the metrics, labels, units and kinds that a server (--url)
     /// or a data folder (--data-dir) knows. docs/check.md lists the codes.

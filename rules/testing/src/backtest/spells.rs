@@ -33,7 +33,7 @@ pub struct RuleOutcome {
     pub spells: Vec<Spell>,
     /// When it could not be evaluated.
     pub failing: Vec<Failing>,
-    /// Spells beyond [`SPELLS_MAX`].
+    /// How many spells more there were than the 10,000 that are kept.
     pub more: usize,
     /// How often each backend would have been told of a violation.
     pub told: BTreeMap<String, u64>,
