@@ -24,7 +24,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Gives all points from `from` on that are stored, in any order, and follows those that come after. Blocks on files.
+    /// Gives all points from `from` on that are stored, in the order of arrival, and follows those that come after. Blocks on files.
     ///
     /// # Errors
     /// When a file of the history can't be read.
@@ -42,8 +42,8 @@ impl Follower {
             each(&points);
             Ok(std::ops::ControlFlow::Continue(()))
         };
-        let _ = snapshot.read_hot(BATCH_POINTS, &mut give)?;
         let _ = snapshot.read_files(BATCH_POINTS, &mut give)?;
+        let _ = snapshot.read_hot(BATCH_POINTS, &mut give)?;
         Ok(Self { metric, next })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
 
+use super::call::RangeWindow;
 use super::table::RangeTable;
 use super::window::Function;
 
@@ -15,6 +16,11 @@ fn range(table: &dyn TableProvider) -> Option<&RangeTable> {
 /// Whether it is the table of a range function over numbers.
 pub(crate) fn is_range_table(table: &dyn TableProvider) -> bool {
     range(table).is_some()
+}
+
+/// What a range function over numbers computes, and how far back it looks; `None` for other tables.
+pub(crate) fn range_window_of(table: &dyn TableProvider) -> Option<RangeWindow> {
+    range(table).map(RangeTable::range)
 }
 
 /// The function's name.

@@ -42,18 +42,18 @@
 //! | `histogram` | those that take native histograms, and what can be asked of a histogram |
 
 mod absent;
-mod call;
+pub(crate) mod call;
 mod exec;
 pub(crate) mod histogram;
 pub(crate) mod labels;
 mod look;
-mod numbers;
+pub(crate) mod numbers;
 mod seasonal;
 mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
-mod window;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
-pub(crate) use self::look::{is_absent, is_range_table, label_columns_of, range_of, window_of};
+pub(crate) use self::look::{is_absent, is_range_table, label_columns_of, range_of, range_window_of, window_of};
 use self::window::Function;
 use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;

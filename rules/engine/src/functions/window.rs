@@ -98,7 +98,7 @@ impl Function {
     }
 
     /// Its name in SQL.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Function::Rate => "rate",
             Function::Increase => "increase",
@@ -137,12 +137,20 @@ impl Function {
     }
 
     /// Whether it is about how things are now, so that a series that has ended has no row.
-    pub(super) fn is_of_now(self) -> bool {
+    pub(crate) fn is_of_now(self) -> bool {
         matches!(self, Function::Latest | Function::Zscore | Function::Seasonal(_))
     }
 
+    /// Whether its figure changes with the window's end although no sample comes or goes.
+    pub(crate) fn is_of_the_end(self) -> bool {
+        matches!(
+            self,
+            Function::Rate | Function::Increase | Function::Delta | Function::PredictLinear(_) | Function::Zscore
+        )
+    }
+
     /// Whether it is about the last sample, whose time is the row's.
-    pub(super) fn is_of_last_sample(self) -> bool {
+    pub(crate) fn is_of_last_sample(self) -> bool {
         self == Function::Last || self.is_of_now()
     }
 

@@ -10,6 +10,8 @@ use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::batch::is_stale;
 
+use super::line;
+
 /// An aggregate that can be kept. Numbers that are no numbers (NaN) are passed over by `Min` and `Max` as long as there is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Function {
@@ -29,6 +31,8 @@ pub(crate) enum Function {
     First,
     /// The value with the greatest time.
     Last,
+    /// The slope per second of the straight line through the values, by least squares.
+    Line,
 }
 
 /// What a column of values is kept as.
@@ -40,6 +44,9 @@ enum Statistic {
     Max,
     First,
     Last,
+    /// An instant, the mean of the seconds since then, the mean of the values; sums of the squares of the first and of the products of both,
+    /// around the means.
+    Line,
 }
 
 impl Statistic {
@@ -48,6 +55,7 @@ impl Statistic {
         match self {
             Statistic::Sum | Statistic::Min | Statistic::Max => 1,
             Statistic::Moments | Statistic::First | Statistic::Last => 2,
+            Statistic::Line => 5,
         }
     }
 }
@@ -62,6 +70,7 @@ impl Function {
             Function::Variance { .. } => Some(Statistic::Moments),
             Function::First => Some(Statistic::First),
             Function::Last => Some(Statistic::Last),
+            Function::Line => Some(Statistic::Line),
         }
     }
 }
@@ -142,6 +151,23 @@ impl Layout {
         Self { outputs: outputs.collect(), inputs, words }
     }
 
+    /// Room for one aggregate of the column `value`.
+    pub(super) fn of_value(function: Function) -> Self {
+        let argument = Argument { text: String::new(), kind: ArgumentKind::Value, filter: None };
+        Self::new(vec![(function, argument, DataType::Float64)])
+    }
+
+    /// The result of the first aggregate; `None` when it has none.
+    pub(super) fn first_result(&self, words: &[f64]) -> Option<f64> {
+        self.outputs.first()?.result(words)
+    }
+
+    /// The value at an instant of the straight line that the first aggregate is; `None` when it has none.
+    pub(super) fn first_line_at(&self, words: &[f64], instant: i64) -> Option<f64> {
+        let output = self.outputs.first()?;
+        line::value_at(&words[output.at..], words[output.count_at], instant)
+    }
+
     /// The numbers of a pane.
     pub(super) fn words(&self) -> usize {
         self.words
@@ -191,6 +217,7 @@ impl Layout {
                             (pane[at], pane[at + 1]) = (word_of(time), value);
                         }
                     }
+                    Statistic::Line => line::add(&mut pane[at..at + 5], count, time, value),
                 }
             }
             pane[input.at] = count + 1.0;
@@ -225,6 +252,7 @@ impl Layout {
                             (into[at], into[at + 1]) = (pane[at], pane[at + 1]);
                         }
                     }
+                    Statistic::Line => line::merge(&mut into[at..at + 5], before, &pane[at..at + 5], more),
                 }
             }
             into[input.at] = before + more;
@@ -250,6 +278,7 @@ impl Output {
             Function::Sum | Function::Min | Function::Max => Some(words[at]),
             Function::Avg => Some(words[at] / count),
             Function::First | Function::Last => Some(words[at + 1]),
+            Function::Line => line::slope(&words[at..at + 5], count),
             Function::Variance { sample: true, .. } if count < 2.0 => None,
             Function::Variance { sample, root } => {
                 let variance = words[at + 1] / if sample { count - 1.0 } else { count };
@@ -260,20 +289,22 @@ impl Output {
 }
 
 /// A time among numbers, by its bits.
-fn word_of(time: i64) -> f64 {
+pub(super) fn word_of(time: i64) -> f64 {
     f64::from_bits(time.cast_unsigned())
 }
 
-fn time_of(word: f64) -> i64 {
+pub(super) fn time_of(word: f64) -> i64 {
     word.to_bits().cast_signed()
 }
 
 /// The values of an argument for the rows of a batch.
+#[derive(Debug)]
 pub(super) struct Values {
     kind: ValuesKind,
     keep: Option<BooleanArray>,
 }
 
+#[derive(Debug)]
 enum ValuesKind {
     Rows,
     Value,

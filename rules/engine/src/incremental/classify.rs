@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -29,7 +29,7 @@ const SERIES_MAX: usize = 8192;
 pub(super) struct Class {
     /// The labels that rules ask a certain value of.
     pub(super) partition: RowBytes,
-    /// These and what is grouped by.
+    /// These and what is grouped by, or which series it is.
     pub(super) key: RowBytes,
 }
 
@@ -41,6 +41,8 @@ pub(super) struct Classifier {
     schema: SchemaRef,
     predicates: Vec<Arc<dyn PhysicalExpr>>,
     keys: Vec<Arc<dyn PhysicalExpr>>,
+    /// Whether each series is a group of its own.
+    per_series: bool,
     /// Columns of `schema`.
     partition: Vec<usize>,
     partitions: RowConverter,
@@ -82,11 +84,15 @@ impl Classifier {
         for key in &keys {
             of_rows.push(SortField::new(key.data_type(&schema)?));
         }
+        if shape.per_series {
+            of_rows.push(SortField::new(DataType::UInt32));
+        }
         let converter = |fields| RowConverter::new(fields).map_err(DataFusionError::from);
         Ok(Self {
             names,
             predicates,
             keys,
+            per_series: shape.per_series,
             partition,
             partitions: converter(of_partition)?,
             rows: converter(of_rows)?,
@@ -121,6 +127,9 @@ impl Classifier {
             for (key, field) in self.keys.iter().zip(self.key_types()?) {
                 columns.push(cast(&key.evaluate(&batch)?.into_array(series.len())?, &field)?);
             }
+            if self.per_series {
+                columns.push(Arc::new(UInt32Array::from(series.to_vec())));
+            }
             let partitions = row_bytes(&self.partitions, &partition, series.len())?;
             let keys = row_bytes(&self.rows, &columns, series.len())?;
             let each = passes.into_iter().zip(partitions).zip(keys);
@@ -134,12 +143,13 @@ impl Classifier {
         let parser = self.rows.parser();
         let mut columns = self.rows.convert_rows(keys.map(|key| parser.parse(key)))?;
         columns.drain(..self.partition.len());
+        columns.truncate(self.keys.len());
         columns.iter().zip(self.key_types()?).map(|(column, data_type)| Ok(cast(column, &data_type)?)).collect()
     }
 
     /// Whether there is nothing to group by: then there is a group although no point has come.
     pub(super) fn is_global(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && !self.per_series
     }
 
     fn key_types(&self) -> Result<Vec<DataType>> {

@@ -204,6 +204,12 @@ impl Place {
         self.window.evaluated_at(now)
     }
 
+    /// The first evaluation from `now` on at which `now()` is the time itself.
+    #[cfg(test)]
+    pub(crate) fn next_step(&self, now: UnixNanos) -> UnixNanos {
+        self.evaluated_at(UnixNanos(now.0 + self.window.step - 1))
+    }
+
     pub(crate) fn way(&self) -> Way {
         Way::incremental(self.window, &self.shared)
     }
@@ -221,7 +227,7 @@ impl Place {
     pub(crate) async fn find(&self, store: &Arc<Store>, now: UnixNanos) -> Found {
         // Another rule's look may read files under the lock, and so may this one.
         if let Some(mut table) = self.shared.table.try_lock()
-            && !table.starts_anew(now)
+            && !table.may_read(now)
         {
             return self.find_in(&mut table, store, now);
         }
@@ -284,6 +290,7 @@ fn parts(shape: &Shape, state: &SessionState, store: &Store) -> Result<Parts, Ob
         classifier: Classifier::new(shape, state, store.registry())?,
         layout: Layout::new(aggregates),
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
+        range: shape.range,
         point_schema,
         group_schema: Arc::clone(shape.groups.inner()),
     })

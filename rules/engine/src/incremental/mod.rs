@@ -10,9 +10,10 @@
 //! | when | what is evaluated |
 //! |---|---|
 //! | a series is met for the first time | predicates on labels, group keys (`classify`) |
-//! | a point arrives | predicates on values; the numbers of its group's pane (`accumulate`, `groups`) |
+//! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `groups`) |
+//! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
-//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`member`) |
+//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `member`) |
 //! | a rule finds others, or the same with other values | its projection, for the groups that it finds |
 
 mod accumulate;
@@ -20,9 +21,14 @@ mod classify;
 mod explain;
 mod groups;
 mod inline;
+mod intake;
 mod kept;
+mod line;
 mod member;
 mod obstacle;
+mod panes;
+mod ranges;
+mod settle;
 mod shape;
 mod sliding;
 mod table;

@@ -53,19 +53,19 @@ impl Sliding {
         };
         let Some(shift) = shift_of(bound)? else { return Err(unclear(predicate)) };
         match op {
-            Operator::Gt | Operator::GtEq if shift < 0 => Self::new(-shift, op == Operator::GtEq)
-                .map(Some)
-                .ok_or_else(|| Obstacle::new("its window is not a whole number of milliseconds")),
+            Operator::Gt | Operator::GtEq if shift < 0 => Self::new(-shift, op == Operator::GtEq).map(Some),
             Operator::Lt | Operator::LtEq => Err(Obstacle::new("its window has an end, not only a beginning")
                 .hint("leave the end out: no point is newer than now() but those whose sender's clock is ahead")),
             _ => Err(unclear(predicate)),
         }
     }
 
-    fn new(length: i64, inclusive: bool) -> Option<Self> {
+    /// A window of so many nanoseconds.
+    pub(super) fn new(length: i64, inclusive: bool) -> Result<Self, Obstacle> {
         let longest = (length / MILLI / STEPS).max(STEP_MIN_MILLIS);
-        let step = STEPS_MILLIS.into_iter().find(|&step| step <= longest && length % (step * MILLI) == 0)?;
-        Some(Self { length, inclusive, step: step * MILLI })
+        let step = STEPS_MILLIS.into_iter().find(|&step| step <= longest && length % (step * MILLI) == 0);
+        let step = step.ok_or_else(|| Obstacle::new("its window is not a whole number of milliseconds"))?;
+        Ok(Self { length, inclusive, step: step * MILLI })
     }
 
     /// What `now()` is to the rule when it is evaluated at `now`.
@@ -153,7 +153,7 @@ mod tests {
             let window = Sliding::new(millis * MILLI, false).expect("whole milliseconds");
             assert_eq!(window.step, step * MILLI, "{millis} ms");
         }
-        assert_eq!(Sliding::new(1_000_001, false), None);
+        assert!(Sliding::new(1_000_001, false).is_err());
     }
 
     #[test]

@@ -4,37 +4,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray,
-};
-use arrow::buffer::NullBuffer;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::cast::as_boolean_array;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
-use flyball_model::batch::is_stale;
 use flyball_model::{MetricRef, UnixNanos};
-use flyball_store::{Follower, Points, Store};
-use hashbrown::{HashMap, HashSet};
+use flyball_store::{Follower, Store};
+use hashbrown::HashMap;
 
 use super::accumulate::Layout;
-use super::classify::{Class, Classifier, RowBytes};
+use super::classify::{Classifier, RowBytes};
 use super::groups::Groups;
-use super::member::{Extremes, Finish, Member};
+use super::member::{Finish, Member};
+use super::ranges::Ranges;
 use super::sliding::Sliding;
-use crate::evaluate::{INSTANCES_MAX, Row, rows};
+use crate::evaluate::EVALUATION_LIMITS;
+use crate::functions::call::RangeWindow;
+use crate::query::diagnose::while_running;
 
 /// A series that no rule looks at.
-const NOBODYS: u32 = u32::MAX;
+pub(super) const NOBODYS: u32 = u32::MAX;
 
 /// Bytes that a series takes in the map from series to groups.
 const SERIES_BYTES: usize = 12;
 
-/// Groups without a point in the window are forgotten together when they are so many and most.
-const EMPTY_MIN: usize = 4096;
+/// When there are so many more groups than twice those that the table began with, it begins anew: without those that have no point any longer.
+const GROUPS_MORE: usize = 4096;
 
 /// Groups that are looked at together.
-const BATCH_GROUPS: usize = 8192;
+pub(super) const BATCH_GROUPS: usize = 8192;
 
 /// Why a table can't go on.
 #[derive(Debug)]
@@ -47,8 +44,13 @@ pub(crate) enum Stop {
 
 impl From<DataFusionError> for Stop {
     fn from(error: DataFusionError) -> Self {
-        Stop::Failed(error.find_root().to_string())
+        Stop::Failed(in_words(error))
     }
+}
+
+/// What went wrong in an expression, for the author of the rule.
+pub(super) fn in_words(error: DataFusionError) -> String {
+    while_running(error, &EVALUATION_LIMITS).to_string()
 }
 
 /// What a table is made from.
@@ -60,6 +62,8 @@ pub(super) struct Parts {
     pub(super) layout: Layout,
     /// Predicates on `time` and `value`.
     pub(super) points: Vec<Arc<dyn PhysicalExpr>>,
+    /// Of a range function: how far it looks back.
+    pub(super) range: Option<RangeWindow>,
     /// `time` and `value`.
     pub(super) point_schema: SchemaRef,
     /// Keys and aggregates.
@@ -69,27 +73,31 @@ pub(super) struct Parts {
 /// The groups of one signature, and the rules that look at them.
 #[derive(Debug)]
 pub(crate) struct Table {
-    parts: Parts,
-    follower: Option<Follower>,
+    pub(super) parts: Parts,
+    pub(super) follower: Option<Follower>,
     /// The first pane in the window.
-    first: i64,
-    /// The group of each series that has been met.
-    series: HashMap<u32, u32>,
-    /// How many of these have a group.
-    followed: usize,
-    groups: Groups,
+    pub(super) first: i64,
+    /// Of each series that has been met its group; of a range function, its place among the ranges.
+    pub(super) series: HashMap<u32, u32>,
+    /// How many of these are looked at.
+    pub(super) followed: usize,
+    /// Of a range function: the samples of each series. Its figures are what goes into the groups.
+    pub(super) ranges: Option<Ranges>,
+    pub(super) groups: Groups,
+    /// How many groups there were when it began with what is stored.
+    pub(super) began_with: usize,
     /// By what rules ask of labels.
-    partitions: HashMap<RowBytes, u32>,
+    pub(super) partitions: HashMap<RowBytes, u32>,
     /// The members of each partition, by place.
-    members_of: Vec<Vec<usize>>,
-    members: Vec<Option<Member>>,
+    pub(super) members_of: Vec<Vec<usize>>,
+    pub(super) members: Vec<Option<Member>>,
     /// The place of each member by its token.
-    places: HashMap<u64, usize>,
+    pub(super) places: HashMap<u64, usize>,
     /// Groups that have changed.
-    dirty: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
     /// By the pane that leaves the window: groups with points in it.
-    leaving: BTreeMap<i64, Vec<u32>>,
-    points_seen: u64,
+    pub(super) leaving: BTreeMap<i64, Vec<u32>>,
+    pub(super) points_seen: u64,
 }
 
 /// What a table holds, for those who explain a rule.
@@ -112,12 +120,14 @@ pub struct TableSize {
 impl Table {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
+            ranges: parts.range.and_then(|range| Ranges::new(range, parts.window)),
             parts,
             follower: None,
             first: i64::MIN,
             series: HashMap::new(),
             followed: 0,
             groups: Groups::default(),
+            began_with: 0,
             partitions: HashMap::new(),
             members_of: Vec::new(),
             members: Vec::new(),
@@ -128,9 +138,16 @@ impl Table {
         }
     }
 
-    /// Whether the next [`Table::advance`] reads what is stored, which blocks on files.
-    pub(crate) fn starts_anew(&self, now: UnixNanos) -> bool {
-        self.follower.is_none() || self.parts.window.first_pane(now) < self.first
+    /// Whether the next [`Table::advance`] may read what is stored, which blocks on files.
+    pub(crate) fn may_read(&self, now: UnixNanos) -> bool {
+        self.ranges.is_some() || self.starts_anew(now)
+    }
+
+    /// Whether the next [`Table::advance`] begins with what is stored.
+    fn starts_anew(&self, now: UnixNanos) -> bool {
+        self.follower.is_none()
+            || self.parts.window.first_pane(now) < self.first
+            || self.groups.len() > 2 * self.began_with + GROUPS_MORE
     }
 
     /// Takes a rule in that asks for labels with these values.
@@ -181,6 +198,9 @@ impl Table {
         self.follower = None;
         self.series = HashMap::new();
         self.followed = 0;
+        if let Some(ranges) = &mut self.ranges {
+            ranges.forget();
+        }
         self.groups = Groups::default();
         self.dirty = Vec::new();
         self.leaving = BTreeMap::new();
@@ -205,7 +225,7 @@ impl Table {
 
     fn try_advance(&mut self, store: &Store, now: UnixNanos, bytes_max: usize) -> Result<(), Stop> {
         let first = self.parts.window.first_pane(now);
-        if self.starts_anew(now) || (self.groups.empty() >= EMPTY_MIN && self.groups.empty() > self.groups.len() / 2) {
+        if self.starts_anew(now) {
             self.begin(store, first, bytes_max)?;
         } else {
             self.expire(first);
@@ -219,6 +239,7 @@ impl Table {
                 None => self.begin(store, first, bytes_max)?,
             }
         }
+        self.take_figures(store, now)?;
         self.settle().map_err(Stop::from)
     }
 
@@ -242,6 +263,7 @@ impl Table {
         });
         stopped?;
         self.follower = Some(follower.map_err(|error| Stop::Failed(error.to_string()))?);
+        self.began_with = self.groups.len();
         Ok(())
     }
 
@@ -252,7 +274,7 @@ impl Table {
 
     /// Memory, near enough.
     pub(crate) fn bytes(&self) -> usize {
-        self.groups.bytes() + self.series.capacity() * SERIES_BYTES
+        self.groups.bytes() + self.series.capacity() * SERIES_BYTES + self.ranges.as_ref().map_or(0, Ranges::bytes)
     }
 
     pub(crate) fn size(&self) -> TableSize {
@@ -268,6 +290,11 @@ impl Table {
 
     /// The window moves on to `first`.
     fn expire(&mut self, first: i64) {
+        if let Some(ranges) = &mut self.ranges
+            && self.first != first
+        {
+            ranges.move_to(first);
+        }
         self.first = first;
         while let Some(entry) = self.leaving.first_entry()
             && *entry.key() < first
@@ -279,251 +306,11 @@ impl Table {
         }
     }
 
-    fn mark(&mut self, group: u32) {
+    pub(super) fn mark(&mut self, group: u32) {
         let dirty = &mut self.groups.get_mut(group).dirty;
         if !*dirty {
             *dirty = true;
             self.dirty.push(group);
         }
     }
-
-    /// Adds points.
-    fn take(&mut self, store: &Store, points: &Points) -> Result<()> {
-        self.meet(store, points)?;
-        self.points_seen += points.series.len() as u64;
-        let batch = if self.parts.points.is_empty() && !self.parts.layout.needs_batch() {
-            None
-        } else {
-            Some(point_batch(&self.parts.point_schema, points)?)
-        };
-        let mut keep: Option<BooleanArray> = None;
-        for predicate in &self.parts.points {
-            let batch = batch.as_ref().expect("made when there are predicates");
-            let holds = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
-            let holds = as_boolean_array(&holds)?;
-            keep = Some(match keep {
-                Some(keep) => arrow::compute::and_kleene(&keep, holds)?,
-                None => holds.clone(),
-            });
-        }
-        let values = match &batch {
-            Some(batch) => self.parts.layout.evaluate(batch)?,
-            None => self.parts.layout.plain(),
-        };
-        let mut last = (NOBODYS, NOBODYS);
-        for (row, (&series, (&time, &value))) in
-            points.series.iter().zip(points.time.iter().zip(&points.value)).enumerate()
-        {
-            if keep.as_ref().is_some_and(|keep| !(keep.is_valid(row) && keep.value(row))) {
-                continue;
-            }
-            let pane = self.parts.window.pane_of(time);
-            if pane < self.first {
-                continue;
-            }
-            if last.0 != series {
-                last = (series, self.series.get(&series).copied().unwrap_or(NOBODYS));
-            }
-            let group = last.1;
-            if group == NOBODYS {
-                continue;
-            }
-            let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
-            self.parts.layout.add(numbers, &values, row, time, value);
-            if is_new {
-                self.leaving.entry(pane).or_default().push(group);
-            }
-            self.mark(group);
-        }
-        Ok(())
-    }
-
-    /// Finds the group of each series that was not met before.
-    fn meet(&mut self, store: &Store, points: &Points) -> Result<()> {
-        let mut unknown = Vec::new();
-        let mut last = None;
-        for &series in &points.series {
-            if last != Some(series) && !self.series.contains_key(&series) {
-                unknown.push(series);
-            }
-            last = Some(series);
-        }
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        unknown.sort_unstable();
-        unknown.dedup();
-        let classes = self.parts.classifier.classify(store.registry(), &unknown)?;
-        for (series, class) in unknown.into_iter().zip(classes) {
-            let group = class.and_then(|Class { partition, key }| {
-                let partition = *self.partitions.get(&partition)?;
-                Some(self.groups.intern(key, partition))
-            });
-            self.followed += usize::from(group.is_some());
-            self.series.insert(series, group.unwrap_or(NOBODYS));
-        }
-        Ok(())
-    }
-
-    /// Lets each rule look at the groups that have changed.
-    fn settle(&mut self) -> Result<()> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for &group in &dirty {
-            self.groups.get_mut(group).dirty = false;
-        }
-        dirty.sort_unstable_by_key(|&group| (self.groups.get(group).partition, group));
-        let changed: Vec<&[u32]> = dirty
-            .chunk_by(|&a, &b| self.groups.get(a).partition == self.groups.get(b).partition)
-            .flat_map(|of_partition| of_partition.chunks(BATCH_GROUPS))
-            .collect();
-        for groups in changed {
-            let partition = self.groups.get(groups[0]).partition;
-            let members = std::mem::take(&mut self.members_of[partition as usize]);
-            let looked = self.look(groups, members.iter().copied().filter(|&place| !self.is_anew(place)).collect());
-            self.members_of[partition as usize] = members;
-            looked?;
-        }
-        let anew: Vec<_> = (0..self.members.len()).filter(|&place| self.is_anew(place)).collect();
-        if !anew.is_empty() {
-            self.look_anew(&anew)?;
-        }
-        Ok(())
-    }
-
-    fn is_anew(&self, place: usize) -> bool {
-        self.members[place].as_ref().is_some_and(|member| member.anew)
-    }
-
-    /// Lets rules look at all groups.
-    fn look_anew(&mut self, places: &[usize]) -> Result<()> {
-        let mut partitions: HashMap<u32, Vec<usize>> = HashMap::new();
-        for &place in places {
-            if let Some(member) = &mut self.members[place] {
-                member.touched = true;
-                member.error = None;
-                member.found.clear();
-                member.anew = false;
-                partitions.entry(member.partition).or_default().push(place);
-            }
-        }
-        for (partition, members) in partitions {
-            let all: Vec<u32> =
-                (0..self.groups.len() as u32).filter(|&group| self.groups.get(group).partition == partition).collect();
-            for groups in all.chunks(BATCH_GROUPS) {
-                self.look(groups, members.clone())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets rules look at some groups of their partition.
-    fn look(&mut self, groups: &[u32], places: Vec<usize>) -> Result<()> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let (present, batch) = self.batch(groups)?;
-        let present_set: HashSet<u32> =
-            if present.len() == groups.len() { HashSet::new() } else { present.iter().copied().collect() };
-        let gone: Vec<u32> = match present.len() == groups.len() {
-            true => Vec::new(),
-            false => groups.iter().copied().filter(|group| !present_set.contains(group)).collect(),
-        };
-        let mut extremes: HashMap<String, Extremes> = HashMap::new();
-        for place in places {
-            let Some(member) = &mut self.members[place] else { continue };
-            for group in &gone {
-                member.touched |= member.found.remove(group);
-            }
-            if let Err(error) = member.look(&present, &batch, &mut extremes) {
-                // It has not seen what it should have seen, and looks at everything next time.
-                member.error = Some(error.find_root().to_string());
-                (member.anew, member.touched) = (true, true);
-            }
-        }
-        Ok(())
-    }
-
-    /// Those of some groups that are there, and their columns.
-    fn batch(&self, groups: &[u32]) -> Result<(Vec<u32>, RecordBatch)> {
-        let Parts { layout, classifier, group_schema, .. } = &self.parts;
-        let mut present = Vec::with_capacity(groups.len());
-        let mut numbers = Vec::with_capacity(groups.len() * layout.words());
-        for &group in groups {
-            let start = numbers.len();
-            numbers.resize(start + layout.words(), 0.0);
-            if self.groups.total(layout, group, &mut numbers[start..]) || classifier.is_global() {
-                present.push(group);
-            } else {
-                numbers.truncate(start);
-            }
-        }
-        let mut columns: Vec<ArrayRef> = match classifier.is_global() {
-            true => Vec::new(),
-            false => classifier.key_columns(present.iter().map(|&group| &self.groups.get(group).key))?,
-        };
-        columns.extend(layout.columns(&numbers)?);
-        let options = RecordBatchOptions::new().with_row_count(Some(present.len()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(group_schema), columns, &options)?;
-        Ok((present, batch))
-    }
-
-    /// The rows that a rule's query gives.
-    ///
-    /// # Errors
-    /// A sentence for the author of the rule.
-    pub(crate) fn rows(&self, token: u64) -> Result<Vec<Row>, String> {
-        let member = self.places.get(&token).and_then(|&place| self.members[place].as_ref());
-        let Some(member) = member else { return Ok(Vec::new()) };
-        if let Some(error) = &member.error {
-            return Err(error.clone());
-        }
-        // One more than may be, so that there is an error if there are more.
-        let found: Vec<u32> = member.found.iter().copied().take(INSTANCES_MAX + 1).collect();
-        if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        let in_words = |error: DataFusionError| error.find_root().to_string();
-        let (_, batch) = self.batch(&found).map_err(in_words)?;
-        let projected = member.finish.project(&batch).map_err(in_words)?;
-        rows(member.finish.output(), &[projected])
-    }
-
-    /// The rules that find others than when this was asked last, or find them with other values.
-    pub(crate) fn take_touched(&mut self) -> Vec<u64> {
-        let members = self.members.iter_mut().flatten();
-        members.filter_map(|member| std::mem::take(&mut member.touched).then_some(member.token)).collect()
-    }
-}
-
-impl Member {
-    fn look(&mut self, groups: &[u32], batch: &RecordBatch, extremes: &mut HashMap<String, Extremes>) -> Result<()> {
-        if let Some(text) = self.finish.threshold_text() {
-            if !extremes.contains_key(text) {
-                let found = self.finish.extremes(batch)?.flatten();
-                extremes.insert(text.to_owned(), found);
-            }
-            if self.found.is_empty() && !self.finish.may_hold(extremes[text]) {
-                return Ok(());
-            }
-        }
-        for (&group, holds) in groups.iter().zip(self.finish.holds(batch)?) {
-            self.touched |= holds;
-            if holds {
-                self.found.insert(group);
-            } else {
-                self.touched |= self.found.remove(&group);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn point_batch(schema: &SchemaRef, points: &Points) -> Result<RecordBatch> {
-    let stale = points.value.iter().any(|&value| is_stale(value));
-    let valid = stale.then(|| points.value.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampNanosecondArray::new(points.time.clone(), None).with_timezone("UTC")),
-        Arc::new(Float64Array::new(points.value.clone(), valid)),
-    ];
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

@@ -38,8 +38,11 @@ const SERIES: [&[(&str, &str)]; 6] = [
 
 fn event() -> impl Strategy<Value = Event> {
     let point = (0..SERIES.len(), -100_000_i64..3_000, prop::option::weighted(0.95, -5_i32..20));
+    // What a sender says in time, some of it twice.
+    let now = (0..SERIES.len(), prop::sample::select(vec![0_i64, 0, -1, -2]), prop::option::weighted(0.95, -5_i32..20));
     prop_oneof![
-        5 => prop::collection::vec(point, 1..12).prop_map(Event::Points),
+        5 => prop::collection::vec(now, 1..12).prop_map(Event::Points),
+        2 => prop::collection::vec(point, 1..12).prop_map(Event::Points),
         4 => prop_oneof![0_i64..300, 0_i64..30_000].prop_map(Event::Wait),
         4 => Just(Event::Evaluate),
         1 => Just(Event::Flush),
@@ -115,6 +118,81 @@ fn rule() -> impl Strategy<Value = String> {
     )
 }
 
+/// A rule over a range function.
+fn range_rule() -> impl Strategy<Value = String> {
+    let function = prop::sample::select(vec![
+        "rate",
+        "rate",
+        "increase",
+        "delta",
+        "latest",
+        "latest",
+        "last_over",
+        "irate",
+        "idelta",
+        "changes",
+        "resets",
+        "avg_over",
+        "max_over",
+        "min_over",
+        "sum_over",
+        "count_over",
+        "stddev_over",
+        "var_over",
+        "deriv",
+        "predict_linear",
+        "quantile_over",
+        "zscore",
+        "ewma",
+        "holt_winters",
+    ]);
+    let window = prop::sample::select(vec!["1 second", "10 seconds", "1 minute", "90 seconds"]);
+    let wheres = prop::sample::select(vec![
+        "",
+        "zone = 'x'",
+        "host = 'a' AND zone = 'x'",
+        "host IN ('a', 'c')",
+        "zone IS NULL",
+        "value > 0.10001",
+        "zone = 'y' AND value < 7.00001",
+    ]);
+    let keys = prop::sample::select(vec!["*", "*", "", "host", "zone"]);
+    let aggregate = prop::sample::select(vec![
+        "count(*)",
+        "sum(value)",
+        "avg(value)",
+        "max(value) - min(value)",
+        "max(value) FILTER (WHERE value > 2.00001)",
+        "sum(value * 2 + 1)",
+    ]);
+    let having = prop::sample::select(vec!["", "> 1.00001", "< 0.50001", "IS NULL"]);
+    (function, window, wheres, keys, aggregate, having).prop_map(
+        |(function, window, wheres, keys, aggregate, having)| {
+            let more = match function {
+                "predict_linear" | "ewma" => ", INTERVAL '5 seconds'",
+                "quantile_over" => ", 0.9",
+                "holt_winters" => ", 0.5, 0.1",
+                _ => "",
+            };
+            let from = format!("FROM {function}(m, INTERVAL '{window}'{more})");
+            let mut wheres = Vec::from_iter((!wheres.is_empty()).then(|| wheres.to_owned()));
+            if keys == "*" {
+                wheres.extend((!having.is_empty()).then(|| format!("value {having}")));
+            }
+            let wheres = if wheres.is_empty() { String::new() } else { format!("WHERE {}", wheres.join(" AND ")) };
+            match keys {
+                "*" => format!("SELECT host, zone, value * 1.5 AS v {from} {wheres}"),
+                keys => {
+                    let group = if keys.is_empty() { String::new() } else { format!("GROUP BY {keys}") };
+                    let column = if keys.is_empty() { String::new() } else { format!("{keys}, ") };
+                    let having = if having.is_empty() { String::new() } else { format!("HAVING {aggregate} {having}") };
+                    format!("SELECT {column}{aggregate} AS v {from} {wheres} {group} {having}")
+                }
+            }
+        },
+    )
+}
+
 /// Rows by identity.
 fn by_identity(rows: Vec<Row>) -> BTreeMap<BTreeMap<String, String>, BTreeMap<String, f64>> {
     rows.into_iter().map(|row| (row.identity.into_iter().collect(), row.values)).collect()
@@ -146,12 +224,15 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
     let series = SERIES
         .map(|labels| store.registry().resolve("m", Shape::Numbers, labels, UnixNanos(0)).expect("room for a series"));
     let mut now = START;
+    let of_ranges = rules.iter().any(|rule| rule.contains("(m, "));
     let mut kept: Vec<(String, Prepared, Place)> = Vec::new();
     for event in events {
         match event {
             Event::Points(points) => {
                 let mut batch = PointBatch::default();
                 for (at, millis, value) in points {
+                    // The plan of a range function ends with the evaluation; what is kept ends with the newest sample.
+                    let millis = if of_ranges { millis.min(-1) } else { millis };
                     let value = value.map_or(f64::from_bits(STALE_NAN_BITS), f64::from);
                     batch.push(series[at], UnixNanos((now + millis) * 1_000_000 + i64::from(millis % 3 == 0)), value);
                 }
@@ -169,8 +250,10 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
                 }
             }
             Event::Evaluate => {
-                let now = UnixNanos(now * 1_000_000);
+                let instant = UnixNanos(now * 1_000_000);
                 for (sql, prepared, place) in &kept {
+                    // At whole steps the window of a range function is as long as the rule says.
+                    let now = if of_ranges { place.next_step(instant) } else { instant };
                     let found = match place.find(&store, now).await {
                         Found::Rows(rows) => Ok(rows),
                         Found::Error(error) => Err(error),
@@ -196,6 +279,18 @@ proptest! {
     fn what_is_kept_is_what_the_plan_gives(
         rules in prop::collection::vec(rule(), 1..4),
         events in prop::collection::vec(event(), 1..30),
+    ) {
+        let mut events = events;
+        events.insert(0, Event::Keep(0));
+        events.push(Event::Evaluate);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(check(rules, events))?;
+    }
+
+    #[test]
+    fn a_range_function_that_is_kept_gives_what_the_plan_gives(
+        rules in prop::collection::vec(range_rule(), 1..4),
+        events in prop::collection::vec(event(), 1..40),
     ) {
         let mut events = events;
         events.insert(0, Event::Keep(0));

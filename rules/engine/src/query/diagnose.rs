@@ -71,7 +71,7 @@ fn regex_fault(message: &str) -> Option<String> {
 }
 
 /// An error of execution.
-pub(super) fn while_running(error: DataFusionError, limits: &QueryLimits) -> QueryError {
+pub(crate) fn while_running(error: DataFusionError, limits: &QueryLimits) -> QueryError {
     if let Some(message) = regex_fault(&error.find_root().to_string()) {
         return QueryError::Execution { message };
     }

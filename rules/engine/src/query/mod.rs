@@ -20,7 +20,7 @@
 pub(crate) mod bind;
 mod bounds;
 mod database;
-mod diagnose;
+pub(crate) mod diagnose;
 pub(crate) mod error;
 pub(crate) mod inspect;
 mod limits;

@@ -19,7 +19,7 @@ use flyball_model::{Histogram, UnixNanos};
 
 use super::arguments::{bad, histograms};
 use super::merge::scalar;
-use crate::functions::numbers::growth::coverage;
+use crate::functions::numbers::growth::Seen;
 use crate::functions::window::Window;
 
 /// What is made of the histograms of a window.
@@ -120,7 +120,7 @@ impl Samples {
         }
         let growth = increase(&counted)?;
         let times: Vec<_> = counted.iter().map(|sample| sample.0).collect();
-        let (covered, sampled) = coverage(&times, counted.first()?.1.count(), growth.count(), window, true);
+        let (covered, sampled) = Seen::of(&times)?.coverage(counted.first()?.1.count(), growth.count(), window, true);
         Some(match self.function {
             Function::Rate => growth.times(covered / sampled * 1e9 / self.length as f64),
             Function::Increase | Function::Latest => growth.times(covered / sampled),

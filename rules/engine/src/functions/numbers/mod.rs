@@ -8,8 +8,8 @@
 //! | `trend` | straight lines and double exponential smoothing |
 //! | `usual` | how the last sample compares with those before: means by age, standard scores, seasons |
 
-pub(super) mod growth;
-pub(super) mod steps;
+pub(crate) mod growth;
+pub(crate) mod steps;
 pub(super) mod sums;
 #[cfg(test)]
 mod tests;
@@ -17,6 +17,6 @@ pub(super) mod trend;
 pub(super) mod usual;
 
 /// Nanoseconds as seconds.
-pub(super) fn seconds(nanos: i64) -> f64 {
+pub(crate) fn seconds(nanos: i64) -> f64 {
     nanos as f64 / 1e9
 }

@@ -15,13 +15,22 @@ pub(crate) fn instant_delta(values: &[f64]) -> Option<f64> {
     Some(last - before)
 }
 
-/// How often a sample differs from the one before. NaN is like NaN.
+/// How often a sample differs from the one before.
 pub(crate) fn changes(values: &[f64]) -> f64 {
-    let differs = |before: f64, after: f64| before != after && !(before.is_nan() && after.is_nan());
-    values.array_windows().filter(|[before, after]| differs(*before, *after)).count() as f64
+    values.array_windows().filter(|[before, after]| is_change(*before, *after)).count() as f64
+}
+
+/// Whether a sample differs from the one before. NaN is like NaN.
+pub(crate) fn is_change(before: f64, after: f64) -> bool {
+    before != after && !(before.is_nan() && after.is_nan())
 }
 
 /// How often a counter fell.
 pub(crate) fn resets(values: &[f64]) -> f64 {
-    values.array_windows().filter(|[before, after]| after < before).count() as f64
+    values.array_windows().filter(|[before, after]| is_reset(*before, *after)).count() as f64
+}
+
+/// Whether a counter fell.
+pub(crate) fn is_reset(before: f64, after: f64) -> bool {
+    after < before
 }

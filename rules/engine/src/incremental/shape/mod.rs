@@ -3,28 +3,30 @@
 //! It is read from the optimized plan, where DataFusion has already resolved names, moved predicates down and typed everything. What each
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
 
+mod walk;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::{DFSchemaRef, ScalarValue};
-use datafusion::datasource::DefaultTableSource;
-use datafusion::logical_expr::expr::{AggregateFunction, BinaryExpr};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue};
+use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, TableScan};
-use flyball_model::{MetricRef, Shape as MetricShape};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
+use flyball_model::MetricRef;
 use flyball_store::Store;
 
+use self::walk::{Above, Below, Source, Top, above, below, equality, refuse, source_of};
 use super::accumulate::Function;
-use super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
+use super::inline::{Meaning, inline};
 use super::obstacle::Obstacle;
 use super::sliding::Sliding;
-use crate::catalog::TableRead;
-use crate::catalog::relation::Relation;
-use crate::functions::is_range_table;
+use crate::functions::call::RangeWindow;
 use crate::query::bind::reads_clock;
 
+const TIME: &str = "time";
+const VALUE: &str = "value";
 /// The columns of a metric's table that are not labels.
-const OF_POINTS: [&str; 2] = ["time", "value"];
+const OF_POINTS: [&str; 2] = [TIME, VALUE];
 
 /// A rule's plan, taken apart.
 #[derive(Debug)]
@@ -32,6 +34,10 @@ pub(super) struct Shape {
     pub(super) metric: MetricRef,
     /// The columns of the metric's table.
     pub(super) table: SchemaRef,
+    /// What the figure of each series is, if it is not about the points themselves.
+    pub(super) range: Option<RangeWindow>,
+    /// Whether each series is a group of its own.
+    pub(super) per_series: bool,
     pub(super) window: Sliding,
     /// Predicates on labels.
     pub(super) labels: Vec<Expr>,
@@ -60,59 +66,38 @@ pub(super) struct Kept {
     pub(super) data_type: DataType,
 }
 
-/// What stands above the aggregate.
-struct Above<'p> {
-    aggregate: &'p Aggregate,
-    having: Vec<Expr>,
-    meaning: Meaning,
-}
-
-/// What stands below it.
-struct Below<'p> {
-    scan: &'p TableScan,
-    predicates: Vec<Expr>,
-    meaning: Meaning,
-}
-
 impl Shape {
     /// Takes a plan apart.
     ///
     /// # Errors
     /// The first thing in it that can't be kept.
     pub(super) fn of(plan: &LogicalPlan, store: &Store) -> Result<Self, Obstacle> {
-        let Above { aggregate, having, meaning } = above(plan)?;
-        let Below { scan, predicates, meaning: rows } = below(&aggregate.input)?;
-        let (metric, table) = metric_of(scan, store)?;
+        let Above { top, having, meaning } = above(plan)?;
+        let (input, groups) = match top {
+            Top::Aggregate(aggregate) => (aggregate.input.as_ref(), Arc::clone(&aggregate.schema)),
+            Top::Series(scan) => (scan, of_series(scan.schema())?),
+        };
+        let Below { scan, predicates, meaning: rows } = below(input)?;
+        let Source { metric, table, range } = source_of(scan, store)?;
         let mut shape = Self {
             metric,
+            range,
+            per_series: matches!(top, Top::Series(_)),
             window: Sliding { length: 0, inclusive: false, step: 1 },
             labels: Vec::new(),
             partition: Vec::new(),
             points: Vec::new(),
             keys: Vec::new(),
             aggregates: Vec::new(),
-            groups: Arc::clone(&aggregate.schema),
+            groups,
             having,
             projection: meaning,
             table,
         };
         shape.sort_predicates(predicates)?;
-        for key in &aggregate.group_expr {
-            if matches!(key, Expr::GroupingSet(_)) {
-                return Err(Obstacle::new("it groups in several ways at once"));
-            }
-            let key = inline(key.clone(), aggregate.input.schema(), &rows)?;
-            match shape.subject(&key)? {
-                Subject::Labels | Subject::Nothing => shape.keys.push(key),
-                Subject::Points | Subject::Both => {
-                    return Err(Obstacle::new(format!("it groups by \"{key}\", which is not of labels alone"))
-                        .hint("group by labels; a window says what points belong together"));
-                }
-            }
-        }
-        for (place, expr) in aggregate.aggr_expr.iter().enumerate() {
-            let data_type = aggregate.schema.field(shape.keys.len() + place).data_type().clone();
-            shape.aggregates.push(shape.kept(expr, aggregate, &rows, data_type)?);
+        match top {
+            Top::Aggregate(aggregate) => shape.group(aggregate, &rows)?,
+            Top::Series(_) => shape.group_by_series(),
         }
         for expr in shape.having.iter().chain(&shape.projection) {
             refuse(expr)?;
@@ -123,12 +108,52 @@ impl Shape {
         Ok(shape)
     }
 
+    /// The keys and aggregates of an aggregate.
+    fn group(&mut self, aggregate: &Aggregate, rows: &Meaning) -> Result<(), Obstacle> {
+        for key in &aggregate.group_expr {
+            if matches!(key, Expr::GroupingSet(_)) {
+                return Err(Obstacle::new("it groups in several ways at once"));
+            }
+            let key = inline(key.clone(), aggregate.input.schema(), rows)?;
+            match self.subject(&key)? {
+                Subject::Labels | Subject::Nothing => self.keys.push(key),
+                Subject::Points | Subject::Both => {
+                    return Err(Obstacle::new(format!("it groups by \"{key}\", which is not of labels alone"))
+                        .hint("group by labels; a window says what points belong together"));
+                }
+            }
+        }
+        for (place, expr) in aggregate.aggr_expr.iter().enumerate() {
+            let data_type = aggregate.schema.field(self.keys.len() + place).data_type().clone();
+            self.aggregates.push(self.kept(expr, aggregate, rows, data_type)?);
+        }
+        Ok(())
+    }
+
+    /// Each series is a group of its own, with its labels and its figure.
+    fn group_by_series(&mut self) {
+        for field in self.groups.fields() {
+            let column = Expr::Column(Column::from_name(field.name()));
+            if field.name() == VALUE {
+                // Of one value the greatest is that value.
+                let (argument, data_type) = (Some(column), field.data_type().clone());
+                self.aggregates.push(Kept { function: Function::Max, argument, filter: None, data_type });
+            } else {
+                self.keys.push(column);
+            }
+        }
+    }
+
     /// Puts each predicate where it is evaluated.
     fn sort_predicates(&mut self, predicates: Vec<Expr>) -> Result<(), Obstacle> {
         let mut window = None;
         for predicate in predicates.into_iter().flat_map(split_conjunction_owned) {
             refuse(&predicate)?;
             if let Some(found) = Sliding::of(&predicate)? {
+                if self.range.is_some() {
+                    return Err(Obstacle::new("it asks how old the rows of a range function are")
+                        .hint("the interval in its brackets says how old a sample may be"));
+                }
                 if window.replace(found).is_some() {
                     return Err(Obstacle::new("its window has two beginnings").hint("keep the later one"));
                 }
@@ -148,9 +173,14 @@ impl Shape {
             }
         }
         self.partition.sort_by(|a, b| a.0.cmp(&b.0));
-        self.window = window.ok_or_else(|| {
-            Obstacle::new("it looks at all points ever stored").hint("add WHERE time > now() - INTERVAL '5 minutes'")
-        })?;
+        self.window = match (self.range, window) {
+            (Some(range), _) => Sliding::new(range.length, false)?,
+            (None, Some(window)) => window,
+            (None, None) => {
+                let obstacle = Obstacle::new("it looks at all points ever stored");
+                return Err(obstacle.hint("add WHERE time > now() - INTERVAL '5 minutes'"));
+            }
+        };
         Ok(())
     }
 
@@ -223,11 +253,13 @@ impl Shape {
             texts.sort_unstable();
             texts
         };
-        let Self { metric, window, .. } = self;
+        let Self { metric, range, per_series, window, .. } = self;
         let (labels, points, keys) = (sorted(&self.labels), sorted(&self.points), text(&self.keys));
         let partition: Vec<_> = self.partition.iter().map(|(label, _)| label).collect();
         let aggregates: Vec<_> = self.aggregates.iter().map(ToString::to_string).collect();
-        format!("{metric:?} {window:?} {labels:?} {partition:?} {points:?} {keys:?} {aggregates:?}")
+        format!(
+            "{metric:?} {range:?} {per_series} {window:?} {labels:?} {partition:?} {points:?} {keys:?} {aggregates:?}"
+        )
     }
 
     fn subject(&self, expr: &Expr) -> Result<Subject, Obstacle> {
@@ -249,128 +281,23 @@ impl Shape {
     }
 }
 
+/// The columns of the rows of a range function, the labels first.
+fn of_series(rows: &DFSchema) -> Result<DFSchemaRef, Obstacle> {
+    if rows.fields().iter().any(|field| field.name() == TIME) {
+        return Err(Obstacle::new("it asks for the time of the rows of a range function"));
+    }
+    let fields = rows.iter().map(|(table, field)| (table.cloned(), Arc::clone(field)));
+    let (values, labels): (Vec<_>, Vec<_>) = fields.partition(|(_, field)| field.name() == VALUE);
+    let fields = labels.into_iter().chain(values).collect();
+    Ok(Arc::new(DFSchema::new_with_metadata(fields, rows.metadata().clone())?))
+}
+
 /// What an expression is about.
 enum Subject {
     Nothing,
     Labels,
     Points,
     Both,
-}
-
-fn above(plan: &LogicalPlan) -> Result<Above<'_>, Obstacle> {
-    match plan {
-        LogicalPlan::Aggregate(aggregate) => {
-            Ok(Above { aggregate, having: Vec::new(), meaning: columns_of(&aggregate.schema) })
-        }
-        LogicalPlan::Projection(projection) => {
-            let mut found = above(&projection.input)?;
-            let schema = projection.input.schema();
-            let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
-            found.meaning = meaning.collect::<Result<_, _>>()?;
-            Ok(found)
-        }
-        LogicalPlan::Filter(filter) => {
-            let mut found = above(&filter.input)?;
-            found.having.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
-            Ok(found)
-        }
-        LogicalPlan::SubqueryAlias(alias) => above(&alias.input),
-        // Rows of a rule have no order.
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => above(&sort.input),
-        LogicalPlan::TableScan(_) => Err(Obstacle::new("it has no aggregate")
-            .hint("GROUP BY the labels that tell what is broken, with max(value), avg(value), …")),
-        other => Err(stands_in_the_way(other)),
-    }
-}
-
-fn below(plan: &LogicalPlan) -> Result<Below<'_>, Obstacle> {
-    match plan {
-        LogicalPlan::TableScan(scan) => {
-            if scan.fetch.is_some() {
-                return Err(Obstacle::new("LIMIT picks rows by chance"));
-            }
-            let predicates = scan.filters.iter().cloned().map(plain).collect::<Result<_, _>>()?;
-            Ok(Below { scan, predicates, meaning: plain_columns_of(&scan.projected_schema) })
-        }
-        LogicalPlan::Projection(projection) => {
-            let mut found = below(&projection.input)?;
-            let schema = projection.input.schema();
-            let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
-            found.meaning = meaning.collect::<Result<_, _>>()?;
-            Ok(found)
-        }
-        LogicalPlan::Filter(filter) => {
-            let mut found = below(&filter.input)?;
-            found.predicates.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
-            Ok(found)
-        }
-        LogicalPlan::SubqueryAlias(alias) => below(&alias.input),
-        LogicalPlan::Aggregate(_) => Err(Obstacle::new("it aggregates aggregates")),
-        other => Err(stands_in_the_way(other)),
-    }
-}
-
-fn stands_in_the_way(plan: &LogicalPlan) -> Obstacle {
-    let what = match plan {
-        LogicalPlan::Join(_) => "it joins tables",
-        LogicalPlan::Union(_) => "it is a UNION",
-        LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => "LIMIT picks rows among all",
-        LogicalPlan::Window(_) => "it has a window function (OVER)",
-        LogicalPlan::Distinct(_) => "it has DISTINCT",
-        LogicalPlan::Subquery(_) => "it has a subquery",
-        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => "it reads no table",
-        _ => "its shape is not filter, window, group by, aggregates and HAVING over one table",
-    };
-    Obstacle::new(what)
-}
-
-/// What no expression may have: a value that is not the same for the same row.
-fn refuse(expr: &Expr) -> Result<(), Obstacle> {
-    use datafusion::common::tree_node::TreeNode;
-    if expr.is_volatile() {
-        return Err(Obstacle::new(format!("\"{expr}\" is another each time")));
-    }
-    let nested = expr.exists(|expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::Placeholder(_)
-        ))
-    })?;
-    if nested { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
-}
-
-/// `label = 'value'`.
-fn equality(predicate: &Expr) -> Option<(String, ScalarValue)> {
-    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = predicate else { return None };
-    match (left.as_ref(), right.as_ref()) {
-        (Expr::Column(label), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(label))
-            if !value.is_null() =>
-        {
-            Some((label.name.clone(), value.clone()))
-        }
-        _ => None,
-    }
-}
-
-fn metric_of(scan: &TableScan, store: &Store) -> Result<(MetricRef, SchemaRef), Obstacle> {
-    let source = scan.source.downcast_ref::<DefaultTableSource>();
-    let relation = source.and_then(|source| source.table_provider.downcast_ref::<Relation>());
-    let other =
-        || Obstacle::new(format!("it reads {}, and only points of one metric are kept incrementally", scan.table_name));
-    let relation = relation.ok_or_else(other)?;
-    let TableRead::Metric(metric) = relation.read else { return Err(other()) };
-    if is_range_table(relation.table.as_ref()) {
-        return Err(Obstacle::new(format!("{} is a range function", scan.table_name)));
-    }
-    if store.registry().read().shape(metric) == MetricShape::Histograms {
-        return Err(Obstacle::new(format!("{} holds histograms", scan.table_name)));
-    }
-    Ok((metric, relation.table.schema()))
 }
 
 impl std::fmt::Display for Kept {

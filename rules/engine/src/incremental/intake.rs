@@ -1,0 +1,190 @@
+//! How points get into groups.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::cast::as_boolean_array;
+use datafusion::error::Result;
+use flyball_model::UnixNanos;
+use flyball_model::batch::is_stale;
+use flyball_store::{Points, Store};
+
+use super::accumulate::Values;
+use super::classify::Class;
+use super::table::{BATCH_GROUPS, NOBODYS, Parts, Stop, Table};
+
+impl Table {
+    /// Adds points.
+    pub(super) fn take(&mut self, store: &Store, points: &Points) -> Result<()> {
+        self.meet(store, points)?;
+        self.points_seen += points.series.len() as u64;
+        match self.ranges {
+            Some(_) => self.take_samples(points),
+            None => self.take_points(points)?,
+        }
+        Ok(())
+    }
+
+    /// Adds points to the panes of their groups.
+    fn take_points(&mut self, points: &Points) -> Result<()> {
+        let rows = self.rows_of(points)?;
+        let mut last = (NOBODYS, NOBODYS);
+        for (row, (&series, (&time, &value))) in each(points).enumerate() {
+            if !rows.keeps(row) {
+                continue;
+            }
+            let pane = self.parts.window.pane_of(time);
+            if pane < self.first {
+                continue;
+            }
+            if last.0 != series {
+                last = (series, self.series.get(&series).copied().unwrap_or(NOBODYS));
+            }
+            let group = last.1;
+            if group == NOBODYS {
+                continue;
+            }
+            let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
+            self.parts.layout.add(numbers, &rows.values, row, time, value);
+            if is_new {
+                self.leaving.entry(pane).or_default().push(group);
+            }
+            self.mark(group);
+        }
+        Ok(())
+    }
+
+    /// Adds points to the samples of their series.
+    fn take_samples(&mut self, points: &Points) {
+        let Some(ranges) = &mut self.ranges else { return };
+        let mut last = (NOBODYS, NOBODYS);
+        for (&series, (&time, &value)) in each(points) {
+            let pane = self.parts.window.pane_of(time);
+            if pane < self.first {
+                continue;
+            }
+            if last.0 != series {
+                last = (series, self.series.get(&series).copied().unwrap_or(NOBODYS));
+            }
+            if last.1 != NOBODYS {
+                ranges.add(last.1, pane, time, value);
+            }
+        }
+    }
+
+    /// Puts the figures of a range function into the groups of their series, where these may have changed.
+    pub(super) fn take_figures(&mut self, store: &Store, now: UnixNanos) -> Result<(), Stop> {
+        let Some(ranges) = &mut self.ranges else { return Ok(()) };
+        let read = ranges.read_late(store, self.parts.metric, self.first);
+        read.map_err(|error| Stop::Failed(error.to_string()))?;
+        let changed = ranges.take_changed();
+        for groups in changed.chunks(BATCH_GROUPS) {
+            let Some(ranges) = &self.ranges else { break };
+            let figures = ranges.figures(groups, self.first, now);
+            self.replace(groups, &figures)?;
+        }
+        Ok(())
+    }
+
+    /// Puts figures, which have the number of their group in place of one of a series, one group after the other, in the place of what the groups
+    /// hold.
+    fn replace(&mut self, groups: &[u32], figures: &Points) -> Result<()> {
+        let rows = self.rows_of(figures)?;
+        let mut numbers = vec![0.0; self.parts.layout.words()];
+        let mut figures = each(figures).enumerate().peekable();
+        for &group in groups {
+            let mut is_there = false;
+            numbers.fill(0.0);
+            while let Some((row, (_, (&time, &value)))) = figures.next_if(|(_, (of, _))| **of == group) {
+                if rows.keeps(row) {
+                    self.parts.layout.add(&mut numbers, &rows.values, row, time, value);
+                    is_there = true;
+                }
+            }
+            if self.groups.replace(&self.parts.layout, group, is_there.then_some(numbers.as_slice())) {
+                self.mark(group);
+            }
+        }
+        Ok(())
+    }
+
+    /// What predicates and aggregates make of points.
+    fn rows_of(&self, points: &Points) -> Result<Rows> {
+        let Parts { layout, points: predicates, point_schema, .. } = &self.parts;
+        if predicates.is_empty() && !layout.needs_batch() {
+            return Ok(Rows { keep: None, values: layout.plain() });
+        }
+        let batch = point_batch(point_schema, points)?;
+        let mut keep: Option<BooleanArray> = None;
+        for predicate in predicates {
+            let holds = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
+            let holds = as_boolean_array(&holds)?;
+            keep = Some(match keep {
+                Some(keep) => arrow::compute::and_kleene(&keep, holds)?,
+                None => holds.clone(),
+            });
+        }
+        Ok(Rows { keep, values: layout.evaluate(&batch)? })
+    }
+
+    /// Finds the group of each series that was not met before.
+    fn meet(&mut self, store: &Store, points: &Points) -> Result<()> {
+        let mut unknown = Vec::new();
+        let mut last = None;
+        for &series in &points.series {
+            if last != Some(series) && !self.series.contains_key(&series) {
+                unknown.push(series);
+            }
+            last = Some(series);
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        let classes = self.parts.classifier.classify(store.registry(), &unknown)?;
+        for (series, class) in unknown.into_iter().zip(classes) {
+            let group = class.and_then(|Class { partition, key }| {
+                let partition = *self.partitions.get(&partition)?;
+                Some(self.groups.intern(key, partition))
+            });
+            self.followed += usize::from(group.is_some());
+            let place = match (&mut self.ranges, group) {
+                (Some(ranges), Some(group)) => Some(ranges.meet(series, group)),
+                (_, group) => group,
+            };
+            self.series.insert(series, place.unwrap_or(NOBODYS));
+        }
+        Ok(())
+    }
+}
+
+/// Points, as predicates and aggregates see them.
+struct Rows {
+    /// For which the predicates are true; `None` when there are none.
+    keep: Option<BooleanArray>,
+    values: Vec<Values>,
+}
+
+impl Rows {
+    #[inline]
+    fn keeps(&self, row: usize) -> bool {
+        self.keep.as_ref().is_none_or(|keep| keep.is_valid(row) && keep.value(row))
+    }
+}
+
+fn each(points: &Points) -> impl Iterator<Item = (&u32, (&i64, &f64))> {
+    points.series.iter().zip(points.time.iter().zip(&points.value))
+}
+
+fn point_batch(schema: &SchemaRef, points: &Points) -> Result<RecordBatch> {
+    let stale = points.value.iter().any(|&value| is_stale(value));
+    let valid = stale.then(|| points.value.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampNanosecondArray::new(points.time.clone(), None).with_timezone("UTC")),
+        Arc::new(Float64Array::new(points.value.clone(), valid)),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}

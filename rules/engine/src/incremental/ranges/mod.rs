@@ -1,0 +1,227 @@
+//! Range functions that are kept: of each series what its figure needs, one pane after the other.
+//!
+//! A series sends its samples in the order of time, and is kept so. One that is late, or has the time of another, is not put in between: the
+//! series is read again from the store, which knows what counts then.
+//!
+//! | functions | what is kept |
+//! |---|---|
+//! | `rate`, `increase`, `delta`, `changes`, `resets` | the first sample of each pane, and sums over the steps between samples (`marks`) |
+//! | `latest`, `last_over`, `irate`, `idelta` | the last two samples (`ends`) |
+//! | `avg_over`, `sum_over`, `count_over`, `min_over`, `max_over`, `stddev_over`, `var_over`, `deriv`, `predict_linear` | numbers of each pane that can be put together (`panes`) |
+//! | `quantile_over`, `zscore`, `ewma`, `holt_winters` | all samples (`all`) |
+//!
+//! The window of an evaluation begins with a pane and ends with the newest sample, so it may be up to a pane longer than what the rule asks
+//! for. What grows with the length (`increase`, `delta`) is taken down to that of the rule.
+
+mod all;
+mod ends;
+mod kept;
+mod marks;
+
+use std::collections::BTreeMap;
+
+use flyball_model::batch::is_stale;
+use flyball_model::{MetricRef, SeriesRef, UnixNanos};
+use flyball_store::{Points, Store, StoreError};
+use hashbrown::HashMap;
+
+use self::kept::{Kept, Sample};
+use super::sliding::Sliding;
+use crate::functions::call::RangeWindow;
+use crate::functions::window::{Function, Window};
+
+/// What an allocation costs beside what is asked for.
+const ALLOCATION_BYTES: usize = 16;
+
+/// Before the first sample.
+const NONE: Sample = (i64::MIN, f64::NAN);
+
+/// What is known of a series beside its samples.
+#[derive(Debug)]
+struct Series {
+    number: SeriesRef,
+    group: u32,
+    /// The sample with the greatest time, markers too.
+    newest: Sample,
+    /// Whether it is to be read again.
+    is_late: bool,
+}
+
+/// The samples of all series that the rules of a table look at. Series have places, in the order in which they were met.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    range: RangeWindow,
+    window: Sliding,
+    series: Vec<Series>,
+    kept: Kept,
+    /// The places of the series of each group.
+    of_group: Vec<Vec<u32>>,
+    /// Groups whose figures may have changed.
+    changed: Vec<u32>,
+    is_changed: Vec<bool>,
+    /// Series to be read again.
+    late: Vec<u32>,
+    /// By the pane that leaves the window: series with samples in it.
+    leaving: BTreeMap<i64, Vec<u32>>,
+    /// How many of them there are.
+    panes: usize,
+}
+
+/// Whether a range function can be kept.
+pub(super) fn is_kept(function: Function) -> bool {
+    Kept::of(function).is_some()
+}
+
+impl Ranges {
+    /// No series yet; `None` for a function that can't be kept.
+    pub(super) fn new(range: RangeWindow, window: Sliding) -> Option<Self> {
+        Some(Self {
+            range,
+            window,
+            series: Vec::new(),
+            kept: Kept::of(range.function)?,
+            of_group: Vec::new(),
+            changed: Vec::new(),
+            is_changed: Vec::new(),
+            late: Vec::new(),
+            leaving: BTreeMap::new(),
+            panes: 0,
+        })
+    }
+
+    /// Forgets all series.
+    pub(super) fn forget(&mut self) {
+        self.series = Vec::new();
+        self.kept.forget();
+        (self.of_group, self.changed, self.is_changed) = (Vec::new(), Vec::new(), Vec::new());
+        self.late = Vec::new();
+        (self.leaving, self.panes) = (BTreeMap::new(), 0);
+    }
+
+    /// Memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
+        let of_group = size_of::<Vec<u32>>() + size_of::<bool>() + ALLOCATION_BYTES;
+        self.kept.bytes(self.series.len(), self.panes)
+            + self.series.len() * (size_of::<Series>() + size_of::<u32>() + ALLOCATION_BYTES)
+            + self.of_group.len() * of_group
+            + self.panes * size_of::<u32>()
+    }
+
+    /// The place of a series that was not met before.
+    pub(super) fn meet(&mut self, number: u32, group: u32) -> u32 {
+        let place = self.series.len() as u32;
+        self.series.push(Series { number: SeriesRef(number), group, newest: NONE, is_late: false });
+        self.kept.push();
+        if self.of_group.len() <= group as usize {
+            self.of_group.resize(group as usize + 1, Vec::new());
+            self.is_changed.resize(group as usize + 1, false);
+        }
+        self.of_group[group as usize].push(place);
+        place
+    }
+
+    /// Adds a sample of a pane in the window.
+    #[inline]
+    pub(super) fn add(&mut self, place: u32, pane: i64, time: i64, value: f64) {
+        let series = &mut self.series[place as usize];
+        if time <= series.newest.0 {
+            let is_known = time == series.newest.0 && value.to_bits() == series.newest.1.to_bits();
+            if !is_known && !series.is_late {
+                series.is_late = true;
+                self.late.push(place);
+            }
+            return;
+        }
+        series.newest = (time, value);
+        let group = series.group;
+        // A marker ends a series: that is a sample to what is about now alone.
+        if is_stale(value) && !self.range.function.is_of_now() {
+            return;
+        }
+        if self.kept.add(place as usize, &self.window, pane, (time, value)) {
+            self.leaving.entry(pane).or_default().push(place);
+            self.panes += 1;
+        }
+        self.mark(group);
+    }
+
+    fn mark(&mut self, group: u32) {
+        if !self.is_changed[group as usize] {
+            self.is_changed[group as usize] = true;
+            self.changed.push(group);
+        }
+    }
+
+    /// The window moves on to `first`.
+    pub(super) fn move_to(&mut self, first: i64) {
+        while let Some(entry) = self.leaving.first_entry()
+            && *entry.key() < first
+        {
+            let leaving = entry.remove();
+            self.panes -= leaving.len();
+            for place in leaving {
+                if self.kept.expire(place as usize, &self.window, first) {
+                    self.mark(self.series[place as usize].group);
+                }
+            }
+        }
+        if self.range.function.is_of_the_end() {
+            (0..self.of_group.len() as u32).for_each(|group| self.mark(group));
+        }
+    }
+
+    /// Reads those series again that had a late sample. Blocks on files.
+    ///
+    /// # Errors
+    /// When the history can't be read.
+    pub(super) fn read_late(&mut self, store: &Store, metric: MetricRef, first: i64) -> Result<(), StoreError> {
+        if self.late.is_empty() {
+            return Ok(());
+        }
+        let mut places = HashMap::with_capacity(self.late.len());
+        for place in std::mem::take(&mut self.late) {
+            let series = &mut self.series[place as usize];
+            (series.is_late, series.newest) = (false, NONE);
+            self.kept.reset(place as usize);
+            self.mark(self.series[place as usize].group);
+            places.insert(self.series[place as usize].number, place);
+        }
+        let numbers: Vec<_> = places.keys().copied().collect();
+        // The first instant of a pane is the last one of the pane before, which does not belong to the window.
+        let from = self.window.start_of(first);
+        for samples in store.samples(metric, Some(&numbers), from, UnixNanos(i64::MAX))? {
+            let Some(&place) = places.get(&samples.series) else { continue };
+            for (time, value) in samples.times.into_iter().zip(samples.values) {
+                self.add(place, self.window.pane_of(time), time, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups whose figures may have changed since this was asked last.
+    pub(super) fn take_changed(&mut self) -> Vec<u32> {
+        let changed = std::mem::take(&mut self.changed);
+        for &group in &changed {
+            self.is_changed[group as usize] = false;
+        }
+        changed
+    }
+
+    /// The figures of the series of some groups, one group after the other: as points that have the number of a group instead of one of a series.
+    pub(super) fn figures(&self, groups: &[u32], first: i64, now: UnixNanos) -> Points {
+        let (mut of, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let from = self.window.start_of(first).0;
+        for &group in groups {
+            for &place in &self.of_group[group as usize] {
+                let Some(last_at) = self.kept.last_at(place as usize) else { continue };
+                // A sender's clock may be ahead.
+                let window = Window { from, to: now.0.max(last_at) };
+                let Some(value) = self.kept.figure(place as usize, self.range, window) else { continue };
+                of.push(group);
+                times.push(if self.range.function.is_of_last_sample() { last_at } else { window.to });
+                values.push(value);
+            }
+        }
+        Points { series: of.into(), time: times.into(), value: values.into() }
+    }
+}

@@ -1,0 +1,175 @@
+//! The nodes of a plan, from the top down.
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion::datasource::DefaultTableSource;
+use datafusion::logical_expr::expr::BinaryExpr;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, TableScan};
+use flyball_model::{MetricRef, Shape as MetricShape};
+use flyball_store::Store;
+
+use super::super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
+use super::super::obstacle::Obstacle;
+use super::super::ranges;
+use crate::catalog::TableRead;
+use crate::catalog::relation::Relation;
+use crate::functions::call::RangeWindow;
+use crate::functions::range_window_of;
+
+/// What HAVING and the projection are about.
+pub(super) enum Top<'p> {
+    Aggregate(&'p Aggregate),
+    /// The rows of a range function themselves.
+    Series(&'p LogicalPlan),
+}
+
+/// What stands above it.
+pub(super) struct Above<'p> {
+    pub(super) top: Top<'p>,
+    pub(super) having: Vec<Expr>,
+    pub(super) meaning: Meaning,
+}
+
+/// What stands below it.
+pub(super) struct Below<'p> {
+    pub(super) scan: &'p TableScan,
+    pub(super) predicates: Vec<Expr>,
+    pub(super) meaning: Meaning,
+}
+
+/// The points that a rule is about.
+pub(super) struct Source {
+    pub(super) metric: MetricRef,
+    /// The columns of the table: time and value, then the labels.
+    pub(super) table: SchemaRef,
+    /// Of a range function, whose figures they are.
+    pub(super) range: Option<RangeWindow>,
+}
+
+pub(super) fn above(plan: &LogicalPlan) -> Result<Above<'_>, Obstacle> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => {
+            let meaning = columns_of(&aggregate.schema);
+            Ok(Above { top: Top::Aggregate(aggregate), having: Vec::new(), meaning })
+        }
+        LogicalPlan::Projection(projection) => {
+            let mut found = above(&projection.input)?;
+            let schema = projection.input.schema();
+            let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
+            found.meaning = meaning.collect::<Result<_, _>>()?;
+            Ok(found)
+        }
+        LogicalPlan::Filter(filter) => {
+            let mut found = above(&filter.input)?;
+            found.having.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
+            Ok(found)
+        }
+        LogicalPlan::SubqueryAlias(alias) => above(&alias.input),
+        // Rows of a rule have no order.
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => above(&sort.input),
+        LogicalPlan::TableScan(scan)
+            if relation_of(scan).is_some_and(|of| range_window_of(of.table.as_ref()).is_some()) =>
+        {
+            Ok(Above { top: Top::Series(plan), having: Vec::new(), meaning: columns_of(&scan.projected_schema) })
+        }
+        LogicalPlan::TableScan(_) => Err(Obstacle::new("it has no aggregate")
+            .hint("GROUP BY the labels that tell what is broken, with max(value), avg(value), …")),
+        other => Err(stands_in_the_way(other)),
+    }
+}
+
+pub(super) fn below(plan: &LogicalPlan) -> Result<Below<'_>, Obstacle> {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            if scan.fetch.is_some() {
+                return Err(Obstacle::new("LIMIT picks rows by chance"));
+            }
+            let predicates = scan.filters.iter().cloned().map(plain).collect::<Result<_, _>>()?;
+            Ok(Below { scan, predicates, meaning: plain_columns_of(&scan.projected_schema) })
+        }
+        LogicalPlan::Projection(projection) => {
+            let mut found = below(&projection.input)?;
+            let schema = projection.input.schema();
+            let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
+            found.meaning = meaning.collect::<Result<_, _>>()?;
+            Ok(found)
+        }
+        LogicalPlan::Filter(filter) => {
+            let mut found = below(&filter.input)?;
+            found.predicates.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
+            Ok(found)
+        }
+        LogicalPlan::SubqueryAlias(alias) => below(&alias.input),
+        LogicalPlan::Aggregate(_) => Err(Obstacle::new("it aggregates aggregates")),
+        other => Err(stands_in_the_way(other)),
+    }
+}
+
+fn stands_in_the_way(plan: &LogicalPlan) -> Obstacle {
+    let what = match plan {
+        LogicalPlan::Join(_) => "it joins tables",
+        LogicalPlan::Union(_) => "it is a UNION",
+        LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => "LIMIT picks rows among all",
+        LogicalPlan::Window(_) => "it has a window function (OVER)",
+        LogicalPlan::Distinct(_) => "it has DISTINCT",
+        LogicalPlan::Subquery(_) => "it has a subquery",
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => "it reads no table",
+        _ => "its shape is not filter, window, group by, aggregates and HAVING over one table",
+    };
+    Obstacle::new(what)
+}
+
+/// What no expression may have: a value that is not the same for the same row.
+pub(super) fn refuse(expr: &Expr) -> Result<(), Obstacle> {
+    use datafusion::common::tree_node::TreeNode;
+    if expr.is_volatile() {
+        return Err(Obstacle::new(format!("\"{expr}\" is another each time")));
+    }
+    let nested = expr.exists(|expr| {
+        Ok(matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::Placeholder(_)
+        ))
+    })?;
+    if nested { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
+}
+
+/// `label = 'value'`.
+pub(super) fn equality(predicate: &Expr) -> Option<(String, ScalarValue)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = predicate else { return None };
+    match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(label), Expr::Literal(value, _)) | (Expr::Literal(value, _), Expr::Column(label))
+            if !value.is_null() =>
+        {
+            Some((label.name.clone(), value.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn relation_of(scan: &TableScan) -> Option<&Relation> {
+    let source = scan.source.downcast_ref::<DefaultTableSource>();
+    source.and_then(|source| source.table_provider.downcast_ref::<Relation>())
+}
+
+pub(super) fn source_of(scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
+    let other =
+        || Obstacle::new(format!("it reads {}, and only points of one metric are kept incrementally", scan.table_name));
+    let relation = relation_of(scan).ok_or_else(other)?;
+    let TableRead::Metric(metric) = relation.read else { return Err(other()) };
+    let range = range_window_of(relation.table.as_ref());
+    if let Some(RangeWindow { function, .. }) = range
+        && !ranges::is_kept(function)
+    {
+        return Err(Obstacle::new(format!("{} is not kept incrementally", function.name())));
+    }
+    if store.registry().read().shape(metric) == MetricShape::Histograms {
+        return Err(Obstacle::new(format!("{} holds histograms", scan.table_name)));
+    }
+    Ok(Source { metric, table: relation.table.schema(), range })
+}
