@@ -1,19 +1,28 @@
-//! Following the points of a metric as they arrive.
+//! Following the points of a metric, or the records of a kind, as they arrive.
 //!
-//! Points of a metric have ordinals in the order of arrival. Who follows them remembers the ordinal of the next one, and is given what
+//! Points of a metric and records of a kind have ordinals in the order of arrival. Who follows them remembers the ordinal of the next one, and is given what
 //! has come since, out of memory and without a copy but for the open head. Nobody waits for a follower: when points have left memory
 //! before they were followed, it is told so, and starts again with what is stored.
 
-use flyball_model::{MetricRef, UnixNanos};
+use std::ops::ControlFlow;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use flyball_model::{MetricRef, RowKind, UnixNanos};
 
 use crate::error::StoreError;
+use crate::history::rows::{RowQuery, read_rows};
 use crate::hot::chunk::Points;
+use crate::hot::rows::{series, times};
 use crate::range::{SeriesFilter, TimeRange};
 use crate::snapshot::PointQuery;
 use crate::store::Store;
 
 /// Points that a read of files gives at a time.
 const BATCH_POINTS: usize = 65_536;
+
+/// Records, which are larger, that a read of files gives at a time.
+const BATCH_ROWS: usize = 8192;
 
 /// How far the points of a metric were followed.
 #[derive(Debug)]
@@ -40,7 +49,7 @@ impl Follower {
         let next = snapshot.next_ordinal();
         let mut give = |points: Points| {
             each(&points);
-            Ok(std::ops::ControlFlow::Continue(()))
+            Ok(ControlFlow::Continue(()))
         };
         let _ = snapshot.read_files(BATCH_POINTS, &mut give)?;
         let _ = snapshot.read_hot(BATCH_POINTS, &mut give)?;
@@ -53,4 +62,65 @@ impl Follower {
         self.next = next;
         Some(points)
     }
+}
+
+/// How far the records of a kind were followed.
+#[derive(Debug)]
+pub struct RowFollower {
+    kind: RowKind,
+    /// The ordinal of the first record that was not given yet.
+    next: u64,
+}
+
+impl RowFollower {
+    /// Gives all records from `from` on that are stored, in the kind's stored columns, and follows those that come after. Blocks on files.
+    ///
+    /// # Errors
+    /// When a file of the history can't be read.
+    pub fn start(
+        store: &Store,
+        kind: RowKind,
+        from: UnixNanos,
+        mut each: impl FnMut(&RecordBatch),
+    ) -> Result<Self, StoreError> {
+        let range = TimeRange { from: from.0, to: i64::MAX };
+        let ((hot, next), files) = {
+            let history = store.history.read();
+            (store.rows.snapshot_to_follow(kind, range), history.rows(kind).to_vec())
+        };
+        let columns: Vec<usize> = (0..kind.schema().fields().len()).collect();
+        for file in files.iter().filter(|file| file.times.overlaps(range)) {
+            let wanted = &SeriesFilter::All;
+            let query = RowQuery { kind, columns: &columns, rows: None, wanted, times: range, batch_rows: BATCH_ROWS };
+            for batch in read_rows(file, query)? {
+                each(&batch?);
+            }
+        }
+        for chunk in hot {
+            if range.covers(chunk.times) {
+                each(&chunk.batch);
+            } else {
+                let keep: BooleanArray = times(&chunk.batch).iter().map(|&time| Some(range.contains(time))).collect();
+                each(&filter_record_batch(&chunk.batch, &keep)?);
+            }
+        }
+        Ok(Self { kind, next })
+    }
+
+    /// What has arrived since it was asked last, in the order of arrival; `None` when some of that has left memory already.
+    pub fn follow(&mut self, store: &Store) -> Option<Vec<RecordBatch>> {
+        let (records, next) = store.rows.since(self.kind, self.next)?;
+        self.next = next;
+        Some(records)
+    }
+}
+
+/// The series of stored records.
+pub fn series_of_records(records: &RecordBatch) -> &[u32] {
+    series(records)
+}
+
+/// The times of stored records, nanoseconds since the epoch.
+pub fn times_of_records(records: &RecordBatch) -> &[i64] {
+    times(records)
 }

@@ -35,7 +35,7 @@ mod tests;
 pub use appended::{Appended, AppendedRows, LogPressure, RestoredCount};
 pub use error::StoreError;
 pub use flyball_log::{PointRun, Position};
-pub use follow::Follower;
+pub use follow::{Follower, RowFollower, series_of_records, times_of_records};
 pub use hot::chunk::Points;
 pub use join::Joined;
 pub use options::{Maintenance, RowCounts, StoreOptions, StoreStats};

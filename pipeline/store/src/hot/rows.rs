@@ -179,6 +179,31 @@ impl HotRows {
         self.kinds[kind as usize].lock().all().filter(|chunk| chunk.times.overlaps(range)).map(Arc::clone).collect()
     }
 
+    /// The same, and the ordinal of the first record that comes after this look.
+    pub(crate) fn snapshot_to_follow(&self, kind: RowKind, range: TimeRange) -> (Vec<Arc<RowChunk>>, u64) {
+        let of_kind = self.kinds[kind as usize].lock();
+        let chunks = of_kind.all().filter(|chunk| chunk.times.overlaps(range)).map(Arc::clone).collect();
+        (chunks, of_kind.next)
+    }
+
+    /// The records of a kind from an ordinal on, in the order of arrival, and the ordinal of the next one; `None` when some of them are not in
+    /// memory any more. Without a copy.
+    pub(crate) fn since(&self, kind: RowKind, from: u64) -> Option<(Vec<RecordBatch>, u64)> {
+        let of_kind = self.kinds[kind as usize].lock();
+        let mut left = usize::try_from(of_kind.next.checked_sub(from)?).ok()?;
+        let mut parts = Vec::new();
+        for chunk in of_kind.pending.iter().rev().chain(of_kind.chunks.iter().rev()) {
+            if left == 0 {
+                break;
+            }
+            let of_chunk = left.min(chunk.rows());
+            parts.push(chunk.batch.slice(chunk.rows() - of_chunk, of_chunk));
+            left -= of_chunk;
+        }
+        parts.reverse();
+        (left == 0).then_some((parts, of_kind.next))
+    }
+
     /// Joins what waits.
     pub(crate) fn seal(&self) {
         self.kinds.iter().for_each(|of_kind| self.join_pending(&mut of_kind.lock()));

@@ -10,7 +10,7 @@ mod wanted;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use flyball_model::{MetricRef, Shape};
+use flyball_model::{MetricRef, RowKind, Shape};
 
 pub use self::exec::reads_from;
 pub(crate) use self::metric::time_column;
@@ -47,6 +47,11 @@ impl Store {
     /// The table `spans`: a span a row; `time`, `duration` (seconds), the labels of the resources, then what was stored.
     pub fn spans_table(self: &Arc<Self>) -> Arc<dyn TableProvider> {
         Arc::new(rows::RowsTable::spans(Arc::clone(self)))
+    }
+
+    /// The columns of [`Store::logs_table`] or [`Store::spans_table`] that are labels, and the labels' own names; other kinds have none.
+    pub fn labels_of_records(&self, kind: RowKind) -> Vec<(String, Arc<str>)> {
+        rows::labels_of(&self.registry.read(), kind)
     }
 
     /// The table `exemplars`: `time`, `name` (of the metric), `value`, `trace_id`, `span_id`, `attributes` and `labels` (maps).

@@ -91,7 +91,7 @@ pub(super) enum ArgumentKind {
     Rows,
     /// The column `value`.
     Value,
-    /// An expression over `time` and `value`.
+    /// An expression over the columns of points or records.
     Expression(Arc<dyn PhysicalExpr>),
 }
 
@@ -173,7 +173,7 @@ impl Layout {
         self.words
     }
 
-    /// The values of each argument for the rows of a batch of `time` and `value`.
+    /// The values of each argument for points or records.
     pub(super) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<Values>> {
         self.inputs.iter().map(|input| input.argument.evaluate(batch)).collect()
     }
@@ -288,6 +288,14 @@ impl Output {
     }
 }
 
+/// Values as numbers. Of what is no number, a text, it can be counted alone how many are not null.
+fn numbers(values: &ArrayRef) -> Result<Float64Array> {
+    if values.data_type().is_numeric() {
+        return Ok(as_float64_array(&cast(values, &DataType::Float64)?)?.clone());
+    }
+    Ok(Float64Array::new(vec![0.0; values.len()].into(), values.logical_nulls()))
+}
+
 /// A time among numbers, by its bits.
 pub(super) fn word_of(time: i64) -> f64 {
     f64::from_bits(time.cast_unsigned())
@@ -347,8 +355,7 @@ impl Argument {
             ArgumentKind::Rows => ValuesKind::Rows,
             ArgumentKind::Value => ValuesKind::Value,
             ArgumentKind::Expression(expression) => {
-                let values = cast(&expression.evaluate(batch)?.into_array(rows)?, &DataType::Float64)?;
-                ValuesKind::Computed(as_float64_array(&values)?.clone())
+                ValuesKind::Computed(numbers(&expression.evaluate(batch)?.into_array(rows)?)?)
             }
         };
         Ok(Values { kind, keep })

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use arrow::row::{RowConverter, SortField};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
@@ -13,7 +13,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::SeriesRegistry;
-use flyball_store::labels::{label_columns, label_fields, label_names};
+use flyball_store::labels::{label_columns, label_type};
 
 use super::obstacle::Obstacle;
 use super::shape::Shape;
@@ -29,7 +29,7 @@ const SERIES_MAX: usize = 8192;
 pub(super) struct Class {
     /// The labels that rules ask a certain value of.
     pub(super) partition: RowBytes,
-    /// These and what is grouped by, or which series it is.
+    /// These and what is grouped by, or which series it is; nothing where keys are those of rows.
     pub(super) key: RowBytes,
 }
 
@@ -39,10 +39,14 @@ pub(super) struct Classifier {
     /// The labels behind the columns of `schema`.
     names: Vec<Arc<str>>,
     schema: SchemaRef,
+    /// What keys are evaluated on: these columns, and of rows those that are no labels too.
+    key_schema: SchemaRef,
     predicates: Vec<Arc<dyn PhysicalExpr>>,
     keys: Vec<Arc<dyn PhysicalExpr>>,
     /// Whether each series is a group of its own.
     per_series: bool,
+    /// Whether keys differ from row to row.
+    per_row: bool,
     /// Columns of `schema`.
     partition: Vec<usize>,
     partitions: RowConverter,
@@ -50,28 +54,31 @@ pub(super) struct Classifier {
 }
 
 impl Classifier {
-    pub(super) fn new(shape: &Shape, state: &SessionState, registry: &SeriesRegistry) -> Result<Self, Obstacle> {
-        let view = registry.read();
-        let columns = label_fields(&view, shape.metric);
-        let labels = label_names(&view, shape.metric);
-        drop(view);
+    pub(super) fn new(shape: &Shape, state: &SessionState) -> Result<Self, Obstacle> {
+        let labels = &shape.source.labels;
         let exprs = shape.labels.iter().chain(&shape.keys);
-        let mut wanted: Vec<String> = exprs.flat_map(Expr::column_refs).map(|column| column.name.clone()).collect();
+        let columns = exprs.flat_map(Expr::column_refs).map(|column| column.name.clone());
+        let mut wanted: Vec<String> = columns.filter(|name| shape.source.points.index_of(name).is_err()).collect();
         wanted.extend(shape.partition.iter().map(|(label, _)| label.clone()));
         wanted.sort_unstable();
         wanted.dedup();
         let (mut names, mut fields) = (Vec::new(), Vec::new());
         for column in &wanted {
-            let place = columns.iter().position(|field| field.name() == column);
-            let place = place.ok_or_else(|| Obstacle::new(format!("no series has the label '{column}' yet")))?;
-            names.push(Arc::clone(&labels[place]));
-            fields.push(columns[place].clone());
+            let label = labels.iter().find(|(known, _)| known == column);
+            let (_, label) = label.ok_or_else(|| Obstacle::new(format!("no series has the label '{column}' yet")))?;
+            names.push(Arc::clone(label));
+            fields.push(Field::new(column, label_type(), true));
         }
         let schema = Arc::new(Schema::new(fields));
         let named = DFSchema::try_from(Arc::clone(&schema))?;
-        let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
-        let predicates = shape.labels.iter().map(physical).collect::<Result<_>>()?;
-        let keys: Vec<_> = shape.keys.iter().map(physical).collect::<Result<_>>()?;
+        let predicates = shape.labels.iter().map(|expr| state.create_physical_expr(expr.clone(), &named));
+        let predicates = predicates.collect::<Result<_>>()?;
+        let of_rows = shape.source.points.fields().iter().filter(|_| shape.per_row);
+        let key_fields: Vec<_> = schema.fields().iter().chain(of_rows).map(Arc::clone).collect();
+        let key_schema = Arc::new(Schema::new(key_fields));
+        let named = DFSchema::try_from(Arc::clone(&key_schema))?;
+        let keys = shape.keys.iter().map(|expr| state.create_physical_expr(expr.clone(), &named));
+        let keys: Vec<_> = keys.collect::<Result<_>>()?;
         let partition: Vec<_> = shape
             .partition
             .iter()
@@ -82,7 +89,7 @@ impl Classifier {
             partition.iter().map(|&column| SortField::new(schema.field(column).data_type().clone())).collect();
         let mut of_rows = of_partition.clone();
         for key in &keys {
-            of_rows.push(SortField::new(key.data_type(&schema)?));
+            of_rows.push(SortField::new(key.data_type(&key_schema)?));
         }
         if shape.per_series {
             of_rows.push(SortField::new(DataType::UInt32));
@@ -93,6 +100,8 @@ impl Classifier {
             predicates,
             keys,
             per_series: shape.per_series,
+            per_row: shape.per_row,
+            key_schema,
             partition,
             partitions: converter(of_partition)?,
             rows: converter(of_rows)?,
@@ -123,19 +132,48 @@ impl Classifier {
                 passes.iter_mut().zip(holds).for_each(|(passes, holds)| *passes &= holds == Some(true));
             }
             let partition: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
-            let mut columns = partition.clone();
-            for (key, field) in self.keys.iter().zip(self.key_types()?) {
-                columns.push(cast(&key.evaluate(&batch)?.into_array(series.len())?, &field)?);
-            }
-            if self.per_series {
-                columns.push(Arc::new(UInt32Array::from(series.to_vec())));
-            }
             let partitions = row_bytes(&self.partitions, &partition, series.len())?;
-            let keys = row_bytes(&self.rows, &columns, series.len())?;
+            let keys = if self.per_row {
+                vec![RowBytes::default(); series.len()]
+            } else {
+                let mut columns = self.columns_of(&batch)?;
+                if self.per_series {
+                    columns.push(Arc::new(UInt32Array::from(series.to_vec())));
+                }
+                row_bytes(&self.rows, &columns, series.len())?
+            };
             let each = passes.into_iter().zip(partitions).zip(keys);
             classes.extend(each.map(|((passes, partition), key)| passes.then_some(Class { partition, key })));
         }
         Ok(classes)
+    }
+
+    /// Whether keys differ from row to row: they are those of [`Classifier::keys_of_rows`].
+    pub(super) fn is_per_row(&self) -> bool {
+        self.per_row
+    }
+
+    /// The keys of records of these series, in the columns that are no labels.
+    pub(super) fn keys_of_rows(
+        &self,
+        registry: &SeriesRegistry,
+        series: &[u32],
+        records: &RecordBatch,
+    ) -> Result<Rows> {
+        let mut columns = label_columns(registry, &self.names, series)?;
+        columns.extend_from_slice(records.columns());
+        let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.key_schema), columns, &options)?;
+        Ok(self.rows.convert_columns(&self.columns_of(&batch)?)?)
+    }
+
+    /// The columns of keys: the labels that rules ask certain values of, and what is grouped by.
+    fn columns_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let mut columns: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
+        for (key, data_type) in self.keys.iter().zip(self.key_types()?) {
+            columns.push(cast(&key.evaluate(batch)?.into_array(batch.num_rows())?, &data_type)?);
+        }
+        Ok(columns)
     }
 
     /// The columns that are grouped by, of some groups.
@@ -153,7 +191,7 @@ impl Classifier {
     }
 
     fn key_types(&self) -> Result<Vec<DataType>> {
-        self.keys.iter().map(|key| key.data_type(&self.schema)).collect()
+        self.keys.iter().map(|key| key.data_type(&self.key_schema)).collect()
     }
 }
 

@@ -36,17 +36,17 @@ pub(super) struct Groups {
 
 impl Groups {
     /// The group with this key.
-    pub(super) fn intern(&mut self, key: RowBytes, partition: u32) -> u32 {
-        let hash = self.hasher.hash_one(&key);
+    pub(super) fn intern(&mut self, key: &[u8], partition: u32) -> u32 {
+        let hash = self.hasher.hash_one(key);
         let groups = &mut self.groups;
-        if let Some(&known) = self.by_key.find(hash, |&group| groups[group as usize].key == key) {
+        if let Some(&known) = self.by_key.find(hash, |&group| *groups[group as usize].key == *key) {
             return known;
         }
         let number = groups.len() as u32;
         self.key_bytes += key.len();
-        groups.push(Group { key, partition, dirty: false, panes: Panes::default() });
+        groups.push(Group { key: key.into(), partition, dirty: false, panes: Panes::default() });
         let (groups, hasher) = (&self.groups, &self.hasher);
-        self.by_key.insert_unique(hash, number, |&group| hasher.hash_one(&groups[group as usize].key));
+        self.by_key.insert_unique(hash, number, |&group| hasher.hash_one(&*groups[group as usize].key));
         number
     }
 

@@ -2,36 +2,80 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
 use arrow::buffer::NullBuffer;
+use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
 use flyball_model::UnixNanos;
 use flyball_model::batch::is_stale;
-use flyball_store::{Points, Store};
+use flyball_store::{Store, series_of_records};
 
 use super::accumulate::Values;
+use super::arrived::Arrived;
 use super::classify::Class;
 use super::table::{BATCH_GROUPS, NOBODYS, Parts, Stop, Table};
 
+/// The first stored column of records that is no series.
+const OF_RECORDS: usize = 1;
+
 impl Table {
-    /// Adds points.
-    pub(super) fn take(&mut self, store: &Store, points: &Points) -> Result<()> {
-        self.meet(store, points)?;
-        self.points_seen += points.series.len() as u64;
-        match self.ranges {
-            Some(_) => self.take_samples(points),
-            None => self.take_points(points)?,
+    /// Adds what has arrived.
+    pub(super) fn take(&mut self, store: &Store, arrived: &Arrived) -> Result<()> {
+        self.meet(store, arrived.series())?;
+        self.points_seen += arrived.series().len() as u64;
+        match (&self.ranges, arrived) {
+            (Some(_), _) => self.take_samples(arrived),
+            (None, Arrived::Records(records)) if self.parts.classifier.is_per_row() => {
+                self.take_records(store, arrived, records)?;
+            }
+            (None, _) => self.take_rows(arrived)?,
         }
         Ok(())
     }
 
-    /// Adds points to the panes of their groups.
-    fn take_points(&mut self, points: &Points) -> Result<()> {
-        let rows = self.rows_of(points)?;
+    /// Adds records to the panes of the groups that they name themselves.
+    fn take_records(&mut self, store: &Store, arrived: &Arrived, records: &RecordBatch) -> Result<()> {
+        let rows = self.rows_of(arrived)?;
+        let wanted = |(row, (series, &time)): (usize, (&u32, &i64))| {
+            let partition = self.series.get(series).copied().unwrap_or(NOBODYS);
+            let pane = self.parts.window.pane_of(time);
+            (rows.keeps(row) && partition != NOBODYS && pane >= self.first).then_some((row as u64, pane, partition))
+        };
+        let each = arrived.series().iter().zip(arrived.times()).enumerate();
+        let wanted: Vec<_> = each.filter_map(wanted).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        // Keys cost more than predicates: only of the records that count.
+        let of_wanted = UInt64Array::from_iter_values(wanted.iter().map(|&(row, ..)| row));
+        let records = take_record_batch(records, &of_wanted)?;
+        let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
+        let keys = self.parts.classifier.keys_of_rows(
+            store.registry(),
+            series_of_records(&records),
+            &records.project(&columns)?,
+        )?;
+        let times = arrived.times();
+        for (key, (row, pane, partition)) in keys.iter().zip(wanted) {
+            let (row, group) = (row as usize, self.groups.intern(key.as_ref(), partition));
+            let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
+            self.parts.layout.add(numbers, &rows.values, row, times[row], 0.0);
+            if is_new {
+                self.leaving.entry(pane).or_default().push(group);
+            }
+            self.mark(group);
+        }
+        Ok(())
+    }
+
+    /// Adds points or records to the panes of their groups.
+    fn take_rows(&mut self, arrived: &Arrived) -> Result<()> {
+        let rows = self.rows_of(arrived)?;
+        let values = arrived.values();
         let mut last = (NOBODYS, NOBODYS);
-        for (row, (&series, (&time, &value))) in each(points).enumerate() {
+        for (row, (&series, &time)) in arrived.series().iter().zip(arrived.times()).enumerate() {
             if !rows.keeps(row) {
                 continue;
             }
@@ -47,7 +91,7 @@ impl Table {
                 continue;
             }
             let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
-            self.parts.layout.add(numbers, &rows.values, row, time, value);
+            self.parts.layout.add(numbers, &rows.values, row, time, values.get(row).copied().unwrap_or(0.0));
             if is_new {
                 self.leaving.entry(pane).or_default().push(group);
             }
@@ -57,10 +101,11 @@ impl Table {
     }
 
     /// Adds points to the samples of their series.
-    fn take_samples(&mut self, points: &Points) {
+    fn take_samples(&mut self, arrived: &Arrived) {
         let Some(ranges) = &mut self.ranges else { return };
         let mut last = (NOBODYS, NOBODYS);
-        for (&series, (&time, &value)) in each(points) {
+        let samples = arrived.times().iter().zip(arrived.values());
+        for (&series, (&time, &value)) in arrived.series().iter().zip(samples) {
             let pane = self.parts.window.pane_of(time);
             if pane < self.first {
                 continue;
@@ -82,7 +127,7 @@ impl Table {
         let changed = ranges.take_changed();
         for groups in changed.chunks(BATCH_GROUPS) {
             let Some(ranges) = &self.ranges else { break };
-            let figures = ranges.figures(groups, self.first, now);
+            let figures = Arrived::Points(ranges.figures(groups, self.first, now));
             self.replace(groups, &figures)?;
         }
         Ok(())
@@ -90,10 +135,11 @@ impl Table {
 
     /// Puts figures, which have the number of their group in place of one of a series, one group after the other, in the place of what the groups
     /// hold.
-    fn replace(&mut self, groups: &[u32], figures: &Points) -> Result<()> {
+    fn replace(&mut self, groups: &[u32], figures: &Arrived) -> Result<()> {
         let rows = self.rows_of(figures)?;
         let mut numbers = vec![0.0; self.parts.layout.words()];
-        let mut figures = each(figures).enumerate().peekable();
+        let points = figures.times().iter().zip(figures.values());
+        let mut figures = figures.series().iter().zip(points).enumerate().peekable();
         for &group in groups {
             let mut is_there = false;
             numbers.fill(0.0);
@@ -110,13 +156,13 @@ impl Table {
         Ok(())
     }
 
-    /// What predicates and aggregates make of points.
-    fn rows_of(&self, points: &Points) -> Result<Rows> {
+    /// What predicates and aggregates make of points or records.
+    fn rows_of(&self, arrived: &Arrived) -> Result<Rows> {
         let Parts { layout, points: predicates, point_schema, .. } = &self.parts;
         if predicates.is_empty() && !layout.needs_batch() {
             return Ok(Rows { keep: None, values: layout.plain() });
         }
-        let batch = point_batch(point_schema, points)?;
+        let batch = batch_of(point_schema, arrived)?;
         let mut keep: Option<BooleanArray> = None;
         for predicate in predicates {
             let holds = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
@@ -130,10 +176,10 @@ impl Table {
     }
 
     /// Finds the group of each series that was not met before.
-    fn meet(&mut self, store: &Store, points: &Points) -> Result<()> {
+    fn meet(&mut self, store: &Store, series: &[u32]) -> Result<()> {
         let mut unknown = Vec::new();
         let mut last = None;
-        for &series in &points.series {
+        for &series in series {
             if last != Some(series) && !self.series.contains_key(&series) {
                 unknown.push(series);
             }
@@ -148,7 +194,7 @@ impl Table {
         for (series, class) in unknown.into_iter().zip(classes) {
             let group = class.and_then(|Class { partition, key }| {
                 let partition = *self.partitions.get(&partition)?;
-                Some(self.groups.intern(key, partition))
+                Some(if self.parts.classifier.is_per_row() { partition } else { self.groups.intern(&key, partition) })
             });
             self.followed += usize::from(group.is_some());
             let place = match (&mut self.ranges, group) {
@@ -175,16 +221,18 @@ impl Rows {
     }
 }
 
-fn each(points: &Points) -> impl Iterator<Item = (&u32, (&i64, &f64))> {
-    points.series.iter().zip(points.time.iter().zip(&points.value))
-}
-
-fn point_batch(schema: &SchemaRef, points: &Points) -> Result<RecordBatch> {
-    let stale = points.value.iter().any(|&value| is_stale(value));
-    let valid = stale.then(|| points.value.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampNanosecondArray::new(points.time.clone(), None).with_timezone("UTC")),
-        Arc::new(Float64Array::new(points.value.clone(), valid)),
-    ];
+/// The columns that are no labels.
+fn batch_of(schema: &SchemaRef, arrived: &Arrived) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = match arrived {
+        Arrived::Records(records) => records.columns()[OF_RECORDS..].to_vec(),
+        Arrived::Points(points) => {
+            let stale = points.value.iter().any(|&value| is_stale(value));
+            let valid = stale.then(|| points.value.iter().map(|&value| !is_stale(value)).collect::<NullBuffer>());
+            vec![
+                Arc::new(TimestampNanosecondArray::new(points.time.clone(), None).with_timezone("UTC")),
+                Arc::new(Float64Array::new(points.value.clone(), valid)),
+            ]
+        }
+    };
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

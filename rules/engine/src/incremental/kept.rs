@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::DFSchema;
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
@@ -19,7 +19,7 @@ use super::accumulate::{Argument, ArgumentKind, Layout};
 use super::classify::Classifier;
 use super::member::Finish;
 use super::obstacle::Obstacle;
-use super::shape::{Kept as KeptAggregate, Shape};
+use super::shape::{Kept as KeptAggregate, Shape, Source};
 use super::sliding::Sliding;
 use super::table::{Parts, Stop, Table, TableSize};
 use super::way::Way;
@@ -84,14 +84,14 @@ impl Incremental {
         let finish = Finish::new(&shape, state, Arc::clone(output))?;
         let signature = shape.signature();
         let mut tables = self.tables.lock();
-        let by_signature = tables.entry(shape.metric).or_default();
+        let by_signature = tables.entry(shape.source.metric).or_default();
         let known = by_signature.get(&signature).and_then(Weak::upgrade);
         let shared = match known {
             Some(known) => known,
             None => {
                 let shared = Arc::new(Shared {
-                    metric: shape.metric,
-                    table: Mutex::new(Table::new(parts(&shape, state, store)?)),
+                    metric: shape.source.metric,
+                    table: Mutex::new(Table::new(parts(&shape, state)?)),
                     bytes: AtomicUsize::new(0),
                     spent: AtomicU64::new(0),
                     all: Arc::downgrade(self),
@@ -269,9 +269,9 @@ impl fmt::Debug for Place {
 }
 
 /// All expressions of a shape that a table needs, ready to be evaluated.
-fn parts(shape: &Shape, state: &SessionState, store: &Store) -> Result<Parts, Obstacle> {
-    let point_schema = Arc::new(Schema::new(shape.table.fields()[..2].to_vec()));
-    let named = DFSchema::try_from(Arc::clone(&point_schema))?;
+fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
+    let Source { metric, records, range, points, .. } = &shape.source;
+    let named = DFSchema::try_from(Arc::clone(points))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
     let mut aggregates = Vec::new();
     for KeptAggregate { function, argument, filter, data_type } in &shape.aggregates {
@@ -285,13 +285,14 @@ fn parts(shape: &Shape, state: &SessionState, store: &Store) -> Result<Parts, Ob
         aggregates.push((*function, Argument { text, kind, filter }, data_type.clone()));
     }
     Ok(Parts {
-        metric: shape.metric,
+        metric: *metric,
+        records: *records,
         window: shape.window,
-        classifier: Classifier::new(shape, state, store.registry())?,
+        classifier: Classifier::new(shape, state)?,
         layout: Layout::new(aggregates),
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
-        range: shape.range,
-        point_schema,
+        range: *range,
+        point_schema: Arc::clone(points),
         group_schema: Arc::clone(shape.groups.inner()),
     })
 }

@@ -1,9 +1,10 @@
 //! Rules that are kept incrementally: a point costs a look-up and the update of a few numbers, whatever its rules look back on.
 //!
-//! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric is taken apart
+//! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric, the figures of a range
+//! function, log records or spans is taken apart
 //! (`shape`), else it is run as a plan, for the reason that an [`Obstacle`] tells. Rules that differ only in their HAVING, their
 //! projection, or the values that they ask of labels share one `table` of groups. A table *follows* the points of its metric
-//! ([`flyball_store::Follower`]): intake knows nothing of rules, a table that is late catches up in larger steps, and after a restart it begins
+//! ([`flyball_store::Follower`], [`flyball_store::RowFollower`]): intake knows nothing of rules, a table that is late catches up in larger steps, and after a restart it begins
 //! with what is stored. So the answer is a function of what is stored, the rule and the time, and equals that of the plan, which a
 //! test compares for random rules and points.
 //!
@@ -17,6 +18,7 @@
 //! | a rule finds others, or the same with other values | its projection, for the groups that it finds |
 
 mod accumulate;
+mod arrived;
 mod classify;
 mod explain;
 mod groups;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_expr::PhysicalExpr;
-use flyball_model::{MetricRef, UnixNanos};
-use flyball_store::{Follower, Store};
+use flyball_model::{MetricRef, RowKind, UnixNanos};
+use flyball_store::Store;
 use hashbrown::HashMap;
 
 use super::accumulate::Layout;
+use super::arrived::Following;
 use super::classify::{Classifier, RowBytes};
 use super::groups::Groups;
 use super::member::{Finish, Member};
@@ -60,11 +61,13 @@ pub(super) struct Parts {
     pub(super) window: Sliding,
     pub(super) classifier: Classifier,
     pub(super) layout: Layout,
-    /// Predicates on `time` and `value`.
+    /// Of records: of what kind they are.
+    pub(super) records: Option<RowKind>,
+    /// Predicates on columns that are no labels.
     pub(super) points: Vec<Arc<dyn PhysicalExpr>>,
     /// Of a range function: how far it looks back.
     pub(super) range: Option<RangeWindow>,
-    /// `time` and `value`.
+    /// The columns that are no labels.
     pub(super) point_schema: SchemaRef,
     /// Keys and aggregates.
     pub(super) group_schema: SchemaRef,
@@ -74,10 +77,11 @@ pub(super) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(super) parts: Parts,
-    pub(super) follower: Option<Follower>,
+    pub(super) follower: Option<Following>,
     /// The first pane in the window.
     pub(super) first: i64,
-    /// Of each series that has been met its group; of a range function, its place among the ranges.
+    /// Of each series that has been met its group; of a range function, its place among the ranges; where what is grouped by is not of labels
+    /// alone, its partition.
     pub(super) series: HashMap<u32, u32>,
     /// How many of these are looked at.
     pub(super) followed: usize,
@@ -230,9 +234,9 @@ impl Table {
         } else {
             self.expire(first);
             match self.follower.as_mut().and_then(|follower| follower.follow(store)) {
-                Some(parts) => {
-                    for points in &parts {
-                        self.take(store, points)?;
+                Some(arrived) => {
+                    for arrived in &arrived {
+                        self.take(store, arrived)?;
                     }
                     self.check_size(bytes_max)?;
                 }
@@ -250,15 +254,15 @@ impl Table {
         if self.parts.classifier.is_global() {
             let partitions: Vec<_> = self.partitions.iter().map(|(bytes, &number)| (bytes.clone(), number)).collect();
             for (key, partition) in partitions {
-                let group = self.groups.intern(key, partition);
+                let group = self.groups.intern(&key, partition);
                 self.mark(group);
             }
         }
         let from = self.parts.window.start_of(first);
         let mut stopped = Ok(());
-        let follower = Follower::start(store, self.parts.metric, from, |points| {
+        let follower = Following::start(store, self.parts.metric, self.parts.records, from, |arrived| {
             if stopped.is_ok() {
-                stopped = self.take(store, points).map_err(Stop::from).and_then(|()| self.check_size(bytes_max));
+                stopped = self.take(store, arrived).map_err(Stop::from).and_then(|()| self.check_size(bytes_max));
             }
         });
         stopped?;

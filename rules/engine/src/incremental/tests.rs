@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use flyball_model::batch::STALE_NAN_BITS;
-use flyball_model::{PointBatch, Shape, UnixNanos};
+use flyball_model::rows::LogRecord;
+use flyball_model::series::LOGS;
+use flyball_model::{LogBuilder, PointBatch, Shape, UnixNanos};
 use flyball_store::{Store, StoreOptions};
 use proptest::prelude::*;
 
@@ -18,6 +20,8 @@ const START: i64 = 1_767_225_600_000;
 enum Event {
     /// Points of one batch: series, milliseconds from now, value (`None` is a staleness marker).
     Points(Vec<(usize, i64, Option<i32>)>),
+    /// Log records of one batch: stream, milliseconds from now, severity, body.
+    Records(Vec<(usize, i64, u8, Option<&'static str>)>),
     /// Milliseconds.
     Wait(i64),
     Evaluate,
@@ -36,6 +40,10 @@ const SERIES: [&[(&str, &str)]; 6] = [
     &[("zone", "x")],
 ];
 
+/// Resources of log records; a label that is called like a column has a prefix there.
+const STREAMS: [&[(&str, &str)]; 3] =
+    [&[("body", "x"), ("service_name", "a")], &[("service_name", "b")], &[("body", "y"), ("service_name", "c")]];
+
 fn event() -> impl Strategy<Value = Event> {
     let point = (0..SERIES.len(), -100_000_i64..3_000, prop::option::weighted(0.95, -5_i32..20));
     // What a sender says in time, some of it twice.
@@ -48,6 +56,68 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Flush),
         1 => (0..3_usize).prop_map(Event::Keep),
     ]
+}
+
+fn event_of_logs() -> impl Strategy<Value = Event> {
+    let body = prop::option::weighted(
+        0.9,
+        prop::sample::select(vec![
+            "out of memory",
+            "connection reset by peer",
+            "started",
+            "error 500 for GET /orders",
+            "",
+        ]),
+    );
+    let record = (0..STREAMS.len(), -100_000_i64..3_000, 0_u8..25, body);
+    prop_oneof![
+        5 => prop::collection::vec(record, 1..12).prop_map(Event::Records),
+        4 => prop_oneof![0_i64..300, 0_i64..30_000].prop_map(Event::Wait),
+        4 => Just(Event::Evaluate),
+        1 => Just(Event::Flush),
+        1 => (0..3_usize).prop_map(Event::Keep),
+    ]
+}
+
+/// A rule over log records.
+fn rule_of_logs() -> impl Strategy<Value = String> {
+    let keys = prop::sample::select(vec![
+        "",
+        "service_name",
+        "resource_body",
+        "service_name, resource_body",
+        "body",
+        "service_name, severity_number % 3",
+        "service_name || body",
+    ]);
+    let window = prop::sample::select(vec!["1 second", "10 seconds", "1 minute"]);
+    let wheres = prop::sample::select(vec![
+        "",
+        "AND severity_number >= 17",
+        "AND body LIKE '%error%'",
+        "AND body ~ 'GET|reset' AND service_name = 'a'",
+        "AND body IS NULL",
+        "AND service_name IN ('a', 'b') AND severity_number IS NOT NULL",
+        "AND attributes['k'] = 'v'",
+    ]);
+    let aggregate = prop::sample::select(vec![
+        "count(*)",
+        "count(body)",
+        "avg(severity_number)",
+        "max(severity_number)",
+        "count(*) FILTER (WHERE body LIKE '%error%')",
+        "1.0 * count(*) FILTER (WHERE severity_number > 12) / count(*)",
+    ]);
+    let having = prop::sample::select(vec!["", "> 2", "< 0.50001", "IS NULL"]);
+    (keys, window, wheres, aggregate, having).prop_map(|(keys, window, wheres, aggregate, having)| {
+        let columns: String =
+            keys.split(", ").filter(|key| !key.is_empty()).enumerate().map(|(at, key)| format!("({key})::text AS k{at}, ")).collect();
+        let group = if keys.is_empty() { String::new() } else { format!("GROUP BY {keys}") };
+        let having = if having.is_empty() { String::new() } else { format!("HAVING {aggregate} {having}") };
+        format!(
+            "SELECT {columns}{aggregate} AS v FROM logs WHERE time > now() - INTERVAL '{window}' {wheres} {group} {having}"
+        )
+    })
 }
 
 /// A rule of the grammar.
@@ -223,6 +293,8 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
     let store = database.store().clone();
     let series = SERIES
         .map(|labels| store.registry().resolve("m", Shape::Numbers, labels, UnixNanos(0)).expect("room for a series"));
+    let streams =
+        STREAMS.map(|labels| store.registry().resolve(LOGS, Shape::Streams, labels, UnixNanos(0)).expect("room"));
     let mut now = START;
     let of_ranges = rules.iter().any(|rule| rule.contains("(m, "));
     let mut kept: Vec<(String, Prepared, Place)> = Vec::new();
@@ -237,6 +309,15 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
                     batch.push(series[at], UnixNanos((now + millis) * 1_000_000 + i64::from(millis % 3 == 0)), value);
                 }
                 store.append_unlogged(batch);
+            }
+            Event::Records(records) => {
+                let mut logs = LogBuilder::default();
+                for (at, millis, severity_number, body) in records {
+                    let record = LogRecord::new(streams[at], UnixNanos((now + millis) * 1_000_000));
+                    let attribute = (severity_number % 2 == 0).then_some(("k", "v"));
+                    logs.push(LogRecord { severity_number, body, ..record }, attribute);
+                }
+                store.append_rows_unlogged(logs.finish());
             }
             Event::Wait(millis) => now += millis,
             Event::Flush => store.flush().expect("the folder is good"),
@@ -272,6 +353,13 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
     Ok(())
 }
 
+/// The first rule is kept from the beginning, and all that are kept are looked at in the end.
+fn run(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseError> {
+    let events = [Event::Keep(0)].into_iter().chain(events).chain([Event::Evaluate]).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(check(rules, events))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), ..ProptestConfig::default() })]
 
@@ -280,11 +368,7 @@ proptest! {
         rules in prop::collection::vec(rule(), 1..4),
         events in prop::collection::vec(event(), 1..30),
     ) {
-        let mut events = events;
-        events.insert(0, Event::Keep(0));
-        events.push(Event::Evaluate);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        runtime.block_on(check(rules, events))?;
+        run(rules, events)?;
     }
 
     #[test]
@@ -292,10 +376,14 @@ proptest! {
         rules in prop::collection::vec(range_rule(), 1..4),
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut events = events;
-        events.insert(0, Event::Keep(0));
-        events.push(Event::Evaluate);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        runtime.block_on(check(rules, events))?;
+        run(rules, events)?;
+    }
+
+    #[test]
+    fn a_rule_over_logs_that_is_kept_gives_what_the_plan_gives(
+        rules in prop::collection::vec(rule_of_logs(), 1..4),
+        events in prop::collection::vec(event_of_logs(), 1..30),
+    ) {
+        run(rules, events)?;
     }
 }

@@ -94,6 +94,16 @@ impl Layout {
         build.finish(Scope::Metric(metric))
     }
 
+    /// The columns that are labels, and the labels' own names.
+    pub(super) fn labels(&self) -> Vec<(String, Arc<str>)> {
+        let columns = self.schema.fields().iter().zip(&self.columns);
+        let label = |(field, column): (&FieldRef, &Column)| match column {
+            Column::Label(label) => Some((field.name().clone(), Arc::clone(label))),
+            Column::Stored(_) | Column::Metric | Column::Labels => None,
+        };
+        columns.filter_map(label).collect()
+    }
+
     pub(super) fn exemplars() -> Self {
         let mut build = Build::new(RowKind::Exemplars);
         build.stored(&["time"]);

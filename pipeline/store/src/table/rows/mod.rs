@@ -27,6 +27,15 @@ use crate::filter::series::SeriesPredicate;
 use crate::filter::{support, time};
 use crate::store::Store;
 
+/// The columns of the table of a kind that are labels, and the labels' own names.
+pub(super) fn labels_of(view: &RegistryView<'_>, kind: RowKind) -> Vec<(String, Arc<str>)> {
+    match kind {
+        RowKind::Logs => Layout::logs(view).labels(),
+        RowKind::Spans => Layout::spans(view).labels(),
+        _ => Vec::new(),
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct RowsTable {
     store: Arc<Store>,

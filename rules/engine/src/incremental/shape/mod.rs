@@ -1,4 +1,5 @@
-//! The shape of a rule that can be kept: filter → window → group by → aggregates → HAVING and projection over the points of one metric.
+//! The shape of a rule that can be kept: filter → window → group by → aggregates → HAVING and projection over the points of one metric, the
+//! figures of a range function, or records.
 //!
 //! It is read from the optimized plan, where DataFusion has already resolved names, moved predicates down and typed everything. What each
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
@@ -7,35 +8,28 @@ mod walk;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
-use flyball_model::MetricRef;
 use flyball_store::Store;
 
-use self::walk::{Above, Below, Source, Top, above, below, equality, refuse, source_of};
+pub(super) use self::walk::Source;
+use self::walk::{Above, Below, Top, above, below, equality, refuse, source_of};
 use super::accumulate::Function;
 use super::inline::{Meaning, inline};
 use super::obstacle::Obstacle;
 use super::sliding::Sliding;
-use crate::functions::call::RangeWindow;
 use crate::query::bind::reads_clock;
 
 const TIME: &str = "time";
 const VALUE: &str = "value";
-/// The columns of a metric's table that are not labels.
-const OF_POINTS: [&str; 2] = [TIME, VALUE];
 
 /// A rule's plan, taken apart.
 #[derive(Debug)]
 pub(super) struct Shape {
-    pub(super) metric: MetricRef,
-    /// The columns of the metric's table.
-    pub(super) table: SchemaRef,
-    /// What the figure of each series is, if it is not about the points themselves.
-    pub(super) range: Option<RangeWindow>,
+    pub(super) source: Source,
     /// Whether each series is a group of its own.
     pub(super) per_series: bool,
     pub(super) window: Sliding,
@@ -45,8 +39,10 @@ pub(super) struct Shape {
     pub(super) partition: Vec<(String, ScalarValue)>,
     /// Predicates on values and times.
     pub(super) points: Vec<Expr>,
-    /// What is grouped by: expressions over labels.
+    /// What is grouped by: expressions over labels, of records over any columns.
     pub(super) keys: Vec<Expr>,
+    /// Whether a key is about more than labels.
+    pub(super) per_row: bool,
     pub(super) aggregates: Vec<Kept>,
     /// The columns of keys and aggregates.
     pub(super) groups: DFSchemaRef,
@@ -60,7 +56,7 @@ pub(super) struct Shape {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) function: Function,
-    /// Over `time` and `value`; `None` when each row counts.
+    /// Over columns that are no labels; `None` when each row counts.
     pub(super) argument: Option<Expr>,
     pub(super) filter: Option<Expr>,
     pub(super) data_type: DataType,
@@ -78,21 +74,19 @@ impl Shape {
             Top::Series(scan) => (scan, of_series(scan.schema())?),
         };
         let Below { scan, predicates, meaning: rows } = below(input)?;
-        let Source { metric, table, range } = source_of(scan, store)?;
         let mut shape = Self {
-            metric,
-            range,
+            source: source_of(scan, store)?,
             per_series: matches!(top, Top::Series(_)),
             window: Sliding { length: 0, inclusive: false, step: 1 },
             labels: Vec::new(),
             partition: Vec::new(),
             points: Vec::new(),
             keys: Vec::new(),
+            per_row: false,
             aggregates: Vec::new(),
             groups,
             having,
             projection: meaning,
-            table,
         };
         shape.sort_predicates(predicates)?;
         match top {
@@ -117,6 +111,11 @@ impl Shape {
             let key = inline(key.clone(), aggregate.input.schema(), rows)?;
             match self.subject(&key)? {
                 Subject::Labels | Subject::Nothing => self.keys.push(key),
+                Subject::Points | Subject::Both if self.source.records.is_some() && !is_of_time(&key) => {
+                    refuse(&key)?;
+                    self.per_row = true;
+                    self.keys.push(key);
+                }
                 Subject::Points | Subject::Both => {
                     return Err(Obstacle::new(format!("it groups by \"{key}\", which is not of labels alone"))
                         .hint("group by labels; a window says what points belong together"));
@@ -150,11 +149,11 @@ impl Shape {
         for predicate in predicates.into_iter().flat_map(split_conjunction_owned) {
             refuse(&predicate)?;
             if let Some(found) = Sliding::of(&predicate)? {
-                if self.range.is_some() {
+                if self.source.range.is_some() {
                     return Err(Obstacle::new("it asks how old the rows of a range function are")
                         .hint("the interval in its brackets says how old a sample may be"));
                 }
-                if window.replace(found).is_some() {
+                if window.replace(found).is_some_and(|before| before != found) {
                     return Err(Obstacle::new("its window has two beginnings").hint("keep the later one"));
                 }
                 continue;
@@ -173,7 +172,7 @@ impl Shape {
             }
         }
         self.partition.sort_by(|a, b| a.0.cmp(&b.0));
-        self.window = match (self.range, window) {
+        self.window = match (self.source.range, window) {
             (Some(range), _) => Sliding::new(range.length, false)?,
             (None, Some(window)) => window,
             (None, None) => {
@@ -253,7 +252,7 @@ impl Shape {
             texts.sort_unstable();
             texts
         };
-        let Self { metric, range, per_series, window, .. } = self;
+        let Self { source: Source { metric, range, .. }, per_series, window, .. } = self;
         let (labels, points, keys) = (sorted(&self.labels), sorted(&self.points), text(&self.keys));
         let partition: Vec<_> = self.partition.iter().map(|(label, _)| label).collect();
         let aggregates: Vec<_> = self.aggregates.iter().map(ToString::to_string).collect();
@@ -268,7 +267,7 @@ impl Shape {
         }
         let (mut labels, mut points) = (false, false);
         for column in expr.column_refs() {
-            let of_points = OF_POINTS.contains(&column.name.as_str());
+            let of_points = self.source.points.index_of(&column.name).is_ok();
             points |= of_points;
             labels |= !of_points;
         }
@@ -290,6 +289,11 @@ fn of_series(rows: &DFSchema) -> Result<DFSchemaRef, Obstacle> {
     let (values, labels): (Vec<_>, Vec<_>) = fields.partition(|(_, field)| field.name() == VALUE);
     let fields = labels.into_iter().chain(values).collect();
     Ok(Arc::new(DFSchema::new_with_metadata(fields, rows.metadata().clone())?))
+}
+
+/// Whether an expression is about the time, so that it has no end of values.
+fn is_of_time(expr: &Expr) -> bool {
+    expr.column_refs().iter().any(|column| column.name == TIME)
 }
 
 /// What an expression is about.

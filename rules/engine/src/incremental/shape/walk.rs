@@ -1,12 +1,16 @@
 //! The nodes of a plan, from the top down.
 
-use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use datafusion::datasource::DefaultTableSource;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, TableScan};
-use flyball_model::{MetricRef, Shape as MetricShape};
+use flyball_model::series::{LOGS, SPANS};
+use flyball_model::{MetricRef, RowKind, Shape as MetricShape};
 use flyball_store::Store;
+use flyball_store::labels::{label_fields, label_names};
 
 use super::super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
 use super::super::obstacle::Obstacle;
@@ -37,13 +41,19 @@ pub(super) struct Below<'p> {
     pub(super) meaning: Meaning,
 }
 
-/// The points that a rule is about.
-pub(super) struct Source {
-    pub(super) metric: MetricRef,
-    /// The columns of the table: time and value, then the labels.
-    pub(super) table: SchemaRef,
-    /// Of a range function, whose figures they are.
-    pub(super) range: Option<RangeWindow>,
+/// What a rule reads: the points of a metric, the figures that a range function makes of them, or records.
+#[derive(Debug)]
+pub(in super::super) struct Source {
+    /// The metric; of records that of their series.
+    pub(in super::super) metric: MetricRef,
+    /// Of records: of what kind they are.
+    pub(in super::super) records: Option<RowKind>,
+    /// Of a range function: what it computes, and how far back it looks.
+    pub(in super::super) range: Option<RangeWindow>,
+    /// The columns of the table that are no labels.
+    pub(in super::super) points: SchemaRef,
+    /// The columns that are labels, and the labels' own names.
+    pub(in super::super) labels: Vec<(String, Arc<str>)>,
 }
 
 pub(super) fn above(plan: &LogicalPlan) -> Result<Above<'_>, Obstacle> {
@@ -158,18 +168,39 @@ fn relation_of(scan: &TableScan) -> Option<&Relation> {
 }
 
 pub(super) fn source_of(scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
-    let other =
-        || Obstacle::new(format!("it reads {}, and only points of one metric are kept incrementally", scan.table_name));
+    let other = || {
+        let table = &scan.table_name;
+        Obstacle::new(format!("it reads {table}, and only points of one metric, logs and spans are kept incrementally"))
+    };
     let relation = relation_of(scan).ok_or_else(other)?;
-    let TableRead::Metric(metric) = relation.read else { return Err(other()) };
+    match relation.read {
+        TableRead::Metric(metric) => points_of(metric, relation, scan, store),
+        TableRead::Logs => records_of(RowKind::Logs, LOGS, store),
+        TableRead::Spans => records_of(RowKind::Spans, SPANS, store),
+        _ => Err(other()),
+    }
+}
+
+fn points_of(metric: MetricRef, relation: &Relation, scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
     let range = range_window_of(relation.table.as_ref());
     if let Some(RangeWindow { function, .. }) = range
         && !ranges::is_kept(function)
     {
         return Err(Obstacle::new(format!("{} is not kept incrementally", function.name())));
     }
-    if store.registry().read().shape(metric) == MetricShape::Histograms {
+    let view = store.registry().read();
+    if view.shape(metric) == MetricShape::Histograms {
         return Err(Obstacle::new(format!("{} holds histograms", scan.table_name)));
     }
-    Ok(Source { metric, table: relation.table.schema(), range })
+    let columns = label_fields(&view, metric).into_iter().map(|field| field.name().clone());
+    let labels = columns.zip(label_names(&view, metric)).collect();
+    let points = Arc::new(Schema::new(relation.table.schema().fields()[..2].to_vec()));
+    Ok(Source { metric, records: None, range, points, labels })
+}
+
+fn records_of(kind: RowKind, name: &str, store: &Store) -> Result<Source, Obstacle> {
+    let metric = store.registry().read().metric(name);
+    let metric = metric.ok_or_else(|| Obstacle::new(format!("{name} has no record yet")))?;
+    let points = Arc::new(Schema::new(kind.schema().fields()[1..].to_vec()));
+    Ok(Source { metric, records: Some(kind), range: None, points, labels: store.labels_of_records(kind) })
 }

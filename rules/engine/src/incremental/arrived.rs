@@ -1,0 +1,79 @@
+//! What arrives for a table of groups: points of a metric, or records.
+
+use arrow::array::RecordBatch;
+use flyball_model::{MetricRef, RowKind, UnixNanos};
+use flyball_store::{Follower, Points, RowFollower, Store, StoreError, series_of_records, times_of_records};
+
+/// Points or records that arrived together.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    Points(Points),
+    /// In the columns that their kind is stored in: series, time, and more.
+    Records(RecordBatch),
+}
+
+/// How far a table has followed.
+#[derive(Debug)]
+pub(super) enum Following {
+    Points(Follower),
+    Records(RowFollower),
+}
+
+impl Arrived {
+    /// The series of each.
+    pub(super) fn series(&self) -> &[u32] {
+        match self {
+            Arrived::Points(points) => &points.series,
+            Arrived::Records(records) => series_of_records(records),
+        }
+    }
+
+    /// The time of each, nanoseconds since the epoch.
+    pub(super) fn times(&self) -> &[i64] {
+        match self {
+            Arrived::Points(points) => &points.time,
+            Arrived::Records(records) => times_of_records(records),
+        }
+    }
+
+    /// The number of each; records have none.
+    pub(super) fn values(&self) -> &[f64] {
+        match self {
+            Arrived::Points(points) => &points.value,
+            Arrived::Records(_) => &[],
+        }
+    }
+}
+
+impl Following {
+    /// Gives all that is stored from `from` on, in the order of arrival, and follows what comes after. Blocks on files.
+    ///
+    /// # Errors
+    /// When a file of the history can't be read.
+    pub(super) fn start(
+        store: &Store,
+        metric: MetricRef,
+        records: Option<RowKind>,
+        from: UnixNanos,
+        mut each: impl FnMut(&Arrived),
+    ) -> Result<Self, StoreError> {
+        match records {
+            None => Follower::start(store, metric, from, |points| each(&Arrived::Points(points.clone())))
+                .map(Following::Points),
+            Some(kind) => RowFollower::start(store, kind, from, |records| each(&Arrived::Records(records.clone())))
+                .map(Following::Records),
+        }
+    }
+
+    /// What has arrived since it was asked last, in the order of arrival; `None` when some of that has left memory already.
+    pub(super) fn follow(&mut self, store: &Store) -> Option<Vec<Arrived>> {
+        match self {
+            Following::Points(follower) => {
+                follower.follow(store).map(|parts| parts.into_iter().map(Arrived::Points).collect())
+            }
+            Following::Records(follower) => {
+                follower.follow(store).map(|parts| parts.into_iter().map(Arrived::Records).collect())
+            }
+        }
+    }
+}
