@@ -1,6 +1,7 @@
 //! Whether flyball did what it is measured for: every point is in its ledger and in its tables, and its rules ran.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flyball_bench::load::Protocol;
@@ -9,9 +10,30 @@ use flyball_bench::series::{METRICS, metric};
 use serde_json::{Value, json};
 
 use crate::client::post_json;
+use crate::clock;
 
 /// The reason of bodies that were refused for the moment and sent again.
 const SENT_AGAIN: &str = "unavailable";
+
+/// Rules that have not come up are waited for no longer than this once no further one does: their metric may have no points.
+const COMING_UP: Duration = Duration::from_secs(10);
+
+/// Waits until flyball has planned its rules, which it does as their metrics appear: it takes some time where they are thousands.
+pub(crate) async fn rules_are_up(api: SocketAddr) -> Result<()> {
+    let (mut missing, mut since) = (u64::MAX, clock::now());
+    while missing > 0 && since.elapsed() < COMING_UP {
+        let rows = query(api, "SELECT count(*) FROM flyball.rules WHERE state IN ('unknown', 'waiting')").await?;
+        let now = rows.first().and_then(|row| row[0].as_u64()).context("an aggregate has a row")?;
+        if now < missing {
+            (missing, since) = (now, clock::now());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    if missing > 0 {
+        clock::note(&format!("  {missing} rules wait for data"));
+    }
+    Ok(())
+}
 
 /// Compares what flyball says with what it was sent. Returns a line about it.
 ///
@@ -25,14 +47,17 @@ pub(crate) async fn check(api: SocketAddr, plan: &Plan, rules: usize) -> Result<
     let counted = count(api, plan.load.protocol()).await?;
     ensure!(counted == sent, "{sent} points were sent, and {counted} can be queried");
 
-    let sql = "SELECT count(*), count(CASE WHEN evaluations > 0 THEN 1 END), sum(evaluations), sum(errors), max(last_error) \
-               FROM flyball.rules";
+    let sql = "SELECT count(*), count(CASE WHEN evaluations > 0 THEN 1 END), sum(evaluations), sum(errors), \
+               count(CASE WHEN mode = 'incremental' THEN 1 END), max(last_error) FROM flyball.rules";
     let row = query(api, sql).await?.into_iter().next().context("an aggregate has a row")?;
-    let [known, evaluated, evaluations, errors] = [0, 1, 2, 3].map(|column| row[column].as_u64().unwrap_or(0) as usize);
+    let [known, evaluated, evaluations, errors, kept] =
+        [0, 1, 2, 3, 4].map(|column| row[column].as_u64().unwrap_or(0) as usize);
     ensure!(known == rules, "flyball knows {known} rules of {rules}");
-    ensure!(errors == 0, "rules failed {errors} times: {}", row[4]);
+    ensure!(errors == 0, "rules failed {errors} times: {}", row[5]);
     ensure!(rules == 0 || evaluated > 0, "no rule was evaluated");
-    Ok(format!("all {sent} points stored and counted; {evaluated} of {rules} rules evaluated, {evaluations} times"))
+    Ok(format!(
+        "all {sent} points stored and counted; {evaluated} of {rules} rules evaluated, {evaluations} times, {kept} kept incrementally"
+    ))
 }
 
 /// Points that the ledger has as stored.

@@ -7,9 +7,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use flyball_bench::load::Load;
 use flyball_bench::order::Order;
 use flyball_bench::plan::Plan;
+use flyball_bench::series::STEP_MILLIS;
 
-use crate::overload;
 use crate::targets::Target;
+use crate::{latency, overload, rules};
 
 /// Encoding takes this long, more or less; the last round's points are stamped with the time after it, so that they are
 /// of now when they are sent. Far below what any target still takes from the future.
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long = "load", value_enum)]
     loads: Vec<Load>,
     /// The programs to send to; all that are on PATH unless given, for the variations of a load only the best peer.
-    #[arg(long = "target", value_enum)]
+    #[arg(long = "target", global = true, value_enum)]
     targets: Vec<Target>,
     /// The flyball program; a release build.
     #[arg(long, global = true, default_value = "target/release/flyball")]
@@ -68,6 +69,14 @@ pub(crate) struct Args {
 pub(crate) enum Mode {
     /// Sends far more than flyball can take, and looks whether it stays well and honest.
     Overload(overload::Options),
+    /// Measures how long it takes from a sample on the socket to its event on a webhook's socket.
+    Latency(latency::Options),
+    /// What rules cost, and how fast they are.
+    Rules {
+        /// What about them.
+        #[command(subcommand)]
+        what: rules::What,
+    },
 }
 
 impl Args {
@@ -97,6 +106,11 @@ impl Args {
         targets
     }
 
+    /// Those of some targets that are asked for; all of them unless any is.
+    pub(crate) fn asked(&self, of: impl IntoIterator<Item = Target>) -> Vec<Target> {
+        of.into_iter().filter(|target| self.targets.is_empty() || self.targets.contains(target)).collect()
+    }
+
     /// A load with its numbers; `now_millis` since the epoch.
     pub(crate) fn plan(&self, load: Load, now_millis: i64) -> Plan {
         let (warm_up, measured) = load.rounds();
@@ -108,6 +122,7 @@ impl Args {
             measured: self.rounds.unwrap_or(measured),
             order: self.order.unwrap_or(load.order()),
             shuffle_labels: self.shuffle_labels,
+            step_millis: STEP_MILLIS,
             last_at_millis: now_millis + ENCODING.as_millis() as i64,
         }
     }

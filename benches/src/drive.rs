@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::args::Args;
 use crate::client::{Client, Endpoint, Verdict, set_up_influxdb};
 use crate::process::cpu_seconds_of_self;
-use crate::targets::{self, Running, Target};
+use crate::targets::{self, Running, Setup, Target};
 use crate::{account, clock};
 
 /// How long a target may take from listening to taking data.
@@ -43,8 +43,9 @@ pub(crate) fn measure(
     plan: &Plan,
     rounds: &Rounds,
     args: &Args,
+    setup: &Setup,
 ) -> Result<Option<Measured>> {
-    let Some(running) = targets::start(target, plan, args)? else { return Ok(None) };
+    let Some(running) = targets::start(target, plan, args, setup)? else { return Ok(None) };
     let endpoint = Endpoint::new(plan.load, target, running.address);
     let run = || -> Result<Measured> {
         if target == Target::Influxd2 {
@@ -52,14 +53,11 @@ pub(crate) fn measure(
         }
         let measured = run(runtime, &running, endpoint, plan, rounds, args)?;
         if let Some(api) = running.api {
-            clock::note(&format!("  {}", runtime.block_on(account::check(api, plan, args.rules))?));
+            clock::note(&format!("  {}", runtime.block_on(account::check(api, plan, setup.rules.rules))?));
         }
         Ok(measured)
     };
-    match run() {
-        Ok(measured) => Ok(Some(measured)),
-        Err(error) => bail!("{error:#}\nthe end of its log:\n{}", running.process.end_of_log()),
-    }
+    running.process.explain(run()).map(Some)
 }
 
 fn run(
@@ -76,6 +74,9 @@ fn run(
     let mut clients = runtime.block_on(try_join_all(connect))?;
     runtime.block_on(wait_until_taken(&mut clients[0], plan.load))?;
     runtime.block_on(send(&mut clients, warm_up))?;
+    if let Some(api) = running.api {
+        runtime.block_on(account::rules_are_up(api))?;
+    }
     thread::sleep(args.settle());
 
     let before = running.process.usage()?;

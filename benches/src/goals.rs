@@ -41,6 +41,15 @@ pub(crate) fn are_about(args: &Args) -> bool {
         && args.is_of_default_length_and_order()
 }
 
+/// How a goal stands in a table; only of a run that the goals are about it is said whether it is met.
+pub(crate) const fn verdict(judged: bool, met: bool) -> &'static str {
+    match (judged, met) {
+        (false, _) => "not judged",
+        (true, true) => "met",
+        (true, false) => "missed",
+    }
+}
+
 /// The goals that a row of the table is about: those against a peer stand in the peer's row.
 pub(crate) fn of(load: Load, target: Target) -> impl Iterator<Item = Goal> {
     GOALS.into_iter().filter(move |(of, _)| *of == load).map(|(_, goal)| goal).filter(move |goal| match goal {

@@ -9,9 +9,12 @@ mod client;
 mod clock;
 mod drive;
 mod goals;
+mod latency;
 mod overload;
+mod pace;
 mod process;
 mod report;
+mod rules;
 mod targets;
 
 use std::process::ExitCode;
@@ -22,11 +25,14 @@ use flyball_bench::body;
 
 use crate::args::{Args, Mode};
 use crate::report::Report;
+use crate::targets::Setup;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.mode {
         Some(Mode::Overload(options)) => overload::run(&args, options),
+        Some(Mode::Latency(options)) => latency::run(&args, options),
+        Some(Mode::Rules { what }) => rules::run(&args, what),
         None => measure(&args),
     };
     match done {
@@ -63,7 +69,7 @@ fn measure(args: &Args) -> Result<Vec<String>> {
         ));
         for target in targets {
             clock::note(&format!("{load}: {target}"));
-            match drive::measure(&runtime, target, &plan, &rounds, args) {
+            match drive::measure(&runtime, target, &plan, &rounds, args, &Setup::of(target, &plan, args)) {
                 Ok(Some(measured)) => {
                     clock::note(&format!("  {measured}"));
                     report.add(&plan, target, measured);

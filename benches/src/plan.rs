@@ -2,7 +2,6 @@
 
 use crate::load::Load;
 use crate::order::Order;
-use crate::series::STEP_MILLIS;
 
 /// What is sent to every target of one load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +20,8 @@ pub struct Plan {
     pub order: Order,
     /// Whether the labels inside each series come in another order in every round.
     pub shuffle_labels: bool,
+    /// Milliseconds from a round's points to those of the next.
+    pub step_millis: i64,
     /// The time of the last round's points, in milliseconds since the epoch.
     pub last_at_millis: i64,
 }
@@ -42,7 +43,7 @@ impl Plan {
     }
 
     /// The time of a round's points.
-    pub(crate) fn at_millis(&self, round: usize) -> i64 {
-        self.last_at_millis - (self.rounds() - 1 - round) as i64 * STEP_MILLIS
+    pub fn at_millis(&self, round: usize) -> i64 {
+        self.last_at_millis - (self.rounds() - 1 - round) as i64 * self.step_millis
     }
 }

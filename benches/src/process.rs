@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
 use crate::clock;
@@ -61,6 +61,11 @@ impl Process {
         let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// What was done with it; an error together with the last lines that it wrote.
+    pub(crate) fn explain<T>(&self, done: Result<T>) -> Result<T> {
+        done.map_err(|error| anyhow!("{error:#}\nthe end of its log:\n{}", self.end_of_log()))
     }
 
     /// The memory that it holds now.

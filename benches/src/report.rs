@@ -12,10 +12,8 @@ use crate::drive::Measured;
 use crate::goals::{self, Goal};
 use crate::targets::Target;
 
-const HEAD: &str = "\
-| load | target | CPU s per million points | flyball is at | goal | peak MB | points a second |
-|---|---|---|---|---|---|---|
-";
+const HEAD: [&str; 7] =
+    ["load", "target", "CPU s per million points", "flyball is at", "goal", "peak MB", "points a second"];
 
 /// Rows in the order they were measured.
 pub(crate) struct Report {
@@ -65,7 +63,7 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n\n{HEAD}", self.title);
+        let mut text = format!("{}\n\n{}", self.title, head(&HEAD));
         for row in &self.rows {
             let Row { load, name, target, measured } = row;
             let ratio = self.cost(*load, Target::Flyball).map(|flyball| flyball / measured.cpu_per_million());
@@ -84,11 +82,7 @@ impl Report {
 
     /// What is wanted of a row and whether it is so; nothing where the row it is compared with was not measured.
     fn judge(&self, goal: Goal, row: &Row, ratio: Option<f64>) -> Option<String> {
-        let verdict = |is: f64, wanted: f64| match (self.judged, is <= wanted) {
-            (false, _) => "not judged",
-            (true, true) => "met",
-            (true, false) => "missed",
-        };
+        let verdict = |is: f64, wanted: f64| goals::verdict(self.judged, is <= wanted);
         match goal {
             Goal::Ratio(_, wanted) => Some(format!("<= {wanted:.2}: {}", verdict(ratio?, wanted))),
             Goal::RatioToBase(wanted) => {
@@ -106,6 +100,11 @@ impl Report {
         let row = self.rows.iter().find(|row| row.load == load && row.target == target)?;
         Some(row.measured.cpu_per_million())
     }
+}
+
+/// The first two lines of a table of Markdown.
+pub(crate) fn head(columns: &[&str]) -> String {
+    format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
 impl Measured {

@@ -1,6 +1,6 @@
 //! The series of the load: an estate of hosts, each with ten metrics on ten cores.
 
-/// Milliseconds between two points of a series.
+/// Milliseconds between two points of a series, unless a plan has another step.
 pub const STEP_MILLIS: i64 = 10_000;
 
 /// Metrics of a host.

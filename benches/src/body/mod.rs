@@ -69,7 +69,12 @@ impl Tick {
 
 /// All bodies of a plan.
 pub fn encode(plan: &Plan) -> Rounds {
-    let rounds: Vec<_> = (0..plan.rounds()).collect();
+    encode_some(plan, 0..plan.rounds())
+}
+
+/// The bodies of some rounds of a plan that has more than fit into memory.
+pub fn encode_some(plan: &Plan, rounds: Range<usize>) -> Rounds {
+    let rounds: Vec<_> = rounds.collect();
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         let encoders: Vec<_> = rounds
@@ -113,6 +118,13 @@ pub fn plain(protocol: Protocol, numbers: &[usize], tick: &Tick) -> Vec<u8> {
         Protocol::OtlpLogs => otlp_logs::body(numbers, tick),
         Protocol::LineProtocol => line_protocol::body(numbers, tick),
     }
+}
+
+/// A number as protobuf writes it: seven bits a byte.
+pub fn varint(number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    wire::varint(&mut bytes, number);
+    bytes
 }
 
 /// Puts around a body what its load has around it.
@@ -160,6 +172,7 @@ mod tests {
                 measured: 2,
                 order: load.order(),
                 shuffle_labels: false,
+                step_millis: 10_000,
                 last_at_millis: 1_700_000_000_000,
             };
             let rounds = encode(&plan);

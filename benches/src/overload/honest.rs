@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 
-use super::tally::Tally;
 use crate::account::query;
+use crate::pace::Tally;
 
 /// What the ledger must say, in words.
 ///

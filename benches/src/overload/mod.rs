@@ -3,23 +3,17 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | `template` | bodies that get new times when they are sent, so that none comes twice |
-//! | `load` | open loop: a body when its time has come, whatever became of those before |
 //! | `quiet` | a modest sender from another address, who must not notice |
-//! | `aside` | a thread of its own for whom the load must not hold up |
+//! | `aside` | a thread of its own for these two |
 //! | `crowd` | connections that only cost: idle, slow to write, slow to read |
-//! | `tally` | what was answered, and how fast |
 //! | `honest` | the ledger against what was answered |
 //! | `outcome` | all of it as a table, and what is not as it should be |
 
 mod aside;
 mod crowd;
 mod honest;
-mod load;
 mod outcome;
 mod quiet;
-mod tally;
-mod template;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -30,24 +24,14 @@ use clap::Args as Arguments;
 use flyball_bench::load::Load;
 use tokio_util::sync::CancellationToken;
 
-use self::load::Offer;
 use self::outcome::Outcome;
-use self::template::Template;
 use crate::args::Args;
 use crate::client::Endpoint;
 use crate::clock;
-use crate::targets::{self, Running, Target};
+use crate::pace::{self, CALIBRATION, Offer, Template, USUAL, USUAL_SENDERS};
+use crate::targets::{self, Running, Setup, Target};
 
-/// How long the pace is measured that flyball can keep.
-const CALIBRATION: Duration = Duration::from_secs(10);
-
-/// The usual load, before and afterwards: half of the pace that flyball can keep.
-const USUAL: f64 = 0.5;
-
-/// Connections of it.
-const USUAL_SENDERS: usize = 8;
-
-/// How long it lasts before, to know what is usual.
+/// How long the usual load lasts before, to know what is usual.
 const BEFORE: Duration = Duration::from_secs(5);
 
 /// And afterwards, to see when it is as before.
@@ -89,10 +73,12 @@ pub(crate) struct Options {
 pub(crate) fn run(args: &Args, options: &Options) -> Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let load = if options.grpc { Load::OtlpGrpc } else { Load::OtlpHttp };
-    let running = targets::start(Target::Flyball, &args.plan(load, clock::unix_millis()), args)?
-        .context("flyball is a file, or this was an error")?;
+    let plan = args.plan(load, clock::unix_millis());
+    let setup = Setup::of(Target::Flyball, &plan, args);
+    let running =
+        targets::start(Target::Flyball, &plan, args, &setup)?.context("flyball is a file, or this was an error")?;
     let done = runtime.block_on(overload(&running, load, args, options));
-    done.with_context(|| format!("the end of its log:\n{}", running.process.end_of_log()))
+    running.process.explain(done)
 }
 
 async fn overload(running: &Running, load: Load, args: &Args, options: &Options) -> Result<Vec<String>> {
@@ -104,8 +90,8 @@ async fn overload(running: &Running, load: Load, args: &Args, options: &Options)
     let _stop = stop.clone().drop_guard();
 
     clock::note("warming up, and measuring the pace that it keeps");
-    let warmed_up = load::closed(&endpoint, &templates, templates.len(), None).await?;
-    let calibrated = load::closed(&endpoint, &templates, usize::MAX, Some(CALIBRATION)).await?;
+    let warmed_up = pace::closed(&endpoint, &templates, None).await?;
+    let calibrated = pace::closed(&endpoint, &templates, Some(CALIBRATION)).await?;
     let pace = calibrated.taken() as f64 / CALIBRATION.as_secs_f64();
     let usual = |time| Offer { rate: pace * USUAL, senders: USUAL_SENDERS, time };
     clock::note(&format!("{pace:.0} bodies a second are its pace; a crowd gathers"));
@@ -113,16 +99,16 @@ async fn overload(running: &Running, load: Load, args: &Args, options: &Options)
     crowd.gathered().await;
     let quiet = aside::quiet(&endpoint, load, args.series, &stop)?;
     let began = clock::now();
-    let calm = load::open(&endpoint, &templates, usual(BEFORE)).await?;
+    let calm = pace::open(&endpoint, &templates, usual(BEFORE)).await?;
 
     let rate = options.rate.unwrap_or(pace * options.factor);
     clock::note(&format!("sending {rate:.0} bodies a second for {} s", options.seconds));
     let offer = Offer { rate, senders: options.senders, time: Duration::from_secs(options.seconds) };
     let (loaded_from, cpu) = (clock::now(), running.process.usage()?.cpu_seconds);
-    let (loaded, rss) = tokio::join!(load::open(&endpoint, &templates, offer), watch_memory(running, offer.time));
+    let (loaded, rss) = tokio::join!(pace::open(&endpoint, &templates, offer), watch_memory(running, offer.time));
     let (loaded, rss, ended) = (loaded?, rss?, clock::now());
     let cores = (running.process.usage()?.cpu_seconds - cpu) / (ended - loaded_from).as_secs_f64();
-    let afterwards = load::open(&endpoint, &templates, usual(AFTERWARDS)).await?;
+    let afterwards = pace::open(&endpoint, &templates, usual(AFTERWARDS)).await?;
     stop.cancel();
     let quiet = quiet.await??;
     crowd_ended.await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::crowd::Crowd;
-use super::tally::Tally;
+use crate::pace::Tally;
 
 /// `limits.memory` as flyball has it by default, in megabytes.
 const MEMORY_MEGABYTES: f64 = 1024.0 * 1024.0 * 1024.0 / 1e6;

@@ -8,11 +8,9 @@ use anyhow::Result;
 use flyball_bench::load::Load;
 use tokio_util::sync::CancellationToken;
 
-use super::load::nanos;
-use super::tally::Tally;
-use super::template::Template;
 use crate::client::{Client, Endpoint};
 use crate::clock;
+use crate::pace::{Tally, Template, nanos};
 
 /// Its address: another one than that of the load.
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));

@@ -1,4 +1,4 @@
-//! Flyball, with its defaults, rules that never fire, and nothing of this machine's own metrics.
+//! Flyball, with its defaults, the rules it is given, and nothing of this machine's own metrics.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use flyball_bench::plan::Plan;
 
-use super::{rules, write};
+use super::{Setup, write};
 use crate::args::Args;
 use crate::client::Transport;
 use crate::process::free_address;
@@ -16,7 +16,13 @@ use crate::process::free_address;
 const SERIES_DEFAULT: usize = 1_000_000;
 
 /// The program, listening on `address` for the plan's load; and where it answers questions.
-pub(super) fn command(dir: &Path, plan: &Plan, address: SocketAddr, args: &Args) -> Result<(Command, SocketAddr)> {
+pub(super) fn command(
+    dir: &Path,
+    plan: &Plan,
+    address: SocketAddr,
+    args: &Args,
+    setup: &Setup,
+) -> Result<(Command, SocketAddr)> {
     let program = std::path::absolute(&args.flyball)?;
     ensure!(
         program.is_file(),
@@ -27,19 +33,21 @@ pub(super) fn command(dir: &Path, plan: &Plan, address: SocketAddr, args: &Args)
         Transport::Http => (address, free_address()?),
         Transport::Grpc => (free_address()?, address),
     };
-    let rules = if args.rules == 0 {
+    let rules = if setup.rules.rules == 0 {
         String::new()
     } else {
-        write(dir, "rules.yaml", &rules::file(plan.load.protocol(), args.rules))?.display().to_string()
+        write(dir, "rules.yaml", &setup.rules.text)?.display().to_string()
     };
     let config = format!(
         "data_dir: '{}'\n\
          http: {{listen: '{api}'}}\n\
          receivers: {{otlp: {{grpc: '{grpc}', http: '127.0.0.1:0'}}, host: {{enabled: false}}}}\n\
          limits: {{series: {}}}\n\
-         rules: [{rules}]\n",
-        dir.join("data").display(),
-        series_limit(plan)
+         rules: [{rules}]\n\
+         {}",
+        setup.data_dir.clone().unwrap_or_else(|| dir.join("data")).display(),
+        series_limit(plan),
+        setup.config
     );
     let mut command = Command::new(program);
     command.args(["serve", "--config"]).arg(write(dir, "flyball.yaml", &config)?);

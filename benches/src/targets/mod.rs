@@ -3,6 +3,7 @@
 mod flyball;
 mod peers;
 mod rules;
+mod setup;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use flyball_bench::load::{Load, Protocol};
 use flyball_bench::plan::Plan;
 use tempfile::TempDir;
 
+pub(crate) use self::setup::{RuleFile, Setup};
 use crate::args::Args;
 use crate::cgroup::CpuQuota;
 use crate::client::Transport;
@@ -81,21 +83,29 @@ pub(crate) struct Running {
 }
 
 /// Starts a target on free ports; `None` where its program is not installed.
-pub(crate) fn start(target: Target, plan: &Plan, args: &Args) -> Result<Option<Running>> {
+pub(crate) fn start(target: Target, plan: &Plan, args: &Args, setup: &Setup) -> Result<Option<Running>> {
     let dir = tempfile::Builder::new().prefix("flyball-bench-").tempdir()?;
     let address = free_address()?;
     let (command, api) = match target {
         Target::Flyball => {
-            let (command, api) = flyball::command(dir.path(), plan, address, args)?;
+            let (command, api) = flyball::command(dir.path(), plan, address, args, setup)?;
             (Some(command), Some(api))
         }
         Target::VictoriaMetrics => (peers::victoria_metrics(dir.path(), address), None),
-        Target::Prometheus => (peers::prometheus("prometheus", dir.path(), address)?, None),
-        Target::Prometheus3 => (peers::prometheus("prometheus3", dir.path(), address)?, None),
+        Target::Prometheus => (peers::prometheus("prometheus", dir.path(), address, setup)?, None),
+        Target::Prometheus3 => (peers::prometheus("prometheus3", dir.path(), address, setup)?, None),
         Target::Otelcol => (peers::otelcol(dir.path(), address, Transport::of(plan.load) == Transport::Grpc)?, None),
         Target::Influxd2 => (peers::influxd2(dir.path(), address), None),
     };
     command.map(|command| launch(command, dir, address, api, args)).transpose()
+}
+
+/// An Alertmanager with this configuration, and its address; `None` where it is not installed.
+pub(crate) fn alertmanager(config: &str) -> Result<Option<(Process, SocketAddr)>> {
+    let dir = tempfile::Builder::new().prefix("flyball-bench-").tempdir()?;
+    let address = free_address()?;
+    let Some(command) = peers::alertmanager(dir.path(), address, config)? else { return Ok(None) };
+    Ok(Some((Process::start(command, dir, address)?, address)))
 }
 
 fn launch(

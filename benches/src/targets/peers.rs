@@ -1,4 +1,4 @@
-//! The peers, each with its defaults on an empty folder.
+//! The peers, each with its defaults on an empty folder; Prometheus with what it is given.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::write;
+use super::{Setup, write};
 
 pub(super) fn victoria_metrics(dir: &Path, address: SocketAddr) -> Option<Command> {
     let mut command = on_path("victoria-metrics")?;
@@ -15,13 +15,28 @@ pub(super) fn victoria_metrics(dir: &Path, address: SocketAddr) -> Option<Comman
 }
 
 /// Prometheus 2 or 3: the receiver of 3 takes both versions of remote write.
-pub(super) fn prometheus(program: &str, dir: &Path, address: SocketAddr) -> Result<Option<Command>> {
+pub(super) fn prometheus(program: &str, dir: &Path, address: SocketAddr, setup: &Setup) -> Result<Option<Command>> {
     let Some(mut command) = on_path(program) else { return Ok(None) };
+    let mut config = setup.config.clone();
+    if setup.rules.rules > 0 {
+        config.push_str(&format!("rule_files: ['{}']\n", write(dir, "rules.yaml", &setup.rules.text)?.display()));
+    }
     command
-        .arg(format!("--config.file={}", write(dir, "prometheus.yml", "{}\n")?.display()))
+        .arg(format!("--config.file={}", write(dir, "prometheus.yml", &config)?.display()))
         .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
         .arg(format!("--web.listen-address={address}"))
         .arg("--web.enable-remote-write-receiver");
+    Ok(Some(command))
+}
+
+/// Alertmanager, alone.
+pub(super) fn alertmanager(dir: &Path, address: SocketAddr, config: &str) -> Result<Option<Command>> {
+    let Some(mut command) = on_path("prometheus-alertmanager") else { return Ok(None) };
+    command
+        .arg(format!("--config.file={}", write(dir, "alertmanager.yml", config)?.display()))
+        .arg(format!("--storage.path={}", dir.join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .arg("--cluster.listen-address=");
     Ok(Some(command))
 }
 

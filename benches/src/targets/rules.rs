@@ -5,11 +5,13 @@ use std::fmt::Write;
 use flyball_bench::load::Protocol;
 use flyball_bench::series::{METRICS, REGIONS, metric};
 
+use super::RuleFile;
+
 /// OTLP's severities go up to 24; half of these rules see something.
 const SEVERITIES: usize = 20;
 
 /// A rule file of so many rules, each over a minute of one metric in one region, or of the logs from one severity on.
-pub(super) fn file(protocol: Protocol, rules: usize) -> String {
+pub(super) fn file(protocol: Protocol, rules: usize) -> RuleFile {
     let mut text = "groups:\n- name: bench\n  every: 1s\n  rules:\n".to_owned();
     for rule in 0..rules {
         let never = 1_000_000_000_000 + rule;
@@ -31,5 +33,5 @@ pub(super) fn file(protocol: Protocol, rules: usize) -> String {
         };
         writeln!(text, "  - rule: Bench{rule}\n    sql: >\n      {sql}").expect("a string grows without errors");
     }
-    text
+    RuleFile { text, rules }
 }

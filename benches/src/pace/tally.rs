@@ -8,30 +8,30 @@ use crate::client::Verdict;
 
 /// The answers to many bodies.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// When each body that was let in was answered, and how long after it was sent.
-    pub(super) answers: Vec<(Instant, Duration)>,
+    pub(crate) answers: Vec<(Instant, Duration)>,
     /// Points in them.
-    pub(super) points: u64,
+    pub(crate) points: u64,
     /// Refused for now, with a hint when to come again.
-    pub(super) not_now_hint: u64,
+    pub(crate) not_now_hint: u64,
     /// Refused for now, without one.
-    pub(super) not_now: u64,
+    pub(crate) not_now: u64,
     /// Refused for good.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
     /// Without an answer: nobody knows what became of these bodies.
-    pub(super) broken: u64,
+    pub(crate) broken: u64,
     /// Their points.
-    pub(super) broken_points: u64,
+    pub(crate) broken_points: u64,
     /// Bodies that should have been sent while all connections were busy.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
     /// When each body that was not let in was answered.
-    pub(super) turned_away: Vec<Instant>,
+    pub(crate) turned_away: Vec<Instant>,
 }
 
 impl Tally {
     /// Adds an answer.
-    pub(super) fn note(&mut self, verdict: Result<Verdict>, points: usize, sent: Instant, now: Instant) {
+    pub(crate) fn note(&mut self, verdict: Result<Verdict>, points: usize, sent: Instant, now: Instant) {
         match verdict {
             Ok(Verdict::Taken) => {
                 self.answers.push((now, now - sent));
@@ -50,7 +50,7 @@ impl Tally {
     }
 
     /// Adds other answers.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.answers.extend(other.answers);
         self.turned_away.extend(other.turned_away);
         self.points += other.points;
@@ -63,7 +63,7 @@ impl Tally {
     }
 
     /// Those that were answered within a time. What has no time of its own is not in it.
-    pub(super) fn between(&self, from: Instant, to: Instant) -> Self {
+    pub(crate) fn between(&self, from: Instant, to: Instant) -> Self {
         let within = |at: &Instant| (from..to).contains(at);
         Self {
             answers: self.answers.iter().filter(|(at, _)| within(at)).copied().collect(),
@@ -73,22 +73,22 @@ impl Tally {
     }
 
     /// Bodies that were let in.
-    pub(super) fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.answers.len()
     }
 
     /// Bodies that were sent.
-    pub(super) fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.answers.len() + self.turned_away.len()
     }
 
     /// Bodies a second that were sent.
-    pub(super) fn offered(&self, time: Duration) -> f64 {
+    pub(crate) fn offered(&self, time: Duration) -> f64 {
         self.asked() as f64 / time.as_secs_f64()
     }
 
     /// A quantile of the answers' times, in milliseconds; 0 where there is none.
-    pub(super) fn millis(&self, quantile: f64) -> f64 {
+    pub(crate) fn millis(&self, quantile: f64) -> f64 {
         let mut times: Vec<_> = self.answers.iter().map(|(_, took)| *took).collect();
         times.sort_unstable();
         let index = ((times.len() as f64 * quantile) as usize).min(times.len().saturating_sub(1));
