@@ -98,7 +98,7 @@ fn run(
 }
 
 /// A target may listen before it takes data: asks with requests that hold no point.
-async fn wait_until_taken(client: &mut Client, load: Load) -> Result<()> {
+pub(crate) async fn wait_until_taken(client: &mut Client, load: Load) -> Result<()> {
     let start = clock::now();
     let empty = body::empty(load);
     loop {
@@ -112,7 +112,7 @@ async fn wait_until_taken(client: &mut Client, load: Load) -> Result<()> {
 }
 
 /// Each connection sends its share of every round, one request after the other.
-async fn send(clients: &mut [Client], rounds: &[Vec<Share>]) -> Result<()> {
+pub(crate) async fn send(clients: &mut [Client], rounds: &[Vec<Share>]) -> Result<()> {
     let connections = clients.iter_mut().enumerate().map(|(index, client)| async move {
         for body in rounds.iter().flat_map(|round| &round[index]) {
             client.send(body).await?;

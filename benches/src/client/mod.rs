@@ -19,7 +19,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use self::answer::Answer;
 pub(crate) use self::answer::Verdict;
 pub(crate) use self::endpoint::{Endpoint, Transport};
-pub(crate) use self::once::{post_json, set_up_influxdb};
+pub(crate) use self::once::{get, post_json, set_up_influxdb};
 use crate::clock;
 
 /// How long a body is offered to a target that says "not now" …

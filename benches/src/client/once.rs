@@ -26,16 +26,30 @@ const SET_UP: Duration = Duration::from_secs(30);
 /// # Errors
 /// When there is no answer, or none of success.
 pub(crate) async fn post_json(address: SocketAddr, path: &str, document: &Value) -> Result<Value> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(super::connect(address).await?)).await?;
-    tokio::spawn(connection);
     let request = Request::post(path)
         .header(HOST, address.to_string())
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(document.to_string())))?;
+    Ok(serde_json::from_str(&ask(address, request).await?)?)
+}
+
+/// Gets a page.
+///
+/// # Errors
+/// When there is no answer, or none of success.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let request = Request::get(path).header(HOST, address.to_string()).body(Full::default())?;
+    ask(address, request).await
+}
+
+async fn ask(address: SocketAddr, request: Request<Full<Bytes>>) -> Result<String> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(super::connect(address).await?)).await?;
+    tokio::spawn(connection);
+    let path = request.uri().clone();
     let answer = Answer::read(sender.send_request(request).await?).await?;
-    let text = String::from_utf8_lossy(&answer.body);
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
     ensure!(answer.status.is_success(), "{path}: {}: {text}", answer.status);
-    Ok(serde_json::from_str(&text)?)
+    Ok(text)
 }
 
 /// Makes the organisation, bucket and token that the load is written with.

@@ -7,15 +7,13 @@ use clap::Args as Arguments;
 use flyball_bench::body;
 use flyball_bench::load::Load;
 
+use super::history::STEP_MILLIS;
 use super::mix;
 use crate::args::Args;
 use crate::drive::{self, Measured};
 use crate::goals::verdict;
 use crate::targets::{Setup, Target};
 use crate::{clock, report};
-
-/// The milliseconds between two points of a series.
-const STEP_MILLIS: i64 = 15_000;
 
 /// The goals are about so many rules, next to [`FEW`], over so many series.
 const MANY: usize = 10_000;

@@ -55,6 +55,18 @@ impl Rule {
         }
     }
 
+    /// The same question, as it is asked of Prometheus. An average of averages is that of the points where all series have as many
+    /// of them, as they have here.
+    fn promql(&self) -> String {
+        let Self { metric, minutes, aggregate, key, region, env, threshold, .. } = self;
+        // How many there are in a group is the sum of how many each series has.
+        let over = if *aggregate == "count" { "sum" } else { aggregate };
+        format!(
+            "{over} by ({key}) ({aggregate}_over_time({metric}{{region=\"region-{region}\",env=\"{env}\"}}[{minutes}m])) \
+             > {threshold}"
+        )
+    }
+
     fn sql(&self) -> String {
         let Self { metric, minutes, aggregate, key, region, env, threshold, .. } = self;
         format!(
@@ -63,6 +75,16 @@ impl Rule {
              GROUP BY {key} HAVING {aggregate}(value) > {threshold}"
         )
     }
+}
+
+/// So many rules, for Prometheus and vmalert.
+pub(super) fn prometheus(rules: usize) -> RuleFile {
+    let mut text = "groups:\n- name: mix\n  rules:\n".to_owned();
+    for rule in (0..rules).map(Rule::new) {
+        writeln!(text, "  - alert: Mix{}\n    expr: {}", rule.number, rule.promql())
+            .expect("a string grows without errors");
+    }
+    RuleFile { text, rules }
 }
 
 /// So many rules, for flyball.
@@ -93,6 +115,16 @@ mod tests {
         assert_eq!((signatures(&rules[..100]), signatures(&rules)), (SIGNATURES, 100));
         assert_eq!(rules.iter().map(Rule::sql).collect::<HashSet<_>>().len(), 1_000);
         assert_eq!(rules.iter().map(|rule| (rule.region, rule.env)).collect::<HashSet<_>>().len(), 10);
+    }
+
+    #[test]
+    fn prometheus_is_asked_the_same() {
+        let asked = |number| Rule::new(number).promql();
+        assert_eq!(
+            asked(110),
+            "max by (rack) (max_over_time(bench_node_reading_0{region=\"region-1\",env=\"production\"}[1m])) > 1000000000110"
+        );
+        assert!(asked(30).starts_with("sum by (mode) (count_over_time("), "{}", asked(30));
     }
 
     #[test]

@@ -3,10 +3,16 @@
 //! | module | measures |
 //! |---|---|
 //! | `many` | what ingest costs beside 0, 100 and 10,000 rules |
-//! | `mix` | these rules |
+//! | `peers` | what a thousand rules cost flyball, Prometheus 3 and vmalert |
+//! | `mix` | the rules of both |
+//! | `history` | points of times past |
+//! | `realtime` | series that send in real time |
 
+mod history;
 mod many;
 mod mix;
+mod peers;
+mod realtime;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -18,11 +24,14 @@ use crate::args::Args;
 pub(crate) enum What {
     /// What ingest of a million series costs beside 0, 100 and 10,000 rules, which share 100 signatures.
     Many(many::Options),
+    /// What a thousand rules cost flyball, Prometheus 3 and VictoriaMetrics with vmalert while series send every 15 s, in real time.
+    Peers(peers::Options),
 }
 
 /// Measures and prints; returns what could not be measured.
 pub(crate) fn run(args: &Args, what: &What) -> Result<Vec<String>> {
     match what {
         What::Many(options) => many::run(args, options),
+        What::Peers(options) => peers::run(args, options),
     }
 }

@@ -102,9 +102,23 @@ pub(crate) fn start(target: Target, plan: &Plan, args: &Args, setup: &Setup) -> 
 
 /// An Alertmanager with this configuration, and its address; `None` where it is not installed.
 pub(crate) fn alertmanager(config: &str) -> Result<Option<(Process, SocketAddr)>> {
+    beside(|dir, address| peers::alertmanager(dir, address, config))
+}
+
+/// A vmalert that evaluates rules over what a VictoriaMetrics has every so many seconds, and its address; `None` where it is not installed.
+pub(crate) fn vmalert(
+    rules: &str,
+    victoria_metrics: SocketAddr,
+    every_seconds: i64,
+) -> Result<Option<(Process, SocketAddr)>> {
+    beside(|dir, address| peers::vmalert(dir, address, rules, victoria_metrics, every_seconds))
+}
+
+/// Starts what stands beside a target.
+fn beside(command: impl FnOnce(&Path, SocketAddr) -> Result<Option<Command>>) -> Result<Option<(Process, SocketAddr)>> {
     let dir = tempfile::Builder::new().prefix("flyball-bench-").tempdir()?;
     let address = free_address()?;
-    let Some(command) = peers::alertmanager(dir.path(), address, config)? else { return Ok(None) };
+    let Some(command) = command(dir.path(), address)? else { return Ok(None) };
     Ok(Some((Process::start(command, dir, address)?, address)))
 }
 

@@ -40,6 +40,24 @@ pub(super) fn alertmanager(dir: &Path, address: SocketAddr, config: &str) -> Res
     Ok(Some(command))
 }
 
+/// What evaluates the rules of VictoriaMetrics. It wants to know whom to tell; none of these rules fires, so nobody is.
+pub(super) fn vmalert(
+    dir: &Path,
+    address: SocketAddr,
+    rules: &str,
+    victoria_metrics: SocketAddr,
+    every_seconds: i64,
+) -> Result<Option<Command>> {
+    let Some(mut command) = on_path("vmalert") else { return Ok(None) };
+    command
+        .arg(format!("-rule={}", write(dir, "rules.yaml", rules)?.display()))
+        .arg(format!("-datasource.url=http://{victoria_metrics}"))
+        .arg(format!("-notifier.url=http://{victoria_metrics}"))
+        .arg(format!("-evaluationInterval={every_seconds}s"))
+        .arg(format!("-httpListenAddr={address}"));
+    Ok(Some(command))
+}
+
 /// The Collector, which decodes metrics and logs and drops them.
 pub(super) fn otelcol(dir: &Path, address: SocketAddr, grpc: bool) -> Result<Option<Command>> {
     let Some(mut command) = on_path("otelcol") else { return Ok(None) };
