@@ -15,6 +15,8 @@ pub enum Order {
     Shuffled,
     /// Series that never came before, in every round.
     New,
+    /// As many series of the first metric alone, in the same order in every round.
+    OneMetric,
 }
 
 impl Order {
@@ -25,6 +27,7 @@ impl Order {
     pub fn numbers(self, round: usize, series: usize, share: Range<usize>, grouped: bool) -> Vec<usize> {
         match self {
             Order::Steady => share.collect(),
+            Order::OneMetric => share.map(|number| number / CORES * PER_HOST + number % CORES).collect(),
             Order::New => share.map(|number| round * series + number).collect(),
             Order::Shuffled => {
                 let mut numbers: Vec<_> = share.collect();
@@ -46,6 +49,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::series::METRICS;
 
     #[test]
     fn a_shuffled_round_has_the_same_series_in_another_order() {
@@ -64,6 +68,14 @@ mod tests {
         let numbers = Order::Shuffled.numbers(3, 1_000, 0..1_000, true);
         assert_eq!(numbers.chunk_by(|a, b| a / PER_HOST == b / PER_HOST).count(), 1_000 / PER_HOST);
         assert_eq!(numbers.chunk_by(|a, b| a / CORES == b / CORES).count(), 1_000 / CORES);
+    }
+
+    #[test]
+    fn one_metric_has_ten_series_of_each_host() {
+        let numbers = Order::OneMetric.numbers(1, 1_000, 5..25, false);
+        assert!(numbers.iter().all(|number| (number / CORES).is_multiple_of(METRICS)));
+        assert_eq!(numbers.iter().map(|number| number / PER_HOST).collect::<HashSet<_>>().len(), 3);
+        assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), 20);
     }
 
     #[test]

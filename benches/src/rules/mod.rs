@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `many` | what ingest costs beside 0, 100 and 10,000 rules |
 //! | `peers` | what a thousand rules cost flyball, Prometheus 3 and vmalert |
+//! | `plan` | how long a rule takes that is run as a plan |
 //! | `mix` | the rules of both |
 //! | `history` | points of times past |
 //! | `realtime` | series that send in real time |
@@ -12,6 +13,7 @@ mod history;
 mod many;
 mod mix;
 mod peers;
+mod plan;
 mod realtime;
 
 use anyhow::Result;
@@ -26,6 +28,8 @@ pub(crate) enum What {
     Many(many::Options),
     /// What a thousand rules cost flyball, Prometheus 3 and VictoriaMetrics with vmalert while series send every 15 s, in real time.
     Peers(peers::Options),
+    /// How long a rule takes that is run as a plan, over an hour of 100,000 series.
+    Plan(plan::Options),
 }
 
 /// Measures and prints; returns what could not be measured.
@@ -33,5 +37,6 @@ pub(crate) fn run(args: &Args, what: &What) -> Result<Vec<String>> {
     match what {
         What::Many(options) => many::run(args, options),
         What::Peers(options) => peers::run(args, options),
+        What::Plan(options) => plan::run(args, options),
     }
 }
