@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use tempfile::TempDir;
 
 use crate::clock;
@@ -20,6 +20,9 @@ const LOG_LINES: usize = 5;
 
 /// How long a program may take until it listens.
 const READY: Duration = Duration::from_secs(30);
+
+/// How long it may take to end.
+const ENDED: Duration = Duration::from_secs(60);
 
 /// A running target. Its folder goes with it.
 pub(crate) struct Process {
@@ -54,6 +57,24 @@ impl Process {
             thread::sleep(Duration::from_millis(50));
         }
         Ok(process)
+    }
+
+    /// Asks it to end, as a service manager does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not well.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(asked.success(), "kill: {asked}");
+        let start = clock::now();
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("it ended with {status}\n{}", self.end_of_log()),
+                None => ensure!(start.elapsed() < ENDED, "it does not end\n{}", self.end_of_log()),
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The last lines that it wrote.

@@ -32,7 +32,8 @@ pub(super) fn plan(series: usize, seconds: u64, order: Order) -> Plan {
         order,
         shuffle_labels: false,
         step_millis: STEP_MILLIS,
-        last_at_millis: clock::unix_millis(),
+        // Whole seconds, so that evaluations of a backtest fall on the points.
+        last_at_millis: clock::unix_millis() / 1_000 * 1_000,
     }
 }
 

@@ -5,10 +5,12 @@
 //! | `many` | what ingest costs beside 0, 100 and 10,000 rules |
 //! | `peers` | what a thousand rules cost flyball, Prometheus 3 and vmalert |
 //! | `plan` | how long a rule takes that is run as a plan |
+//! | `backtest` | how fast a stored day is played back |
 //! | `mix` | the rules of both |
 //! | `history` | points of times past |
 //! | `realtime` | series that send in real time |
 
+mod backtest;
 mod history;
 mod many;
 mod mix;
@@ -30,6 +32,8 @@ pub(crate) enum What {
     Peers(peers::Options),
     /// How long a rule takes that is run as a plan, over an hour of 100,000 series.
     Plan(plan::Options),
+    /// How many times faster than real time 100 rules are played back over a stored day of 10,000 series.
+    Backtest(backtest::Options),
 }
 
 /// Measures and prints; returns what could not be measured.
@@ -38,5 +42,6 @@ pub(crate) fn run(args: &Args, what: &What) -> Result<Vec<String>> {
         What::Many(options) => many::run(args, options),
         What::Peers(options) => peers::run(args, options),
         What::Plan(options) => plan::run(args, options),
+        What::Backtest(options) => backtest::run(args, options),
     }
 }
