@@ -14,7 +14,7 @@ use crate::{latency, overload, rules};
 
 /// Encoding takes this long, more or less; the last round's points are stamped with the time after it, so that they are
 /// of now when they are sent. Far below what any target still takes from the future.
-const ENCODING: Duration = Duration::from_secs(30);
+pub(crate) const ENCODING: Duration = Duration::from_secs(30);
 
 /// Sends one and the same load to flyball and its peers, and prints what each spends on a million points.
 #[derive(Debug, Parser)]

@@ -1,5 +1,7 @@
 //! Sends the rounds to one target, and measures.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use flyball_bench::plan::Plan;
 use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
-use crate::args::Args;
+use crate::args::{Args, ENCODING};
 use crate::client::{Client, Endpoint, Verdict, set_up_influxdb};
 use crate::process::cpu_seconds_of_self;
 use crate::targets::{self, Running, Setup, Target};
@@ -19,6 +21,26 @@ use crate::{account, clock};
 
 /// How long a target may take from listening to taking data.
 const READY: Duration = Duration::from_secs(30);
+
+/// The bodies of a plan.
+pub(crate) enum Bodies<'b> {
+    /// Encoded before, the same for every target.
+    Same(&'b Rounds),
+    /// Encoded when their turn comes, so that their times are of now however long a target has taken until then.
+    OfNow,
+}
+
+impl<'b> Bodies<'b> {
+    fn rounds(&self, plan: &Plan, rounds: Range<usize>) -> Cow<'b, [Vec<Share>]> {
+        match self {
+            Self::Same(all) => Cow::Borrowed(&all[rounds]),
+            Self::OfNow => {
+                let last_at_millis = clock::unix_millis() + ENCODING.as_millis() as i64;
+                Cow::Owned(body::encode_some(&Plan { last_at_millis, ..plan.clone() }, rounds))
+            }
+        }
+    }
+}
 
 /// What a target spent on the measured rounds.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +63,7 @@ pub(crate) fn measure(
     runtime: &Runtime,
     target: Target,
     plan: &Plan,
-    rounds: &Rounds,
+    bodies: &Bodies<'_>,
     args: &Args,
     setup: &Setup,
 ) -> Result<Option<Measured>> {
@@ -51,7 +73,7 @@ pub(crate) fn measure(
         if target == Target::Influxd2 {
             runtime.block_on(set_up_influxdb(running.address)).context("setting it up")?;
         }
-        let measured = run(runtime, &running, endpoint, plan, rounds, args)?;
+        let measured = run(runtime, &running, endpoint, plan, bodies, args)?;
         if let Some(api) = running.api {
             clock::note(&format!("  {}", runtime.block_on(account::check(api, plan, setup.rules.rules))?));
         }
@@ -65,24 +87,24 @@ fn run(
     running: &Running,
     endpoint: Endpoint,
     plan: &Plan,
-    rounds: &Rounds,
+    bodies: &Bodies<'_>,
     args: &Args,
 ) -> Result<Measured> {
-    let (warm_up, measured) = rounds.split_at(plan.warm_up);
     let endpoint = Arc::new(endpoint);
     let connect = (0..plan.connections).map(|_| Client::connect(Arc::clone(&endpoint)));
     let mut clients = runtime.block_on(try_join_all(connect))?;
     runtime.block_on(wait_until_taken(&mut clients[0], plan.load))?;
-    runtime.block_on(send(&mut clients, warm_up))?;
+    runtime.block_on(send(&mut clients, &bodies.rounds(plan, 0..plan.warm_up)))?;
     if let Some(api) = running.api {
         runtime.block_on(account::rules_are_up(api))?;
     }
+    let measured = bodies.rounds(plan, plan.warm_up..plan.rounds());
     thread::sleep(args.settle());
 
     let before = running.process.usage()?;
     let own_before = cpu_seconds_of_self()?;
     let start = clock::now();
-    runtime.block_on(send(&mut clients, measured))?;
+    runtime.block_on(send(&mut clients, &measured))?;
     let wall = start.elapsed();
     let own_cpu_seconds = cpu_seconds_of_self()? - own_before;
     thread::sleep(args.settle());

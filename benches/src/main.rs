@@ -24,6 +24,7 @@ use clap::Parser;
 use flyball_bench::body;
 
 use crate::args::{Args, Mode};
+use crate::drive::Bodies;
 use crate::report::Report;
 use crate::targets::Setup;
 
@@ -69,7 +70,8 @@ fn measure(args: &Args) -> Result<Vec<String>> {
         ));
         for target in targets {
             clock::note(&format!("{load}: {target}"));
-            match drive::measure(&runtime, target, &plan, &rounds, args, &Setup::of(target, &plan, args)) {
+            match drive::measure(&runtime, target, &plan, &Bodies::Same(&rounds), args, &Setup::of(target, &plan, args))
+            {
                 Ok(Some(measured)) => {
                     clock::note(&format!("  {measured}"));
                     report.add(&plan, target, measured);

@@ -4,13 +4,12 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::Args as Arguments;
-use flyball_bench::body;
 use flyball_bench::load::Load;
 
 use super::history::STEP_MILLIS;
 use super::mix;
 use crate::args::Args;
-use crate::drive::{self, Measured};
+use crate::drive::{self, Bodies, Measured};
 use crate::goals::verdict;
 use crate::targets::{Setup, Target};
 use crate::{clock, report};
@@ -45,13 +44,11 @@ pub(super) fn run(args: &Args, options: &Options) -> Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut plan = args.plan(Load::RemoteWriteTenfold, clock::unix_millis());
     plan.step_millis = STEP_MILLIS;
-    clock::note(&format!("encoding {} rounds of {}", plan.rounds(), plan.series));
-    let rounds = body::encode(&plan);
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for &rules in &options.counts {
-        clock::note(&format!("{rules} rules"));
+        clock::note(&format!("{rules} rules: {} rounds of {}", plan.rounds(), plan.series));
         let setup = Setup::with(mix::flyball(rules));
-        match drive::measure(&runtime, Target::Flyball, &plan, &rounds, args, &setup) {
+        match drive::measure(&runtime, Target::Flyball, &plan, &Bodies::OfNow, args, &setup) {
             Ok(measured) => {
                 let measured = measured.context("flyball is a file, or this was an error")?;
                 clock::note(&format!("  {measured}"));
