@@ -25,7 +25,8 @@ pub(crate) struct Args {
     /// The loads to send; all of them unless given.
     #[arg(long = "load", value_enum)]
     loads: Vec<Load>,
-    /// The programs to send to; all that are on PATH unless given, for the variations of a load only the best peer.
+    /// The programs to send to; all that are on PATH unless given, for the variations of a load only the best peer. latency knows
+    /// flyball and prometheus3, rules peers victoria-metrics too.
     #[arg(long = "target", global = true, value_enum)]
     targets: Vec<Target>,
     /// The flyball program; a release build.
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     /// Seconds after the last answer that still count, for what a target does behind its answers.
     #[arg(long, default_value_t = 5)]
     settle_seconds: u64,
-    /// Rules that flyball evaluates meanwhile.
+    /// Rules that flyball evaluates meanwhile; latency and rules bring their own.
     #[arg(long, global = true, default_value_t = 100)]
     pub(crate) rules: usize,
     /// The CPUs that targets may use, as taskset has them: 0 or 0,1 or 0-3. All unless given.
@@ -88,6 +89,11 @@ impl Args {
     /// Whether rounds and orders are those that the loads bring.
     pub(crate) fn is_of_default_length_and_order(&self) -> bool {
         self.rounds.is_none() && self.warm_up.is_none() && self.order.is_none()
+    }
+
+    /// Whether targets may use all of the machine.
+    pub(crate) fn gives_all_of_the_machine(&self) -> bool {
+        self.cores.is_none() && self.server_cpu.is_none()
     }
 
     /// What to send.

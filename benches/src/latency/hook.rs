@@ -61,3 +61,24 @@ async fn answer(hook: Arc<Hook>, page: Arc<Page>, request: Request<Incoming>) ->
     hook.posted.lock().unwrap_or_else(PoisonError::into_inner).push((now, body.to_bytes()));
     Ok(Response::new(Full::default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::{get, post_json};
+
+    #[tokio::test]
+    async fn it_keeps_what_is_posted_and_shows_its_page() {
+        let hook = Arc::new(Hook::default());
+        let address = Arc::clone(&hook).listen(Arc::new(|| "probe 1\n".to_owned())).await.expect("it listens");
+        assert_eq!(get(address, "/metrics").await.expect("a page"), "probe 1\n");
+        let before = clock::now();
+        let answer = post_json(address, "/", &json!({"a": 1})).await;
+        assert!(answer.is_err(), "the answer is empty, and no document");
+        let posted = hook.posted();
+        assert_eq!(posted.iter().map(|(_, body)| body.as_ref()).collect::<Vec<_>>(), [br#"{"a":1}"#]);
+        assert!(posted[0].0 >= before);
+    }
+}

@@ -82,7 +82,8 @@ pub(super) fn run(args: &Args, options: &Options) -> Result<Vec<String>> {
             }
         }
     }
-    let judged = (args.series, options.count) == (100_000, 1_000) && options.minutes >= 3.0;
+    let judged =
+        args.gives_all_of_the_machine() && (args.series, options.count) == (100_000, 1_000) && options.minutes >= 3.0;
     let title = format!(
         "{} rules of {} signatures over {} series that send every {} s",
         options.count,

@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, options: &Options) -> Result<Vec<String>> {
     });
     let mut seconds = running.process.explain(done)?;
     seconds.sort_by(f64::total_cmp);
-    let judged = (args.series, options.minutes) == (100_000, 60);
+    let judged = args.gives_all_of_the_machine() && (args.series, options.minutes) == (100_000, 60);
     std::io::stdout().write_all(table(args.series, options.minutes, &seconds, judged).as_bytes())?;
     Ok(Vec::new())
 }
