@@ -1,6 +1,7 @@
 //! The rule file that is written, and the account of what became of each rule.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flyball_yaml::{Node, Place, Problem, Source};
@@ -15,6 +16,10 @@ pub(crate) struct Rule {
     /// Whether it records a metric of that name instead.
     pub(crate) records: bool,
     pub(crate) sql: String,
+    /// The columns beside the value; `None` for a map of all labels.
+    pub(crate) columns: Option<Vec<String>>,
+    /// Queries whose rows are recorded together with those of the first.
+    pub(crate) more: Vec<String>,
     /// As written: `10m`.
     pub(crate) for_: Option<String>,
     pub(crate) keep_firing_for: Option<String>,
@@ -33,12 +38,20 @@ pub(crate) struct File {
     source: Arc<Source>,
     groups: Vec<(String, String, Vec<Rule>)>,
     names: HashSet<String>,
+    /// Who records a metric with these labels: the places of the group and of the rule.
+    recorded: HashMap<(String, BTreeMap<String, String>), (usize, usize)>,
     done: Imported,
 }
 
 impl File {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), groups: Vec::new(), names: HashSet::new(), done: Imported::default() }
+        Self {
+            source: Arc::clone(source),
+            groups: Vec::new(),
+            names: HashSet::new(),
+            recorded: HashMap::new(),
+            done: Imported::default(),
+        }
     }
 
     /// Where a node stands.
@@ -58,10 +71,11 @@ impl File {
         let place = self.place(node);
         let rule = match rule {
             Ok(_) if self.done.translated >= RULES_MAX => Err(format!("the file has more than {RULES_MAX} rules")),
-            rule => rule,
+            rule => rule.and_then(|rule| self.record(rule)),
         };
         match (rule, self.groups.last_mut()) {
-            (Ok(mut rule), Some(group)) => {
+            (Ok(None), _) => self.done.translated += 1,
+            (Ok(Some(mut rule)), Some(group)) => {
                 if !rule.records {
                     let wanted = rule.name.clone();
                     rule.name = match &rule.severity {
@@ -78,8 +92,34 @@ impl File {
                 self.done.translated += 1;
                 group.2.push(rule);
             }
-            (Ok(_), None) => {}
+            (Ok(Some(_)), None) => {}
             (Err(reason), _) => self.done.refused.push(Problem::error(place, format!("{what}: {reason}"))),
+        }
+    }
+
+    /// What several rules of one group record with the same labels, one rule of flyball does. `None` when the rule was put to another.
+    fn record(&mut self, rule: Rule) -> Result<Option<Rule>, String> {
+        let place = (self.groups.len(), self.groups.last().map_or(0, |group| group.2.len()));
+        if !rule.records {
+            return Ok(Some(rule));
+        }
+        let (group, at) = match self.recorded.entry((rule.name.clone(), rule.labels.clone())) {
+            Entry::Vacant(entry) => {
+                entry.insert(place);
+                return Ok(Some(rule));
+            }
+            Entry::Occupied(entry) => *entry.get(),
+        };
+        let first = self.groups.get_mut(group - 1).and_then(|group| group.2.get_mut(at));
+        match first.filter(|first| group == place.0 && first.columns == rule.columns) {
+            Some(first) => {
+                first.more.push(rule.sql);
+                Ok(None)
+            }
+            None => {
+                Err("a rule of another group, or with other columns, records the same metric with the same labels"
+                    .into())
+            }
         }
     }
 
@@ -132,7 +172,7 @@ fn write(yaml: &mut String, rule: &Rule) {
     }
     yaml.push_str(&format!("  - {}: {}\n", if rule.records { "record" } else { "rule" }, scalar(&rule.name)));
     yaml.push_str("    sql: |\n");
-    for line in rule.sql.lines() {
+    for line in sql(rule).lines() {
         yaml.push_str(&format!("      {line}\n"));
     }
     let mut field = |name: &str, value: Option<&str>, plain: bool| {
@@ -156,6 +196,14 @@ fn write(yaml: &mut String, rule: &Rule) {
             yaml.push_str(&format!("    - {step}\n"));
         }
     }
+}
+
+fn sql(rule: &Rule) -> String {
+    if rule.more.is_empty() {
+        return rule.sql.clone();
+    }
+    let parts: Vec<_> = std::iter::once(&rule.sql).chain(&rule.more).map(|sql| format!("({sql})")).collect();
+    parts.join("\nUNION ALL\n")
 }
 
 /// A word as it is, anything else in double quotes, whose escapes YAML shares with JSON.

@@ -70,6 +70,32 @@ groups:
 }
 
 #[test]
+fn what_several_rules_record_with_the_same_labels_one_does() {
+    let text = "groups:
+- name: g
+  rules:
+  - {record: r, expr: sum by (job) (up)}
+  - {record: r, expr: sum by (job) (up == 0)}
+  - {record: r, expr: sum by (job) (up), labels: {a: b}}
+  - {record: r, expr: sum by (host) (up)}
+- name: h
+  rules:
+  - {record: r, expr: sum by (job) (up)}
+";
+    let imported = done(System::Prometheus, "f", text);
+    let sum =
+        |filter: &str| format!("      {filter}SELECT job, finite(sum(value)) AS value\n      FROM latest(up, 'job')\n");
+    assert!(
+        imported.yaml.contains(&format!("{}      GROUP BY job)\n      UNION ALL\n{}", sum("("), sum("("))),
+        "{}",
+        imported.yaml
+    );
+    assert_eq!((imported.total, imported.translated, imported.yaml.matches("record: r").count()), (5, 3, 2));
+    let reason = "r: a rule of another group, or with other columns, records the same metric with the same labels";
+    assert_eq!(told(&imported.refused), [format!("f:7:5: {reason}"), format!("f:10:5: {reason}")]);
+}
+
+#[test]
 fn what_has_no_exact_form_is_refused_with_the_reason() {
     for (expr, expected) in [
         ("rate(m[5m] offset 1h)", "'offset': a range function of flyball ends now"),
@@ -82,7 +108,7 @@ fn what_has_no_exact_form_is_refused_with_the_reason() {
         ("m > scalar(n)", "scalar(): a vector as a scalar"),
         ("histogram_count(m)", "the function histogram_count()"),
         ("m[5m]", "not a vector: a rule needs an instant vector"),
-        ("deriv(m[1h])", "deriv(): this function over a range is not translated in this version"),
+        ("predict_linear(m[1h], time())", "predict_linear() with a parameter that varies"),
     ] {
         assert_eq!(reason(expr), expected, "{expr}");
     }

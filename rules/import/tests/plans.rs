@@ -7,8 +7,9 @@ use flyball_rules::{Database, QueryLimits};
 use flyball_rules_import::{System, import};
 use flyball_store::{Store, StoreOptions};
 
-const FILES: [(System, &str); 6] = [
+const FILES: [(System, &str); 7] = [
     (System::Prometheus, include_str!("../../../dashboards/alerts.yaml")),
+    (System::Prometheus, include_str!("data/recorded-twice.yaml")),
     (System::Icos, include_str!("data/icos-policies.yaml")),
     (System::Icos, include_str!("data/icos-policy.json")),
     (System::Class, include_str!("data/class-qos.json")),

@@ -88,7 +88,13 @@ fn read_rule(
         return Err(format!("the label '{label}' is a template; labels of flyball are taken as they are"));
     }
     all.retain(|_, value| !value.is_empty());
-    let mut rule = Rule { name: name.to_owned(), records, sql: query.sql.clone(), ..Rule::default() };
+    let mut rule = Rule {
+        name: name.to_owned(),
+        records,
+        sql: query.sql.clone(),
+        columns: query.columns.clone(),
+        ..Rule::default()
+    };
     if !records {
         rule.severity = all.remove("severity");
         rule.for_ = duration(text("for"), "for")?;

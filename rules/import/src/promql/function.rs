@@ -1,39 +1,36 @@
 //! Functions that give a vector.
 
+use std::time::Duration;
+
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{Call, Expr, MatrixSelector, ParenExpr, VectorSelector};
 
 use super::aggregate::rows;
 use super::scalar::{NOW, is_scalar, scalar};
 use super::select::{Range, select};
-use super::text::{Arithmetic, Number, quoted};
+use super::text::{Arithmetic, Number, interval, quoted};
 use super::vector::{Demand, Labels, Tables, Vector};
 use super::{Refused, one_row, refuse, vector};
 
 /// Functions over a range that flyball has too.
-const RANGES: [(&str, &str); 6] = [
+const RANGES: [(&str, &str); 17] = [
     ("rate", "rate"),
     ("increase", "increase"),
     ("delta", "delta"),
+    ("irate", "irate"),
+    ("idelta", "idelta"),
+    ("deriv", "deriv"),
+    ("changes", "changes"),
+    ("resets", "resets"),
     ("avg_over_time", "avg_over"),
     ("max_over_time", "max_over"),
     ("min_over_time", "min_over"),
-];
-/// Functions over a range that are not translated in this version: it is not shown yet that flyball gives for them what Prometheus gives.
-const LATER: [&str; 13] = [
-    "irate",
-    "idelta",
-    "deriv",
-    "changes",
-    "resets",
-    "predict_linear",
-    "sum_over_time",
-    "count_over_time",
-    "stddev_over_time",
-    "stdvar_over_time",
-    "last_over_time",
-    "present_over_time",
-    "absent_over_time",
+    ("sum_over_time", "sum_over"),
+    ("count_over_time", "count_over"),
+    ("stddev_over_time", "stddev_over"),
+    ("stdvar_over_time", "var_over"),
+    ("last_over_time", "last_over"),
+    ("present_over_time", "count_over"),
 ];
 /// Functions of a number that SQL calls by another name or the same.
 const NUMBERS: [(&str, &str); 21] = [
@@ -78,11 +75,13 @@ fn lookup(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 pub(super) fn call(call: &Call, demand: &Demand, tables: &mut Tables) -> Result<Vector, Refused> {
     let name = call.func.name;
     let args: Vec<&Expr> = call.args.args.iter().map(|arg| inner(arg)).collect();
-    if LATER.contains(&name) {
-        return refuse(format!("{name}(): this function over a range is not translated in this version"));
-    }
     if let Some(function) = lookup(&RANGES, name) {
-        return over(name, function, None, args.first().copied(), demand);
+        let mut vector = over(name, function, None, args.first().copied(), demand)?;
+        if name == "present_over_time" {
+            vector.value = Number::constant(1.0);
+        }
+        vector.nan = !matches!(name, "count_over_time" | "present_over_time" | "changes" | "resets");
+        return Ok(vector);
     }
     if let Some(function) = lookup(&NUMBERS, name) {
         return of_value(&args, demand, tables, |value| match function {
@@ -110,6 +109,16 @@ pub(super) fn call(call: &Call, demand: &Demand, tables: &mut Tables) -> Result<
                 return refuse(format!("{name}({q}, …): the quantile is not from 0 to 1"));
             }
             over(name, "quantile_over", Some(format!("{q:?}")), Some(of), demand)
+        }
+        ("predict_linear", [of, ahead]) => {
+            let ahead = constant(name, ahead)?;
+            if !(1e-3..=1e9).contains(&ahead) {
+                return refuse(format!(
+                    "{name}(…, {ahead}): it looks ahead by more than nothing and less than 30 years"
+                ));
+            }
+            let ahead = interval(Duration::from_millis((ahead * 1000.0).round() as u64));
+            over(name, "predict_linear", Some(ahead), Some(of), demand)
         }
         ("vector", [number]) => Ok(one_row(scalar(number)?)),
         ("sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc", [of, ..]) => vector(of, demand, tables),
@@ -144,6 +153,7 @@ pub(super) fn call(call: &Call, demand: &Demand, tables: &mut Tables) -> Result<
             clamp(of, Some(least), Some(most), demand, tables)
         }
         ("absent", [of]) => absent(of, vector(of, &Demand::of(&[]), tables)?, tables),
+        ("absent_over_time", [of]) => absent(of, over(name, "last_over", None, Some(of), &Demand::of(&[]))?, tables),
         ("histogram_quantile", [q, of]) => histogram_quantile(constant(name, q)?, of, demand, tables),
         ("label_replace", [of, rest @ ..]) => label_replace(of, &texts(name, rest)?, demand, tables),
         ("label_join", [of, rest @ ..]) => label_join(of, &texts(name, rest)?, demand, tables),
@@ -230,6 +240,7 @@ fn clamp(
 fn absent(of: &Expr, rows: Vector, tables: &mut Tables) -> Result<Vector, Refused> {
     let labels = match of {
         Expr::VectorSelector(selector) => equal_labels(selector),
+        Expr::MatrixSelector(matrix) => equal_labels(&matrix.vs),
         _ => Vec::new(),
     };
     let (name, rows) = tables.put(&rows);
