@@ -12,6 +12,8 @@ mod evaluation;
 mod evidence;
 mod groups;
 mod order;
+mod reload;
+mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -19,29 +21,29 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::event::Transition;
 use flyball_model::stage::Stage;
 use flyball_model::state::{Piece, Section, StateLog};
 use flyball_model::time::Jump;
 use flyball_model::{Clock, Reading, SteadyClock};
-use flyball_rules::definition::{Rule, RuleSet};
-use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, Reads, RuleEvaluator};
-use flyball_rules::lifecycle::{Changes, Recovered, RuleState};
+use flyball_rules::evaluate::EVALUATION_EVERY_MIN;
 use flyball_rules::query::Database;
 use flyball_rules::recording::{Dependencies as Sources, until_next};
 use hashbrown::HashMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::budget::Budget;
 use self::dependencies::{Dependencies, inhibitors};
-use self::evaluation::{Asked, Finished, Unit};
+use self::evaluation::{Asked, Finished};
 use self::evidence::Evidence;
 use self::groups::{Advanced, GroupKeeper};
-use crate::board::{RuleBoard, RuleEntry};
+use self::reload::Reload;
+pub use self::reload::RuleControl;
+use self::slot::Slot;
+use crate::board::RuleBoard;
 use crate::dispatch::Dispatcher;
-use crate::recording::{Recording, Recordings};
+use crate::recording::Recordings;
 use crate::remember::{CLOCK_KEY, RuleMemory};
 use crate::stages::Stages;
 use crate::wake::Wake;
@@ -66,88 +68,6 @@ const JUMP_REST_MAX: Duration = Duration::from_secs(60);
 
 /// How often both clocks are written down, so that the next process knows how long nobody looked.
 const CLOCK_WRITTEN_EVERY: Duration = Duration::from_secs(10);
-
-/// New rule sets that wait to be taken over. One: a reload waits for the one before.
-const RELOADS_WAITING: usize = 1;
-
-/// A rule's place on the stage: at rest with its unit, or out for an evaluation.
-struct Slot {
-    unit: Option<Unit>,
-    /// How it is called by the groups that it is kept in; `None` when it is run as a plan.
-    kept: Option<u64>,
-    /// What wakes it, as known after the last evaluation.
-    reads: Reads,
-    /// It has something to look at: since when the first byte of it was received, where that is known.
-    woken: Option<Option<Duration>>,
-    rest_until: Duration,
-    tick_at: Duration,
-    /// The place in the queue.
-    queued_at: Option<Duration>,
-    /// It was evaluated before: what a first evaluation costs is the planning.
-    evaluated: bool,
-    /// Since when it is out for an evaluation.
-    out_since: Option<Duration>,
-    /// What it has cost, as the [`Budget`] counts.
-    spent: Duration,
-}
-
-impl Slot {
-    fn new(unit: Unit, now: Duration) -> Self {
-        Self {
-            kept: unit.evaluator.kept().map(|(_, token)| token),
-            unit: Some(unit),
-            reads: Reads::Any,
-            woken: None,
-            rest_until: now,
-            tick_at: now,
-            queued_at: None,
-            evaluated: false,
-            out_since: None,
-            spent: Duration::ZERO,
-        }
-    }
-
-    /// When it should be evaluated next.
-    fn due_at(&self) -> Duration {
-        match self.woken {
-            Some(_) => self.rest_until,
-            None => self.tick_at.max(self.rest_until),
-        }
-    }
-
-    /// Whether evaluating it costs next to nothing.
-    fn is_cheap(&self) -> bool {
-        self.kept.is_some() || !self.evaluated
-    }
-}
-
-/// Rules to be put in force, and whom to tell when they are.
-type Reload = (RuleSet, oneshot::Sender<()>);
-
-/// Hands new rules to the stage.
-#[derive(Debug, Clone)]
-pub struct RuleControl {
-    reload: mpsc::Sender<Reload>,
-}
-
-impl RuleControl {
-    pub(crate) fn channel() -> (Self, mpsc::Receiver<Reload>) {
-        let (reload, receiver) = mpsc::channel(RELOADS_WAITING);
-        (Self { reload }, receiver)
-    }
-
-    /// Replaces all rules, and returns when the new ones are in force. A rule whose version stays keeps its state.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves it open whether the rules are replaced; it is never half of them.
-    pub async fn replace(&self, rules: RuleSet) {
-        let (done, in_force) = oneshot::channel();
-        // The stage ends only when the process drains; then no rule runs any more and nobody waits for this one.
-        if self.reload.send((rules, done)).await.is_ok() {
-            let _ = in_force.await;
-        }
-    }
-}
 
 /// The stage; see the module.
 pub(crate) struct RuleStage {
@@ -436,78 +356,5 @@ impl Running {
         while let Some(finished) = self.evaluations.join_next().await {
             self.finish(finished);
         }
-    }
-
-    /// Takes new rules over. Evaluations under way end first, so that every rule is at rest and its state can be kept.
-    async fn replace(&mut self, rules: RuleSet) {
-        self.join_evaluations().await;
-        self.queue.clear();
-        self.plans.clear();
-        self.kept.clear();
-        let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);
-        let mut known: HashMap<String, Unit> = at_rest.map(|unit| (unit.rule.name.clone(), unit)).collect();
-        let mut remembered = std::mem::take(&mut self.stage.memory.states);
-        let mut recorded = std::mem::take(&mut self.stage.memory.recorded);
-        let now = self.stage.clock.monotonic();
-        let mut entries = Vec::new();
-        for (group, rule) in rules.rules() {
-            let rule = Arc::new(rule.clone());
-            let carried = known.get_mut(&rule.name).and_then(|unit| unit.recording.take());
-            let recording = self.stage.recordings.begin(&rule, carried, &mut recorded);
-            let state = match known.remove(&rule.name) {
-                Some(unit) if unit.state.fits(&rule) => unit.state,
-                changed => {
-                    self.retire(changed);
-                    self.resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule))
-                }
-            };
-            let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
-            let recorded = recording.as_ref().map(Recording::recorded);
-            entries.push(RuleEntry::new(&rule, every, &state, evaluator.way(), recorded));
-            if recording.is_none() {
-                self.plans.insert(self.slots.len());
-            }
-            self.slots.push(Slot::new(Unit { rule, every, evaluator, state, recording }, now));
-            self.queue(self.slots.len() - 1);
-        }
-        self.dependencies = Dependencies::of(entries.iter().map(|entry| entry.rule.as_ref()));
-        self.sources = Sources::of(entries.iter().map(|entry| entry.rule.as_ref()));
-        self.stage.board.replace(entries);
-        known.into_values().for_each(|gone| self.retire(Some(gone)));
-        remembered.into_iter().for_each(|gone| self.retire_remembered(gone));
-        self.stage.recordings.end_remembered(recorded, self.stage.steady.read().now);
-        tracing::info!(rules = self.slots.len(), "rules in force");
-    }
-
-    /// The state that the process before left of this rule.
-    fn resume(&self, rule: &Rule, remembered: &mut Vec<Recovered>) -> Option<RuleState> {
-        let place = remembered.iter().position(|state| state.fits(rule))?;
-        let mut state = remembered.swap_remove(place).resume(rule).ok()?;
-        state.hold(self.stage.steady.read().steady.plus(self.stage.memory.hold));
-        Some(state)
-    }
-
-    /// A rule that is gone or means something else now: what it fired is resolved, for nobody would ever say so otherwise.
-    fn retire(&self, unit: Option<Unit>) {
-        if let Some(Unit { rule, state, recording, .. }) = unit {
-            let at = self.stage.steady.read();
-            if let Some(recording) = recording {
-                self.stage.recordings.end(&recording, at.now);
-            }
-            let transitions = state.retire(&rule, at.now);
-            self.end(&rule.name, &transitions, state.forget(), at);
-        }
-    }
-
-    /// The same of a rule that went while no process was there.
-    fn retire_remembered(&self, gone: Recovered) {
-        let at = self.stage.steady.read();
-        let rule = gone.rule().to_owned();
-        let (transitions, changes) = gone.retire(at.now);
-        self.end(&rule, &transitions, changes, at);
-    }
-
-    fn end(&self, rule: &str, transitions: &[Transition], changes: Changes, at: Reading) {
-        self.stage.dispatcher.dispatch(rule, transitions, changes, [], at);
     }
 }

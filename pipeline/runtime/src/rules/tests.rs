@@ -4,7 +4,7 @@ use flyball_model::ports::{Backend, Delivery};
 use flyball_model::state::{MemoryLog, State};
 use flyball_model::{ManualClock, UnixNanos};
 use flyball_remediation::{ActionLimits, RemediationLog};
-use flyball_rules::definition::from_str;
+use flyball_rules::definition::{RuleSet, from_str};
 use flyball_rules::query::QueryLimits;
 use flyball_store::{Store, StoreOptions};
 use tempfile::TempDir;
