@@ -98,6 +98,9 @@ pub struct Transition {
     pub values: BTreeMap<String, f64>,
     /// The rendered `summary`; the error's text for [`State::Error`].
     pub summary: String,
+    /// The rule's `runbook`: what to do, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
     /// When the row first appeared.
     pub active_at: UnixNanos,
     /// When `for` had passed.
@@ -110,6 +113,46 @@ pub struct Transition {
     pub sample_at: Option<UnixNanos>,
     /// The rule's `remediate`, targets rendered for this row.
     pub steps: Vec<ActionStep>,
+}
+
+impl Transition {
+    /// A transition of which nothing else is known: severity `warning`, no labels, no values, begun at the evaluation.
+    pub fn bare(violation: impl Into<String>, rule: impl Into<String>, state: State, evaluated_at: UnixNanos) -> Self {
+        Self {
+            violation: violation.into(),
+            rule: rule.into(),
+            version: String::new(),
+            identity: Identity::new(),
+            labels: BTreeMap::new(),
+            state,
+            before: 0,
+            flapping: false,
+            failure: false,
+            severity: "warning".to_owned(),
+            values: BTreeMap::new(),
+            summary: String::new(),
+            runbook: None,
+            active_at: evaluated_at,
+            fired_at: None,
+            resolved_at: None,
+            evaluated_at,
+            sample_at: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// What Prometheus and Alertmanager show beside the labels: `summary`, and the [runbook](runbook_annotation) where there is one.
+    pub fn annotations(&self) -> BTreeMap<&'static str, &str> {
+        let summary = std::iter::once(("summary", self.summary.as_str()));
+        summary.chain(self.runbook.as_deref().map(runbook_annotation)).collect()
+    }
+}
+
+/// A rule's `runbook` as an annotation: `runbook_url` where it is an address, as dashboards look for it, or else `runbook`.
+pub fn runbook_annotation(runbook: &str) -> (&'static str, &str) {
+    let is_address = (runbook.starts_with("https://") || runbook.starts_with("http://"))
+        && !runbook.contains(|c: char| c.is_whitespace());
+    (if is_address { "runbook_url" } else { "runbook" }, runbook)
 }
 
 /// A type of event, as CloudEvents names it. In JSON it is its short word.
@@ -236,6 +279,20 @@ mod tests {
         let two = Identity::from([("a".into(), "1".into()), ("b".into(), "2".into())]);
         assert_eq!(identity_text(&two), "a=1,b=2");
         assert_eq!(identity_text(&one), r"a=1\,b\=2");
+    }
+
+    #[test]
+    fn a_runbook_is_an_annotation_and_an_address_is_one_that_dashboards_link() {
+        let mut transition = Transition::bare("v", "r", State::Firing, UnixNanos(0));
+        assert_eq!(transition.annotations(), BTreeMap::from([("summary", "")]));
+        for (runbook, name) in [
+            ("https://runbooks.example/latency", "runbook_url"),
+            ("https://runbooks.example/latency has it", "runbook"),
+            ("Restart it.", "runbook"),
+        ] {
+            transition.runbook = Some(runbook.to_owned());
+            assert_eq!(transition.annotations().get(name), Some(&runbook), "{runbook}");
+        }
     }
 
     #[test]

@@ -320,24 +320,8 @@ mod tests {
 
     fn planned(id: &str, suppressed: bool) -> Planned {
         let transition = Transition {
-            violation: "v".into(),
-            rule: "r".into(),
-            version: "1".into(),
-            identity: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            state: State::Firing,
-            before: 0,
-            flapping: false,
-            failure: false,
-            severity: "warning".into(),
             values: BTreeMap::from([("x".into(), 0.1)]),
-            summary: String::new(),
-            active_at: UnixNanos(0),
-            fired_at: None,
-            resolved_at: None,
-            evaluated_at: UnixNanos(0),
-            sample_at: None,
-            steps: Vec::new(),
+            ..Transition::bare("v", "r", State::Firing, UnixNanos(0))
         };
         let kind = EventKind::Violation(State::Firing);
         Planned {

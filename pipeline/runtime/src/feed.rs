@@ -115,6 +115,7 @@ impl Feed {
             "flapping": transition.flapping,
             "values": transition.values,
             "summary": transition.summary,
+            "runbook": transition.runbook,
             "active_at": transition.active_at.to_string(),
             "fired_at": time(transition.fired_at),
             "resolved_at": time(transition.resolved_at),
@@ -228,24 +229,9 @@ mod tests {
 
     fn transition(summary: &str) -> Transition {
         Transition {
-            violation: "v".into(),
-            rule: "r".into(),
-            version: "1".into(),
-            identity: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            state: State::Firing,
-            before: 0,
-            flapping: false,
-            failure: false,
-            severity: "warning".into(),
             values: BTreeMap::from([("x".into(), f64::NAN)]),
             summary: summary.into(),
-            active_at: UnixNanos(0),
-            fired_at: None,
-            resolved_at: None,
-            evaluated_at: UnixNanos(0),
-            sample_at: None,
-            steps: Vec::new(),
+            ..Transition::bare("v", "r", State::Firing, UnixNanos(0))
         }
     }
 

@@ -43,7 +43,7 @@ impl Alert {
         };
         Self {
             labels,
-            annotations: BTreeMap::from([("summary", transition.summary.clone())]),
+            annotations: transition.annotations().into_iter().map(|(name, text)| (name, text.to_owned())).collect(),
             starts_at: starts_at.to_string(),
             ends_at: ends_at.to_string(),
             generator_url: format!("{}/api/v1/violations/{}", external_url.trim_end_matches('/'), transition.violation),

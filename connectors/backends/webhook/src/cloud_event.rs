@@ -34,6 +34,8 @@ struct Data<'a> {
     /// JSON has no NaN and no infinities: they are null.
     values: &'a BTreeMap<String, f64>,
     summary: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runbook: Option<&'a str>,
     #[serde(serialize_with = "rfc_3339")]
     active_at: UnixNanos,
     #[serde(serialize_with = "rfc_3339_if_known", skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,7 @@ pub(crate) fn cloud_event(event: &Event, source: &str) -> Bytes {
             labels: &transition.labels,
             values: &transition.values,
             summary: &transition.summary,
+            runbook: transition.runbook.as_deref(),
             active_at: transition.active_at,
             fired_at: transition.fired_at,
             resolved_at: transition.resolved_at,
@@ -166,6 +169,15 @@ mod tests {
                 "expires_at"
             ]
         );
+    }
+
+    #[test]
+    fn a_rules_runbook_goes_along() {
+        let mut event = fixture::request();
+        event.transition.runbook = Some("Restart it.".into());
+        let body: serde_json::Value =
+            serde_json::from_slice(&cloud_event(&event, "/flyball/edge-1")).expect("it is JSON");
+        assert_eq!(body["data"]["runbook"], "Restart it.");
     }
 
     #[test]

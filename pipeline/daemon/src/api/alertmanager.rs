@@ -107,7 +107,7 @@ fn shown(Alert { transition, acknowledged, silenced_by }: &Alert, now: UnixNanos
     let mut labels: BTreeMap<&str, &str> = transition.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     labels.retain(|_, value| !value.is_empty());
     labels.extend([("alertname", transition.rule.as_str()), ("severity", transition.severity.as_str())]);
-    let mut annotations = BTreeMap::from([("summary", transition.summary.as_str())]);
+    let mut annotations = transition.annotations();
     if let Some(by) = acknowledged {
         annotations.extend([("acknowledged_by", by.by.as_str()), ("acknowledged_comment", by.comment.as_str())]);
     }

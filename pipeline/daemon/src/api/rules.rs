@@ -10,7 +10,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use flyball_model::UnixNanos;
-use flyball_model::event::{State as ViolationState, Transition};
+use flyball_model::event::{State as ViolationState, Transition, runbook_annotation};
 use flyball_rules::check::{check_rules, collisions};
 use flyball_rules::definition::{RuleSet, dependencies, duplicates, from_str_with_problems};
 use flyball_rules::lifecycle::Health;
@@ -100,6 +100,8 @@ fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
         "no_data" => "firing",
         _ => "inactive",
     };
+    let summary = rule.summary.iter().map(|text| ("summary", text.text().as_str()));
+    let annotations: BTreeMap<_, _> = summary.chain(rule.runbook.as_deref().map(runbook_annotation)).collect();
     let shown = json!({
         "state": state,
         "name": rule.name,
@@ -107,7 +109,7 @@ fn rule(entry: &RuleEntry, wanted: &Wanted) -> Value {
         "duration": rule.for_.as_secs_f64(),
         "keepFiringFor": rule.keep_firing_for.as_secs_f64(),
         "labels": labels,
-        "annotations": rule.summary.iter().map(|text| ("summary", text.text().as_str())).collect::<BTreeMap<_, _>>(),
+        "annotations": annotations,
         "alerts": active.iter().filter(|_| !wanted.without_alerts).filter_map(alert).collect::<Vec<_>>(),
         "health": health(&status.health),
         "evaluationTime": status.last_duration.as_secs_f64(),
@@ -138,7 +140,7 @@ fn alert(transition: &Transition) -> Option<Value> {
     let value = transition.values.values().next().map_or(f64::NAN, |&value| value);
     Some(json!({
         "labels": labels,
-        "annotations": {"summary": transition.summary},
+        "annotations": transition.annotations(),
         "state": state.as_str(),
         "activeAt": transition.active_at.to_string(),
         "value": prometheus::float(value),

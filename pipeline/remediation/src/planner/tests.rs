@@ -23,24 +23,16 @@ fn step(backend: &str, action: ActionKind, target: &str) -> ActionStep {
 
 fn transition(state: State, steps: &[ActionStep]) -> Transition {
     Transition {
-        violation: "0123456789abcdef0123456789abcdef".into(),
-        rule: "HighLatency".into(),
         version: "b1946ac9".into(),
         identity: BTreeMap::from([("deployment".into(), "web".into())]),
         labels: BTreeMap::from([("deployment".into(), "web".into())]),
-        state,
-        before: 0,
-        flapping: false,
-        failure: false,
         severity: "critical".into(),
         values: BTreeMap::from([("latency_s".into(), 0.41)]),
         summary: "slow".into(),
         active_at: NOW.minus(Duration::from_secs(10)),
         fired_at: (state != State::Pending).then_some(NOW),
-        resolved_at: None,
-        evaluated_at: NOW,
-        sample_at: None,
         steps: steps.to_vec(),
+        ..Transition::bare("0123456789abcdef0123456789abcdef", "HighLatency", state, NOW)
     }
 }
 

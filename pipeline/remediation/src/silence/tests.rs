@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,24 +15,10 @@ fn matcher(text: &str) -> Matcher {
 
 fn violation(labels: &[(&str, &str)]) -> Transition {
     Transition {
-        violation: "v".into(),
-        rule: "HighLatency".into(),
-        version: "1".into(),
-        identity: BTreeMap::new(),
         labels: labels.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        state: State::Firing,
-        before: 0,
-        flapping: false,
-        failure: false,
         severity: "critical".into(),
-        values: BTreeMap::new(),
-        summary: String::new(),
-        active_at: NOW,
         fired_at: Some(NOW),
-        resolved_at: None,
-        evaluated_at: NOW,
-        sample_at: None,
-        steps: Vec::new(),
+        ..Transition::bare("v", "HighLatency", State::Firing, NOW)
     }
 }
 

@@ -48,23 +48,7 @@ impl Backend for Scripted {
 
 fn transition(violation: &str, state: State) -> Transition {
     Transition {
-        violation: violation.into(),
-        rule: "r".into(),
-        version: "1".into(),
-        identity: BTreeMap::new(),
-        labels: BTreeMap::new(),
-        state,
-        before: 0,
-        flapping: false,
-        failure: false,
-        severity: "warning".into(),
-        values: BTreeMap::new(),
         summary: format!("{violation} {}", state.as_str()),
-        active_at: START,
-        fired_at: None,
-        resolved_at: None,
-        evaluated_at: START,
-        sample_at: None,
         steps: vec![ActionStep {
             backend: "ops".into(),
             action: ActionKind::Notify,
@@ -73,6 +57,7 @@ fn transition(violation: &str, state: State) -> Transition {
             settle: Duration::ZERO,
             attempts: 1,
         }],
+        ..Transition::bare(violation, "r", state, START)
     }
 }
 

@@ -96,24 +96,13 @@ fn transition(violation: &str, seen: &str) -> Transition {
     let state = State::ALL.into_iter().find(|state| state.as_str() == words[0]).expect("a state");
     let critical = words.contains(&"critical");
     Transition {
-        violation: violation.into(),
-        // A rule each, since a rule says of all of its violations which are still there.
-        rule: violation.into(),
-        version: "1".into(),
-        identity: BTreeMap::new(),
         labels: BTreeMap::from([("v".into(), violation.into())]),
-        state,
         before: words.iter().find_map(|word| word.parse().ok()).unwrap_or(0),
         flapping: words.contains(&"flapping"),
         failure: state == State::Error,
         severity: if critical { "critical" } else { "warning" }.into(),
         values: BTreeMap::from([("x".into(), 1.0)]),
-        summary: String::new(),
-        active_at: START,
         fired_at: (state == State::Firing).then_some(START),
-        resolved_at: None,
-        evaluated_at: START,
-        sample_at: None,
         steps: vec![ActionStep {
             backend: "ops".into(),
             action: ActionKind::ScaleOut,
@@ -122,6 +111,8 @@ fn transition(violation: &str, seen: &str) -> Transition {
             settle: Duration::ZERO,
             attempts: 1,
         }],
+        // A rule each, since a rule says of all of its violations which are still there.
+        ..Transition::bare(violation, violation, state, START)
     }
 }
 

@@ -152,27 +152,18 @@ impl Recovered {
         let will = self.will.as_ref();
         let labels = identity.iter().chain(will.iter().flat_map(|will| &will.labels));
         Transition {
-            violation: id.to_owned(),
-            rule: self.state.rule.clone(),
             version: self.state.version.clone(),
             identity: identity.clone(),
             labels: labels.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            state: State::Resolved,
-            before: 0,
-            flapping: false,
-            failure: false,
             severity: will.map_or_else(String::new, |will| will.severity.clone()),
-            values: BTreeMap::new(),
             summary: format!(
                 "{} (its rule was changed or taken away while flyball was down)",
                 plain_summary_of(&self.state.rule, identity)
             ),
             active_at,
-            fired_at: None,
             resolved_at: Some(now.max(active_at)),
-            evaluated_at: now,
-            sample_at: None,
             steps: will.map(|will| will.steps.clone()).unwrap_or_default(),
+            ..Transition::bare(id, &self.state.rule, State::Resolved, now)
         }
     }
 }

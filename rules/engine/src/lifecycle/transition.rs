@@ -71,6 +71,7 @@ pub(super) fn instance_transition(
         severity: severity.to_owned(),
         values: instance.values.clone(),
         summary,
+        runbook: rule.runbook.clone(),
         active_at: instance.active_at,
         fired_at: instance.fired_at,
         // The clock may have been set back since; nothing ends before it began.
@@ -86,25 +87,18 @@ pub(super) fn instance_transition(
 pub(super) fn error_transition(rule: &Rule, failing: &Failing, state: State, moment: Moment) -> Transition {
     let resolved = state == State::Resolved;
     Transition {
-        violation: error_id(&rule.version, &rule.name, failing.active_at),
-        rule: rule.name.clone(),
         version: rule.version.clone(),
-        identity: Identity::new(),
         labels: rule.labels.clone(),
-        state,
-        before: 0,
-        flapping: false,
         failure: true,
         severity: rule.severity.clone(),
-        values: BTreeMap::new(),
         summary: if resolved { format!("works again after: {}", failing.message) } else { failing.message.clone() },
+        runbook: rule.runbook.clone(),
         active_at: failing.active_at,
-        fired_at: None,
         resolved_at: resolved.then(|| moment.now.max(failing.active_at)),
-        evaluated_at: moment.now,
         sample_at: moment.sample_at,
         // An error is told to everybody whom the rule names, and nothing is done about it.
         steps: rule.remediate.iter().map(tell).collect(),
+        ..Transition::bare(error_id(&rule.version, &rule.name, failing.active_at), &rule.name, state, moment.now)
     }
 }
 

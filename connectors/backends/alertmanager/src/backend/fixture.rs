@@ -17,14 +17,9 @@ pub(crate) fn transition(violation: &str, state: State) -> Transition {
         pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     };
     Transition {
-        violation: violation.into(),
-        rule: "HighLatency".into(),
         version: "b1946ac9".into(),
         identity: texts(&[("cluster", "a")]),
         labels: texts(&[("cluster", "a"), ("team", "shop")]),
-        state,
-        before: 0,
-        flapping: false,
         failure: state == State::Error,
         severity: "critical".into(),
         values: BTreeMap::from([("latency_s".into(), 0.41)]),
@@ -32,9 +27,7 @@ pub(crate) fn transition(violation: &str, state: State) -> Transition {
         active_at: UnixNanos::from_secs(1_767_225_600),
         fired_at: Some(now()),
         resolved_at: (state == State::Resolved).then(|| now().plus(Duration::from_secs(60))),
-        evaluated_at: now(),
-        sample_at: None,
-        steps: Vec::new(),
+        ..Transition::bare(violation, "HighLatency", state, now())
     }
 }
 
