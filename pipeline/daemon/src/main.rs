@@ -20,6 +20,7 @@ mod commands {
     pub(crate) mod config;
     pub(crate) mod import;
     pub(crate) mod ledger;
+    pub(crate) mod output;
     pub(crate) mod query;
     pub(crate) mod rules;
     pub(crate) mod tap;

@@ -35,14 +35,6 @@ pub struct Test {
 }
 
 impl Test {
-    /// The series that come in, each a metric and its labels: what a rule can name.
-    pub fn series(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
-        self.inputs.iter().filter_map(|input| match &input.signal {
-            Signal::Point { metric, labels, .. } => Some((metric.as_str(), labels)),
-            Signal::Twin { .. } | Signal::Logs(_) => None,
-        })
-    }
-
     /// The rules that it expects to fire at some time.
     pub fn fires(&self) -> impl Iterator<Item = &str> {
         let alerts = self.expectations.iter().flat_map(|expectation| expectation.alerts.iter().flatten());

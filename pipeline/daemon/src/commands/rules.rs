@@ -4,7 +4,10 @@ mod backtest;
 mod check;
 mod explain;
 mod import;
+mod samples;
 mod test;
+
+use flyball_rules::definition::Problem;
 
 use crate::Failure;
 use crate::cli::RulesCommand;
@@ -19,4 +22,17 @@ pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
         RulesCommand::Test { paths, format } => test::run(&paths, format).await,
         RulesCommand::Import { from, file, out } => import::run(from, &file, out.as_deref()),
     }
+}
+
+/// Warnings are told, and no reason to stop.
+fn no_errors(mut problems: Vec<Problem>) -> Result<(), Failure> {
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.dedup();
+    if problems.iter().any(Problem::is_error) {
+        return Err(Failure::Configuration(problems.iter().map(ToString::to_string).collect()));
+    }
+    for problem in &problems {
+        tracing::warn!("{problem}");
+    }
+    Ok(())
 }

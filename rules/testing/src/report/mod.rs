@@ -33,3 +33,8 @@ fn counts(verdicts: &[Verdict]) -> (usize, usize, usize) {
     let broken = verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Broken(_))).count();
     (good, verdicts.len() - good - broken, broken)
 }
+
+/// `1 rule`, `2 rules`
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

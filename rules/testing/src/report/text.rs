@@ -2,7 +2,7 @@
 
 use flyball_rules::definition::format_duration;
 
-use super::{counts, times_of};
+use super::{counted, counts, times_of};
 use crate::compare::{Failure, Line};
 use crate::test::{Outcome, Verdict};
 
@@ -41,7 +41,6 @@ pub fn summary(verdicts: &[Verdict]) -> String {
     let mut files: Vec<_> = verdicts.iter().map(|verdict| verdict.place.file.as_str()).collect();
     files.sort_unstable();
     files.dedup();
-    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let mut text = format!("{} in {}: {good} passed", counted(verdicts.len(), "test"), counted(files.len(), "file"));
     for (count, word) in [(failed, "failed"), (broken, "broken")] {
         if count > 0 {

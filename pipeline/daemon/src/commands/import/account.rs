@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::post::Answer;
+use crate::commands::output::counted;
 
 /// The reason of a report that the server could not read. It is counted by report.
 const BAD_REPORT: &str = "bad_report";
@@ -56,11 +57,6 @@ impl fmt::Display for Account {
         }
         Ok(())
     }
-}
-
-/// `1 point`, `2 points`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use self::account::{Account, counted};
+use self::account::Account;
 use self::pieces::{Piece, Pieces};
 use crate::cli::ImportCommand;
+use crate::commands::output::counted;
 use crate::{Failure, client};
 
 pub(crate) async fn run(command: ImportCommand) -> Result<(), Failure> {

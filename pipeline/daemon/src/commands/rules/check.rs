@@ -3,7 +3,6 @@
 mod report;
 mod sarif;
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,15 +10,16 @@ use anyhow::Context;
 use flyball_model::{Clock, WallClock};
 use flyball_rules::check::{BackendActions, check_each, check_together, codes, collisions};
 use flyball_rules::definition::{Problem, RuleFile, RuleSet};
-use flyball_rules_testing::{Test, take_in_samples};
+use flyball_rules_testing::Test;
 use flyball_store::{Store, StoreOptions};
-use flyball_twin::{Mapping, Twin};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::report::Report;
+use super::samples::Samples;
 use crate::cli::{CheckArgs, CheckFormat, Deny};
 use crate::client::Credentials;
+use crate::commands::output::print;
 use crate::rule_paths::RulePaths;
 use crate::{Failure, client, config, reload, wiring};
 
@@ -61,8 +61,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Failure> {
         CheckFormat::Json => format!("{:#}\n", report.json()),
         CheckFormat::Sarif => format!("{:#}\n", sarif::document(&report.problems)),
     };
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("stdout is closed")?;
+    print(&text)?;
     if report.problems.iter().any(|problem| is_denied(problem, &args.deny)) { Err(Failure::Reported) } else { Ok(()) }
 }
 
@@ -97,7 +96,9 @@ async fn against_folder(
 ) -> anyhow::Result<Vec<Problem>> {
     // Opening would make it.
     anyhow::ensure!(dir.is_dir(), "{}: there is no such folder", dir.display());
-    let store = open(dir).await.with_context(|| {
+    let folder = dir.to_owned();
+    let opening = tokio::task::spawn_blocking(move || Store::open(&folder, StoreOptions::default()));
+    let store = opening.await.context("opening the store panicked")?.with_context(|| {
         format!("{} can't be opened; where a server uses it, ask the server with --url", dir.display())
     })?;
     let database = wiring::checking_database(&store);
@@ -132,20 +133,8 @@ async fn against(
     tests: impl Iterator<Item = &Test> + Send,
     backends: Option<&BackendActions>,
 ) -> anyhow::Result<Vec<Problem>> {
-    let folder = tempfile::tempdir().context("no folder for an empty store could be made")?;
-    let store = open(folder.path()).await?;
-    let twin = Arc::new(Twin::new(Mapping::builtin()));
-    // A test whose input can't be is told of where it runs; here it knows nothing.
-    if let Err(error) = take_in_samples(tests, &store, &twin) {
-        tracing::warn!(%error, "not everything that the tests send in could be looked at");
-    }
-    let database = wiring::testing_database(&store, &twin);
-    Ok(check_each(&RuleSet { files: files.to_vec() }, Some(&database), backends).await)
-}
-
-async fn open(dir: &Path) -> anyhow::Result<Arc<Store>> {
-    let dir = dir.to_owned();
-    Ok(tokio::task::spawn_blocking(move || Store::open(&dir, StoreOptions::default())).await??)
+    let samples = Samples::of(tests).await?;
+    Ok(check_each(&RuleSet { files: files.to_vec() }, Some(&samples.database), backends).await)
 }
 
 /// Asks a server, which knows the metrics and labels it has seen, and its backends.

@@ -1,21 +1,18 @@
 //! `flyball rules explain`: which way a rule goes, and why.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::Arc;
-
 use anyhow::{Context, anyhow};
-use flyball_model::{Shape, UnixNanos};
-use flyball_rules::definition::{Rule, RuleFile};
+use flyball_rules::definition::{Rule, RuleFile, RuleSet};
 use flyball_rules::incremental;
-use flyball_store::{Store, StoreOptions};
+use flyball_rules_testing::Test;
 use flyball_yaml::nearest;
 use serde_json::{Value, json};
 
+use super::samples::Samples;
 use crate::cli::ExplainFormat;
 use crate::client::Credentials;
+use crate::commands::output::print;
 use crate::rule_paths::RulePaths;
-use crate::{Failure, client, wiring};
+use crate::{Failure, client};
 
 pub(super) async fn run(
     path: &str,
@@ -35,14 +32,12 @@ pub(super) async fn run(
     };
     let explanation = match url {
         Some(url) => ask(file, name, &url, credentials).await?,
-        None => offline(file, rule).await?,
+        None => offline(&rules, rule).await?,
     };
-    let mut stdout = std::io::stdout().lock();
     match format {
-        ExplainFormat::Json => writeln!(stdout, "{explanation:#}"),
-        ExplainFormat::Text => write!(stdout, "{}", text(rule, &explanation)),
+        ExplainFormat::Json => print(&format!("{explanation:#}\n"))?,
+        ExplainFormat::Text => print(&text(rule, &explanation))?,
     }
-    .context("stdout is closed")?;
     Ok(())
 }
 
@@ -56,29 +51,16 @@ async fn ask(file: &RuleFile, rule: &str, url: &str, credentials: &Credentials) 
     serde_json::from_slice(&client::ask(request, url).await?).context("the server's answer is not JSON")
 }
 
-/// Plans against a store that knows the series of the file's tests.
-async fn offline(file: &RuleFile, rule: &Rule) -> anyhow::Result<Value> {
-    let folder = tempfile::tempdir().context("no folder for an empty store could be made")?;
-    let dir = folder.path().to_owned();
-    let store = tokio::task::spawn_blocking(move || Store::open(&dir, StoreOptions::default())).await??;
-    let all = flyball_rules::definition::RuleSet { files: vec![file.clone()] };
-    let (tests, _) = flyball_rules_testing::read(file, &all);
-    for (metric, labels) in tests.iter().flat_map(|test| test.series()) {
-        meet(&store, metric, labels)?;
-    }
-    let database = wiring::checking_database(&store);
-    let explanation = incremental::explain(&database, &rule.sql).await.map_err(|error| {
+/// Plans against what the tests of these files send in.
+async fn offline(rules: &RuleSet, rule: &Rule) -> anyhow::Result<Value> {
+    let tests: Vec<Test> = rules.files.iter().flat_map(|file| flyball_rules_testing::read(file, rules).0).collect();
+    let samples = Samples::of(tests.iter()).await?;
+    let explanation = incremental::explain(&samples.database, &rule.sql).await.map_err(|error| {
         anyhow!(
-            "{error}\nthe metrics known here are those of the inputs of the file's tests; --url asks a running server"
+            "{error}\nthe metrics known here are those of the inputs of the files' tests; --url asks a running server"
         )
     })?;
     Ok(json!(explanation))
-}
-
-fn meet(store: &Arc<Store>, metric: &str, labels: &BTreeMap<String, String>) -> anyhow::Result<()> {
-    let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let met = store.registry().resolve(metric, Shape::Numbers, &labels, UnixNanos(0));
-    met.map(drop).map_err(|refusal| anyhow!("the series '{metric}' of a test can't be taken: {refusal:?}"))
 }
 
 fn text(rule: &Rule, explanation: &Value) -> String {

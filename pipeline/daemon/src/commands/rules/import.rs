@@ -9,6 +9,7 @@ use flyball_rules_import::{FILE_BYTES_MAX, Imported, System, import};
 
 use crate::Failure;
 use crate::cli::ImportFrom;
+use crate::commands::output::{counted, print};
 
 pub(super) fn run(from: ImportFrom, file: &Path, out: Option<&Path>) -> Result<(), Failure> {
     let text = read(file)?;
@@ -31,10 +32,8 @@ pub(super) fn run(from: ImportFrom, file: &Path, out: Option<&Path>) -> Result<(
     for problem in imported.refused.iter().chain(&imported.notes) {
         writeln!(stderr, "{problem}").context("stderr is closed")?;
     }
-    let noun = if imported.total == 1 { "rule" } else { "rules" };
-    let (total, refused) = (imported.total, imported.refused.len());
-    writeln!(stderr, "{} of {total} {noun} translated, {refused} not", imported.translated)
-        .context("stderr is closed")?;
+    let (total, refused) = (counted(imported.total as u64, "rule"), imported.refused.len());
+    writeln!(stderr, "{} of {total} translated, {refused} not", imported.translated).context("stderr is closed")?;
     if imported.refused.is_empty() { Ok(()) } else { Err(Failure::Reported) }
 }
 
@@ -58,6 +57,6 @@ fn write(imported: &Imported, out: Option<&Path>) -> anyhow::Result<()> {
             .and_then(|mut file| file.write_all(imported.yaml.as_bytes()))
             .with_context(|| format!("{} can't be written", path.display())),
         Some(_) => Ok(()),
-        None => std::io::stdout().lock().write_all(imported.yaml.as_bytes()).context("stdout is closed"),
+        None => print(&imported.yaml),
     }
 }

@@ -1,14 +1,14 @@
 //! `flyball rules test`.
 
-use std::io::Write;
-
 use anyhow::Context;
 use flyball_model::WallClock;
 use flyball_rules::check::check_rules;
 use flyball_rules::definition::{Problem, RuleSet};
 use flyball_rules_testing::{Test, in_scope, read, report};
 
+use super::no_errors;
 use crate::cli::TestFormat;
+use crate::commands::output::{counted, print};
 use crate::rule_paths::RulePaths;
 use crate::{Failure, wiring};
 
@@ -23,7 +23,8 @@ pub(super) async fn run(paths: &[String], format: TestFormat) -> Result<(), Fail
     if tests.iter().all(|(_, tests)| tests.is_empty()) {
         // A CI step that tests nothing must not be green.
         let hint = "write some under 'tests:' (`flyball rules test --help` shows one)";
-        return Err(Failure::Failed(anyhow::anyhow!("there is no test in {} files; {hint}", rules.files.len())));
+        let files = counted(rules.files.len() as u64, "file");
+        return Err(Failure::Failed(anyhow::anyhow!("there is no test in {files}; {hint}")));
     }
     let clock = WallClock::default();
     let mut verdicts = Vec::new();
@@ -54,18 +55,6 @@ async fn good_tests(rules: &RuleSet, mut problems: Vec<Problem>) -> Result<Tests
         problems.extend(wrong);
         tests.push((place, found));
     }
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.dedup();
-    if problems.iter().any(Problem::is_error) {
-        return Err(Failure::Configuration(problems.iter().map(ToString::to_string).collect()));
-    }
-    for problem in &problems {
-        tracing::warn!("{problem}");
-    }
+    no_errors(problems)?;
     Ok(tests)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("stdout is closed")?)
 }

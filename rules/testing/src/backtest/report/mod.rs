@@ -20,6 +20,7 @@ use flyball_rules::definition::format_duration;
 use serde_json::Value;
 
 use super::{Report, Request, RuleOutcome, Spell};
+use crate::report::counted;
 
 /// What makes a rule's case fail, and the command with it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,11 +65,6 @@ fn fired(rule: &RuleOutcome) -> String {
         times => format!("{times} times"),
     };
     format!("{} {times}, for {} in all", counted(rule.instances(), "instance"), rounded(rule.firing_for()))
-}
-
-/// `1 rule`, `2 rules`
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Without the digits that say nothing.

@@ -2,9 +2,10 @@
 
 use flyball_rules::definition::format_duration;
 
-use super::{counted, fired, name_of, request_text, rounded};
+use super::{fired, name_of, request_text, rounded};
 use crate::backtest::{Change, Report, RuleDifference, RuleOutcome, Spell};
 use crate::compare::numbers;
+use crate::report::counted;
 
 /// Lines of one rule; it may have fired ten thousand times. The other formats have all.
 const LINES_MAX: usize = 40;

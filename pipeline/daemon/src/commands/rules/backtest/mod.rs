@@ -4,20 +4,21 @@ mod folder;
 mod progress;
 mod server;
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use flyball_model::{Clock, UnixNanos, WallClock};
 use flyball_rules::check::check_rules;
-use flyball_rules::definition::{Problem, Rule, RuleSet, parse_duration};
+use flyball_rules::definition::{Rule, RuleSet, parse_duration};
 use flyball_rules_testing::backtest::report::FailOn;
 use flyball_rules_testing::backtest::{self, Options, Report, Source, Versions, report};
 use flyball_twin::Mapping;
 
 use self::progress::Told;
+use super::no_errors;
 use crate::cli::{BacktestArgs, BacktestFormat, FailOnWord};
+use crate::commands::output::print;
 use crate::rule_paths::RulePaths;
 use crate::{Failure, wiring};
 
@@ -53,8 +54,7 @@ pub(super) async fn run(args: BacktestArgs) -> Result<(), Failure> {
         BacktestFormat::Json => format!("{:#}\n", report::json(&report, fail_on)),
         BacktestFormat::Junit => report::junit(&report, fail_on),
     };
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("stdout is closed")?;
+    print(&text)?;
     if fail_on.is_good(&report) { Ok(()) } else { Err(Failure::Reported) }
 }
 
@@ -77,14 +77,7 @@ async fn rules(paths: &[String]) -> Result<Vec<Arc<Rule>>, Failure> {
     let (set, mut problems): (RuleSet, _) =
         tokio::task::spawn_blocking(move || paths.load()).await.context("reading files panicked")?;
     problems.extend(check_rules(&set, None, None).await);
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.dedup();
-    if problems.iter().any(Problem::is_error) {
-        return Err(Failure::Configuration(problems.iter().map(ToString::to_string).collect()));
-    }
-    for problem in &problems {
-        tracing::warn!("{problem}");
-    }
+    no_errors(problems)?;
     // What rules recorded is in the history.
     let firing = set.rules().filter(|(_, rule)| rule.record.is_none());
     Ok(firing.map(|(_, rule)| Arc::new(rule.clone())).collect())

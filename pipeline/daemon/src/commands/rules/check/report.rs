@@ -3,6 +3,8 @@
 use flyball_rules::definition::{Problem, RuleSet};
 use serde_json::{Value, json};
 
+use crate::commands::output::counted;
+
 /// The findings of a check.
 pub(super) struct Report {
     /// Sorted by place, each once.
@@ -26,6 +28,7 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
         let errors = self.errors();
+        let counted = |count: usize, noun| counted(count as u64, noun);
         text.push_str(&format!(
             "{} in {}: {}, {}\n",
             counted(self.rules, "rule"),
@@ -47,9 +50,4 @@ impl Report {
             "warnings": self.problems.len() - errors,
         })
     }
-}
-
-/// `1 rule`, `2 rules`.
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
