@@ -7,7 +7,7 @@ use std::time::Duration;
 use flyball_model::ports::Backend;
 use flyball_remediation::BackendInfo;
 use flyball_rules::check::{BackendActions, check_rules, collisions};
-use flyball_rules::definition::{Problem, RuleSet};
+use flyball_rules::definition::{Level, Problem, RuleSet};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
 use notify::{RecursiveMode, Watcher};
@@ -45,7 +45,7 @@ pub(crate) async fn read(
 ) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
     let paths = paths.clone();
     let (rules, mut problems) =
-        tokio::task::spawn_blocking(move || paths.load()).await.expect("reading rule files does not panic");
+        tokio::task::spawn_blocking(move || paths.load(Level::Error)).await.expect("reading rule files does not panic");
     problems.extend(check_rules(&rules, Some(database), Some(backends)).await);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems.dedup();

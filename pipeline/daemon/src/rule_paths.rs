@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flyball_rules::definition::{
-    Problem, RuleSet, dependencies, duplicates, from_str_with_problems, load_with_problems,
+    Level, Problem, RuleSet, dependencies, duplicates, from_str_with_problems, load_with_problems,
 };
 use flyball_rules_library::LibraryFile;
 
@@ -44,7 +44,9 @@ impl RulePaths {
     }
 
     /// Reads all of them, with everything that is wrong. Reads files: blocking.
-    pub(crate) fn load(&self) -> (RuleSet, Vec<Problem>) {
+    ///
+    /// `absent` is how bad it is that `unless` names a rule that none of them has: a server has all rules, a command may be given some.
+    pub(crate) fn load(&self, absent: Level) -> (RuleSet, Vec<Problem>) {
         let (mut rules, mut problems) = load_with_problems(&self.files);
         for file in &self.library {
             let (file, found) = from_str_with_problems(&format!("{LIBRARY_PREFIX}{}", file.name), file.text);
@@ -52,7 +54,7 @@ impl RulePaths {
             problems.extend(found);
         }
         problems.extend(duplicates(&rules));
-        problems.extend(dependencies(&rules));
+        problems.extend(dependencies(&rules, absent));
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         problems.dedup();
         (rules, problems)

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use flyball_model::UnixNanos;
 use flyball_model::event::{State as ViolationState, Transition, runbook_annotation};
 use flyball_rules::check::{check_rules, collisions};
-use flyball_rules::definition::{RuleSet, dependencies, duplicates, from_str_with_problems};
+use flyball_rules::definition::{Level, RuleSet, dependencies, duplicates, from_str_with_problems};
 use flyball_rules::lifecycle::Health;
 use flyball_runtime::RuleEntry;
 use serde::Deserialize;
@@ -202,7 +202,7 @@ pub(crate) async fn check(
         problems.extend(found);
     }
     problems.extend(duplicates(&rules));
-    problems.extend(dependencies(&rules));
+    problems.extend(dependencies(&rules, Level::Warning));
     let database = &shared.runtime.database;
     problems.extend(check_rules(&rules, Some(database), Some(shared.reloader.backends())).await);
     problems.extend(collisions(&rules, database));

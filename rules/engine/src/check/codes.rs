@@ -36,6 +36,8 @@ codes! {
         "A test can't be run as it is written.", "Write it as docs/testing.md says.";
     TOO_MANY, "FB004", "too-many", Error,
         "There are more rules than can be in force together.", "Let one rule return many rows.";
+    UNKNOWN_RULE, "FB005", "unknown-rule", Warning,
+        "'unless' names a rule that is in none of these files; a server that has it in none of its own does not take the file.", "Mend the name, or name the other's file too.";
     SYNTAX, "FB101", "syntax", Error,
         "The query is not SQL, or more than a query may be.", "Write one SELECT.";
     NOT_A_SELECT, "FB102", "not-a-select", Error,

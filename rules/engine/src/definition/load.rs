@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flyball_yaml::{Place, Problem, Source};
+use flyball_yaml::{Level, Place, Problem, Source};
 
 use super::read::read_file;
 use super::rule::{RuleFile, RuleSet};
@@ -29,7 +29,7 @@ const FOLDER_DEPTH_MAX: usize = 16;
 /// Everything that is wrong with any of the files, two rules of one name, and what [`dependencies`] finds.
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
     let (rules, mut problems) = load_with_problems(paths);
-    problems.extend(dependencies(&rules));
+    problems.extend(dependencies(&rules, Level::Error));
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(rules) }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use flyball_model::name::label_name;
-use flyball_yaml::{Node, Place, Problem, Reader, Value, nearest};
+use flyball_yaml::{Level, Node, Place, Problem, Reader, Value, nearest};
 
 use super::rule::{Rule, RuleSet};
+use crate::check::codes::UNKNOWN_RULE;
 
 const KEYS: [&str; 2] = ["rule", "on"];
 
@@ -66,23 +67,25 @@ fn checked(reader: &mut Reader, label: &str, place: Place) -> Option<String> {
     None
 }
 
-/// What is wrong with the rules that rules name under `unless`: they must be there, and none may wait for itself.
-pub fn dependencies(set: &RuleSet) -> Vec<Problem> {
+/// What is wrong with the rules that rules name under `unless`: they must be there, and none may wait for itself. `absent` is how bad it is
+/// that one is not there: an error where these are all rules that there will be, a warning where others may come to them.
+pub fn dependencies(set: &RuleSet, absent: Level) -> Vec<Problem> {
     let rules: HashMap<&str, &Rule> = set.rules().map(|(_, rule)| (rule.name.as_str(), rule)).collect();
     let mut search = Search { rules: &rules, done: HashSet::new(), problems: Vec::new() };
     for (_, rule) in set.rules() {
-        search.problems.extend(rule.unless.iter().filter_map(|unless| unknown(unless, &rules)));
+        search.problems.extend(rule.unless.iter().filter_map(|unless| unknown(unless, &rules, absent)));
         search.look_from(rule);
     }
     search.problems
 }
 
-fn unknown(unless: &Unless, rules: &HashMap<&str, &Rule>) -> Option<Problem> {
+fn unknown(unless: &Unless, rules: &HashMap<&str, &Rule>, absent: Level) -> Option<Problem> {
     let name = unless.rule.as_str();
     if rules.contains_key(name) {
         return None;
     }
     let problem = Problem::error(unless.place.clone(), format!("there is no rule '{name}' for 'unless'"));
+    let problem = Problem { level: absent, ..problem.code(UNKNOWN_RULE) };
     Some(match nearest(name, rules.keys().copied()) {
         Some(meant) => problem.hint(format!("did you mean '{meant}'?")),
         // In a list between brackets the comma between labels begins a new item.
@@ -146,7 +149,7 @@ mod tests {
     fn check(rules: &str, expected: &str) {
         let text = format!("groups:\n- name: g\n  rules:\n{rules}");
         let (file, mut problems) = from_str_with_problems("f", &text);
-        problems.extend(dependencies(&RuleSet { files: vec![file] }));
+        problems.extend(dependencies(&RuleSet { files: vec![file] }, Level::Error));
         let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(found.join("\n"), expected, "{rules}");
     }
@@ -167,11 +170,11 @@ mod tests {
         check("  - {rule: A, sql: x}\n  - {rule: B, sql: x, unless: [A on host]}\n", "");
         check(
             "  - {rule: Alpha, sql: x}\n  - {rule: B, sql: x, unless: [Alpah]}\n",
-            "f:5:32: there is no rule 'Alpah' for 'unless' (did you mean 'Alpha'?)",
+            "f:5:32: there is no rule 'Alpah' for 'unless' (did you mean 'Alpha'?) [FB005]",
         );
         check(
             "  - {rule: A, sql: x}\n  - {rule: B, sql: x, unless: [A on host, cluster]}\n",
-            "f:5:43: there is no rule 'cluster' for 'unless' ('unless' names rules of these files; several labels stand between quotes: 'OtherRule on a, b')",
+            "f:5:43: there is no rule 'cluster' for 'unless' ('unless' names rules of these files; several labels stand between quotes: 'OtherRule on a, b') [FB005]",
         );
         check(
             "  - {rule: A, sql: x, unless: [A]}\n",

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use flyball_model::{Clock, WallClock};
 use flyball_rules::check::{BackendActions, check_each, check_together, codes, collisions};
-use flyball_rules::definition::{Problem, RuleFile, RuleSet};
+use flyball_rules::definition::{Level, Problem, RuleFile, RuleSet};
 use flyball_rules_testing::Test;
 use flyball_store::{Store, StoreOptions};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<(), Failure> {
     let paths = RulePaths::parse(&args.paths).map_err(|error| Failure::Failed(anyhow::anyhow!(error)))?;
     let backends = args.config.as_deref().map(backends).transpose()?;
     let (rules, mut problems) =
-        tokio::task::spawn_blocking(move || paths.load()).await.context("reading files panicked")?;
+        tokio::task::spawn_blocking(move || paths.load(Level::Warning)).await.context("reading files panicked")?;
     let mut tests: Vec<Vec<Test>> = Vec::new();
     for file in &rules.files {
         let (found, wrong) = flyball_rules_testing::read(file, &rules);

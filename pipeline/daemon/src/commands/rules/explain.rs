@@ -1,7 +1,7 @@
 //! `flyball rules explain`: which way a rule goes, and why.
 
 use anyhow::{Context, anyhow};
-use flyball_rules::definition::{Rule, RuleFile, RuleSet};
+use flyball_rules::definition::{Level, Rule, RuleFile, RuleSet};
 use flyball_rules::incremental;
 use flyball_rules_testing::Test;
 use flyball_yaml::nearest;
@@ -22,7 +22,7 @@ pub(super) async fn run(
     credentials: &Credentials,
 ) -> Result<(), Failure> {
     let paths = RulePaths::parse(&[path.to_owned()]).map_err(|error| Failure::Failed(anyhow!(error)))?;
-    let (rules, problems) = paths.load();
+    let (rules, problems) = paths.load(Level::Warning);
     let found = rules.files.iter().find_map(|file| Some((file, rule_of(file, name)?)));
     let Some((file, rule)) = found else {
         problems.iter().for_each(|problem| eprintln!("{problem}"));

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use flyball_model::WallClock;
 use flyball_rules::check::check_rules;
-use flyball_rules::definition::{Problem, RuleSet};
+use flyball_rules::definition::{Level, Problem, RuleSet};
 use flyball_rules_testing::{Test, in_scope, read, report};
 
 use super::no_errors;
@@ -18,7 +18,7 @@ type Tests = Vec<(usize, Vec<Test>)>;
 pub(super) async fn run(paths: &[String], format: TestFormat) -> Result<(), Failure> {
     let paths = RulePaths::parse(paths).map_err(|error| Failure::Configuration(vec![error]))?;
     let (rules, problems) =
-        tokio::task::spawn_blocking(move || paths.load()).await.context("reading files panicked")?;
+        tokio::task::spawn_blocking(move || paths.load(Level::Warning)).await.context("reading files panicked")?;
     let tests = good_tests(&rules, problems).await?;
     if tests.iter().all(|(_, tests)| tests.is_empty()) {
         // A CI step that tests nothing must not be green.

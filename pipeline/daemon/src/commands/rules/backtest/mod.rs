@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use flyball_model::{Clock, UnixNanos, WallClock};
 use flyball_rules::check::check_rules;
-use flyball_rules::definition::{Rule, RuleSet, parse_duration};
+use flyball_rules::definition::{Level, Rule, RuleSet, parse_duration};
 use flyball_rules_testing::backtest::report::FailOn;
 use flyball_rules_testing::backtest::{self, Options, Report, Source, Versions, report};
 use flyball_twin::Mapping;
@@ -75,7 +75,7 @@ async fn play(
 async fn rules(paths: &[String]) -> Result<Vec<Arc<Rule>>, Failure> {
     let paths = RulePaths::parse(paths).map_err(|error| Failure::Configuration(vec![error]))?;
     let (set, mut problems): (RuleSet, _) =
-        tokio::task::spawn_blocking(move || paths.load()).await.context("reading files panicked")?;
+        tokio::task::spawn_blocking(move || paths.load(Level::Warning)).await.context("reading files panicked")?;
     problems.extend(check_rules(&set, None, None).await);
     no_errors(problems)?;
     // What rules recorded is in the history.
