@@ -29,37 +29,7 @@ fn rule_with(lines: &str) -> String {
     rules(&format!("  - rule: R\n    sql: SELECT 1\n{lines}"))
 }
 
-const EXAMPLE: &str = r#"
-groups:
-- name: edge
-  every: 1s                      # for rules that cannot be kept incrementally, and the tick for silence
-  rules:
-  - rule: HighLatency
-    sql: |
-      SELECT cluster, deployment, avg(value) AS latency_s
-      FROM http_request_latency_seconds
-      WHERE time > now() - INTERVAL '1 minute' AND env = 'prod'
-      GROUP BY cluster, deployment
-      HAVING avg(value) > 0.3
-    for: 10s
-    keep_firing_for: 30s
-    no_data: keep                # keep | resolve | fire, after no_data_after
-    no_data_after: 1m
-    severity: critical
-    labels: {team: shop}
-    summary: "{{ deployment }} on {{ cluster }} answers in {{ latency_s | round(2) }} s"
-    remediate:
-    - {backend: k8s, action: scale_out, target: {kind: Deployment, namespace: shop, name: "{{ deployment }}"},
-       factor: 1.5, min: 2, max: 25, settle: 1m, attempts: 2}
-    - {backend: ops, action: notify}
-tests:
-- name: slow answers scale out
-  input:
-  - {series: 'http_request_latency_seconds{cluster="a",deployment="web",env="prod"}', every: 5s, values: '0.1x12 0.5x24'}
-  expect:
-  - {at: 60s, alerts: []}
-  - {at: 150s, alerts: [{rule: HighLatency, labels: {cluster: a, deployment: web}, state: firing}], actions: [{backend: k8s, action: scale_out}]}
-"#;
+const EXAMPLE: &str = include_str!("tests/example.yaml");
 
 #[test]
 fn the_example_of_the_interface_is_read_whole() {

@@ -239,37 +239,7 @@ async fn a_test_that_would_never_end_is_refused_before_it_begins() {
 
 #[tokio::test]
 async fn the_example_of_the_interface_passes() {
-    let text = r#"
-groups:
-- name: edge
-  every: 1s
-  rules:
-  - rule: HighLatency
-    sql: |
-      SELECT cluster, deployment, avg(value) AS latency_s
-      FROM http_request_latency_seconds
-      WHERE time > now() - INTERVAL '1 minute' AND env = 'prod'
-      GROUP BY cluster, deployment
-      HAVING avg(value) > 0.3
-    for: 10s
-    keep_firing_for: 30s
-    no_data: keep
-    no_data_after: 1m
-    severity: critical
-    labels: {team: shop}
-    summary: "{{ deployment }} on {{ cluster }} answers in {{ latency_s | round(2) }} s"
-    remediate:
-    - {backend: k8s, action: scale_out, target: {kind: Deployment, namespace: shop, name: "{{ deployment }}"}, factor: 1.5, min: 2, max: 25, settle: 1m, attempts: 2}
-    - {backend: ops, action: notify}
-tests:
-- name: slow answers scale out
-  input:
-  - {series: 'http_request_latency_seconds{cluster="a",deployment="web",env="prod"}', every: 5s, values: '0.1x12 0.5x24'}
-  expect:
-  - {at: 60s, alerts: []}
-  - {at: 150s, alerts: [{rule: HighLatency, labels: {cluster: a, deployment: web}, state: firing}], actions: [{backend: k8s, action: scale_out}]}
-"#;
-    let verdicts = verdicts(text).await;
+    let verdicts = verdicts(include_str!("../../../engine/src/definition/tests/example.yaml")).await;
     assert!(verdicts.len() == 1 && verdicts[0].is_good(), "{verdicts:#?}");
 }
 
