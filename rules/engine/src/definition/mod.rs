@@ -26,6 +26,7 @@ pub use load::{
 pub use read::TEST_KEYS;
 pub use record::{Record, VALUE_COLUMN};
 pub use rule::{Amount, Group, NoData, NoDataPolicy, Rule, RuleFile, RuleSet, Step};
+pub(crate) use slo::SLO_EVENTS;
 pub use slo::{BURN_COLUMNS, BURNS, Burn, Slo};
 pub(crate) use template::BUILT_IN;
 pub use template::{Context, Template, TemplateError};

@@ -8,7 +8,7 @@ use super::groups::GroupQuery;
 use super::rows::{INSTANCES_MAX, rows};
 use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
-use crate::definition::{Rule, Text};
+use crate::definition::{Rule, SLO_EVENTS, Text};
 use crate::incremental::{Found, Obstacle, Place, Shared, Way};
 use crate::query::{Database, Prepared, QueryError, QueryLimits, unit_of};
 
@@ -18,6 +18,8 @@ pub struct RuleEvaluator {
     pub(super) sql: Text,
     /// It is evaluated as of whole multiples of a step, which lie before what its groups have seen.
     by_steps: bool,
+    /// Its columns come with the first event of its objective: until then the metrics that it reads have those of other objectives alone.
+    awaits_columns: bool,
     pub(super) plan: Result<Planned, Unplanned>,
     pub(super) groups: GroupQuery,
 }
@@ -60,7 +62,8 @@ impl RuleEvaluator {
     pub fn new(rule: &Rule) -> Self {
         let never_tried = Unplanned { outcome: Outcome::Rows(Vec::new()), known: None };
         let by_steps = rule.record.as_ref().is_some_and(|record| record.step.is_some());
-        Self { sql: rule.sql.clone(), by_steps, plan: Err(never_tried), groups: GroupQuery::new(rule) }
+        let awaits_columns = rule.slo.as_ref().is_some_and(|slo| !rule.is_count_of(slo));
+        Self { sql: rule.sql.clone(), by_steps, awaits_columns, plan: Err(never_tried), groups: GroupQuery::new(rule) }
     }
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.
@@ -151,9 +154,12 @@ impl RuleEvaluator {
     }
 
     fn outcome_of(&self, error: &QueryError) -> Outcome {
-        match awaited_table(error) {
-            Some(table) => Outcome::Waiting { table: table.to_owned() },
-            None => Outcome::Error(self.explain(error)),
+        match (awaited_table(error), error) {
+            (Some(table), _) => Outcome::Waiting { table: table.to_owned() },
+            (None, QueryError::UnknownColumn { .. }) if self.awaits_columns => {
+                Outcome::Waiting { table: SLO_EVENTS.to_owned() }
+            }
+            (None, error) => Outcome::Error(self.explain(error)),
         }
     }
 

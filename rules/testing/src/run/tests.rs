@@ -56,6 +56,36 @@ tests:
 }
 
 #[tokio::test]
+async fn an_objective_without_an_event_waits_beside_one_that_counts_by_other_columns() {
+    let text = "
+groups:
+- name: g
+  rules:
+  - rule: Web
+    slo:
+      objective: 99.9
+      good: SELECT host, sum(value) AS value FROM increase(good, INTERVAL '{{ window }}') GROUP BY host
+      total: SELECT host, sum(value) AS value FROM increase(requests, INTERVAL '{{ window }}') GROUP BY host
+  - rule: Mail
+    slo:
+      objective: 99.9
+      good: SELECT job, sum(value) AS value FROM increase(delivered, INTERVAL '{{ window }}', 'job') GROUP BY job
+      total: SELECT job, sum(value) AS value FROM increase(mails, INTERVAL '{{ window }}', 'job') GROUP BY job
+tests:
+- name: nothing is in error
+  input:
+  - {series: 'requests{host=\"a\"}', every: 15s, values: '0+10x40'}
+  - {series: 'good{host=\"a\"}', every: 15s, values: '0+10x40'}
+  - {series: 'mails{job=\"x\"}', from: 6m, every: 15s, values: '0+10x16'}
+  expect:
+  - {at: 6m, alerts: []}
+  - {at: 10m, alerts: [{rule: Mail_1h}, {rule: Mail_6h}, {rule: Mail_1d}, {rule: Mail_3d}]}
+";
+    let report = report_of(text).await;
+    assert!(report.starts_with("ok"), "{report}");
+}
+
+#[tokio::test]
 async fn an_objective_fires_above_its_burn_rates_and_not_below() {
     // Of 1,000 requests every 15 s some fail: 1.5 % is 15 times as fast as 99.9 % allows, 1.4 % is 14 times, and 14.4 is the first bound.
     for (bad, alerts) in [

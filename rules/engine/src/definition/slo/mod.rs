@@ -27,6 +27,7 @@ use std::time::Duration;
 use flyball_yaml::{Place, Text, format_duration};
 
 pub(super) use read::read_slo;
+pub(crate) use rules::EVENTS as SLO_EVENTS;
 
 use super::rule::Rule;
 

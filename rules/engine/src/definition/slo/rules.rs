@@ -17,7 +17,7 @@ use crate::definition::template::Template;
 use crate::definition::version::version;
 
 /// The events of a step, good and all.
-pub(super) const EVENTS: &str = "slo_events";
+pub(crate) const EVENTS: &str = "slo_events";
 /// The same of an hour.
 const EVENTS_HOUR: &str = "slo_events_1h";
 pub(super) const BURN_RATE: &str = "slo_burn_rate";
