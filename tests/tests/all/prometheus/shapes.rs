@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 fn rules_and_alerts_have_all_that_prometheus_shows() {
     let dir = temp_dir();
     let file = dir.path().join("prometheus-rules.yml");
-    let rules = "groups:\n- name: greenhouse\n  rules:\n  - {alert: Steady, expr: vector(0.41) > 0.3, labels: {severity: critical}, annotations: {summary: it is}}\n";
+    let rules = "groups:\n- name: greenhouse\n  rules:\n  - {alert: Steady, expr: vector(0.41) > 0.3, labels: {severity: critical}, annotations: {summary: it is, runbook_url: 'https://runbooks.example/steady'}}\n";
     std::fs::write(&file, rules).expect("the folder can be written");
     let Some(prometheus) = Prometheus::start_with_rules(&file) else { return };
     let file = dir.path().join("rules.yaml");
-    let rules = "groups:\n- name: greenhouse\n  rules:\n  - {rule: Steady, sql: SELECT 0.41 AS value, severity: critical, summary: it is}\n";
+    let rules = "groups:\n- name: greenhouse\n  rules:\n  - {rule: Steady, sql: SELECT 0.41 AS value, severity: critical, summary: it is, runbook: 'https://runbooks.example/steady'}\n";
     std::fs::write(&file, rules).expect("the folder can be written");
     let flyball = Flyball::start_in(dir.path(), json!({"rules": [file]}));
 
