@@ -5,7 +5,7 @@ use arrow::datatypes::Float64Type;
 use arrow::ipc::reader::StreamReader;
 use flyball_tests::time::now_nanos;
 use flyball_tests::{Flyball, otlp, remote_write, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A series that grows without end.
@@ -62,6 +62,27 @@ fn a_query_that_cannot_be_answered_says_why_in_the_one_shape_of_errors() {
     }
     let answer = flyball.http.post("/api/v1/sql", &[("content-type", "application/json")], "{").expect_status(400);
     assert!(answer.json()["error"]["hint"].is_string());
+}
+
+#[test]
+fn clients_of_influxdb_3_ask_in_their_own_shape() {
+    let flyball = with_rooms();
+    let sql = "SELECT room, value FROM Room_Temperature WHERE value < 0";
+    let path = format!("/api/v3/query_sql?db=any&q={}", sql.replace(' ', "%20").replace('<', "%3C"));
+    let answer = flyball.http.get(&path).expect_status(200).json();
+    let [row] = answer.as_array().map(Vec::as_slice).expect("a list") else { panic!("{answer}") };
+    assert_eq!((&row["room"], row["value"].is_number()), (&json!("c"), true));
+    let ask =
+        |body: Value| flyball.http.post("/api/v3/query_sql", &[("content-type", "application/json")], body.to_string());
+    let lines = ask(json!({"db": "any", "q": sql, "format": "jsonl"})).expect_status(200).text();
+    assert_eq!(lines, format!("{row}\n"));
+    let csv = ask(json!({"q": sql, "format": "csv"})).expect_status(200).text();
+    assert!(csv.starts_with("room,value"), "{csv}");
+    for wrong in
+        [json!({"q": "SELECT rom FROM Room_Temperature"}), json!({"q": sql, "format": "parquet"}), json!({"db": "d"})]
+    {
+        assert!(ask(wrong.clone()).expect_status(400).json()["error"].is_string(), "{wrong}");
+    }
 }
 
 #[test]

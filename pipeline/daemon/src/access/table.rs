@@ -64,6 +64,7 @@ pub(crate) const ROWS: &[Row] = &[
     own("/openapi.json", READ, READ),
     own("/metrics", READ, READ),
     own("/api/v1/sql", READ, READ),
+    Row { path: "/api/v3/query_sql", get: READ, other: READ, shape: Shape::Influx3, ingest: None },
     own("/api/v1/tap", READ, ADMIN),
     own("/api/v1/twin", READ, ADMIN),
     own("/api/v1/twin/{kind}/{*id}", READ, ADMIN),

@@ -5,6 +5,7 @@ mod error;
 mod health;
 pub(crate) mod ledger;
 mod page;
+mod query_sql;
 mod rules;
 mod silences;
 mod sql;
@@ -94,6 +95,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/api/v1/sql", post(sql::run))
+        .route("/api/v3/query_sql", get(query_sql::by_query).post(query_sql::by_body))
         .route("/api/v1/tap", get(tap::tap))
         .route("/api/v1/twin", get(twin::document))
         .route("/api/v1/twin/{kind}/{*id}", get(twin::entity))

@@ -42,16 +42,7 @@ async fn table(shared: &Shared, name: &str, newest_by: &str, page: &Page) -> Res
     let (limit, offset) = (page.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX), page.offset);
     let sql = format!("SELECT * FROM flyball.{name} ORDER BY {newest_by} DESC, id LIMIT {limit} OFFSET {offset}");
     let result = shared.query(&sql).await?;
-    let rows = objects(&output::json(&result));
+    let rows: Vec<_> = output::objects(&result).collect();
     let next = (rows.len() == limit).then_some(offset + limit);
     Ok(Json(json!({name: rows, "limit": limit, "offset": offset, "next_offset": next})))
-}
-
-/// Rows as objects by column name.
-pub(super) fn objects(result: &Value) -> Vec<Value> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let names: Vec<_> =
-        list(&result["columns"]).iter().map(|column| column["name"].as_str().unwrap_or_default().to_owned()).collect();
-    let row = |row: &Value| Value::Object(names.iter().cloned().zip(list(row)).collect());
-    list(&result["rows"]).iter().map(row).collect()
 }

@@ -17,7 +17,6 @@ use serde_json::json;
 
 use super::Shared;
 use super::error::ApiError;
-use super::state::objects;
 
 /// An empty line is sent when nothing came for so long, so that who has gone away is noticed, and so is the drain.
 const QUIET_MAX: Duration = Duration::from_secs(1);
@@ -94,7 +93,7 @@ impl Lines {
                 rows = predicate.keep(&rows, self.shared.clock.now()).map_err(|error| failed(&error))?;
             }
             let result = QueryResult { schema: rows.schema(), batches: vec![rows], elapsed: Duration::ZERO };
-            for object in objects(&output::json(&result)) {
+            for object in output::objects(&result) {
                 lines.push_str(&object.to_string());
                 lines.push('\n');
             }

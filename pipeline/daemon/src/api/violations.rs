@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::error::ApiError;
-use super::state::objects;
 
 /// How often a listener gets a comment while nothing changes, so that proxies and both ends know that the other is there.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -41,7 +40,7 @@ async fn row(shared: &Shared, id: &str) -> Result<Value, ApiError> {
         return Err(unknown());
     }
     let result = shared.query(&format!("SELECT * FROM flyball.violations WHERE id = '{id}'")).await?;
-    objects(&output::json(&result)).into_iter().next().ok_or_else(unknown)
+    output::objects(&result).next().ok_or_else(unknown)
 }
 
 fn unknown(id: &str) -> ApiError {

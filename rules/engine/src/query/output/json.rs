@@ -39,6 +39,16 @@ pub fn json_text(result: &QueryResult) -> String {
     text
 }
 
+/// Each row as an object by column name, one after the other.
+pub fn objects(result: &QueryResult) -> impl Iterator<Item = Value> {
+    result.batches.iter().flat_map(|batch| {
+        (0..batch.num_rows()).map(move |row| {
+            let cells = batch.schema_ref().fields().iter().zip(batch.columns());
+            Value::Object(cells.map(|(field, column)| (field.name().clone(), value(column, row))).collect())
+        })
+    })
+}
+
 fn columns(result: &QueryResult) -> Value {
     result
         .schema

@@ -14,5 +14,5 @@ mod tests;
 pub use arrow_ipc::{ARROW_STREAM, arrow_ipc};
 pub(crate) use cell::type_name;
 pub use csv::csv;
-pub use json::{json, json_text};
+pub use json::{json, json_text, objects};
 pub use table::table;

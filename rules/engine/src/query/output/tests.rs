@@ -48,6 +48,10 @@ fn json_has_columns_with_units_and_rows_with_plain_values() {
     let expected = r#"{"columns":[{"name":"time","type":"timestamp"},{"name":"value","type":"double","unit":"W"},{"name":"host","type":"text"},{"name":"n","type":"bigint"},{"name":"ok","type":"boolean"},{"name":"note","type":"text"},{"name":"labels","type":"map"}],"rows":[["2026-01-01T00:00:10Z",0.1,"edge-1",9223372036854775807,true,"",{"a":"1,\"2\""}],["1970-01-01T00:00:00.000000001Z","-Inf",null,null,false,"a\nb",{}]],"elapsed_ms":1.5}"#;
     assert_eq!(json_text(&sample()), expected);
     assert_eq!(json(&sample()).to_string(), expected);
+    let objects: Vec<_> = objects(&sample()).collect();
+    let expected = r#"{"time":"1970-01-01T00:00:00.000000001Z","value":"-Inf","host":null,"n":null,"ok":false,"note":"a\nb","labels":{}}"#;
+    let expected: serde_json::Value = serde_json::from_str(expected).expect("JSON");
+    assert_eq!((objects.len(), &objects[1]), (2, &expected));
 }
 
 #[test]
