@@ -9,18 +9,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
-use async_trait::async_trait;
-use datafusion::catalog::{Session, TableProvider};
+use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
-use datafusion::datasource::MemTable;
-use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, Operator, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::{Expr, Operator};
+use flyball_model::UnixNanos;
 
 use super::table::schema;
 use super::window::Function;
-use crate::query::session::now_of;
+use crate::catalog::SystemTable;
 
 /// The columns that predicates set to one text: `job = 'api'`, alone or beside others with AND.
 pub(super) fn fixed_labels(filters: &[Expr]) -> Vec<(String, String)> {
@@ -53,8 +50,8 @@ fn uncast(expr: &Expr) -> &Expr {
 }
 
 /// The row that says that nothing is there.
-pub(super) fn row(schema: &SchemaRef, now: i64, fixed: &[(String, String)]) -> Result<RecordBatch> {
-    let columns = schema.fields().iter().map(|field| -> Result<ArrayRef> {
+pub(super) fn row(schema: &SchemaRef, now: i64, fixed: &[(String, String)]) -> Result<RecordBatch, ArrowError> {
+    let columns = schema.fields().iter().map(|field| -> Result<ArrayRef, ArrowError> {
         Ok(match field.data_type() {
             DataType::Timestamp(..) => Arc::new(TimestampNanosecondArray::from(vec![now]).with_timezone("UTC")),
             DataType::Float64 => Arc::new(Float64Array::from(vec![1.0])),
@@ -65,7 +62,7 @@ pub(super) fn row(schema: &SchemaRef, now: i64, fixed: &[(String, String)]) -> R
         })
     });
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_>>()?, &options)?)
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns.collect::<Result<_, _>>()?, &options)
 }
 
 /// The table of a metric that never came: the row is always there.
@@ -80,25 +77,12 @@ impl Default for NeverCame {
     }
 }
 
-#[async_trait]
-impl TableProvider for NeverCame {
+impl SystemTable for NeverCame {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::View
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let row = row(&self.schema, now_of(session)?.0, &[])?;
-        let table = MemTable::try_new(Arc::clone(&self.schema), vec![vec![row]])?;
-        table.scan(session, projection, filters, limit).await
+    fn rows(&self, now: UnixNanos) -> Result<RecordBatch, ArrowError> {
+        row(&self.schema, now.0, &[])
     }
 }

@@ -64,6 +64,7 @@ use flyball_model::Shape;
 
 pub(crate) use self::look::{is_absent, is_range_table, label_columns_of, range_of, range_window_of, window_of};
 use self::window::Function;
+use crate::catalog::SystemProvider;
 use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;
 use crate::query::error::QueryError;
@@ -114,7 +115,9 @@ pub(crate) fn relation(
         // Planned anew when a metric comes that the name may mean.
         (Err(QueryError::UnknownTable { .. }), None) if absent => {
             let known = TableRead::System { schema: "flyball".into(), name: "metric_info".into() };
-            return Ok(Arc::new(tables.relation_of(known, false, || Arc::new(absent::NeverCame::default()))));
+            return Ok(Arc::new(
+                tables.relation_of(known, false, || Arc::new(SystemProvider(Arc::new(absent::NeverCame::default())))),
+            ));
         }
         (Err(QueryError::UnknownTable { .. }), Some(wanted)) if !absent => {
             return Ok(Arc::new(wanted.of_none(tables, &call.metric)));
