@@ -27,7 +27,7 @@ pub mod state;
 pub mod time;
 
 pub use batch::PointBatch;
-pub use explain::explain;
+pub use explain::{explain, refusal};
 pub use histogram::Histogram;
 pub use intake::{Intake, Receipt, Refusal, Submission};
 pub use limits::Limits;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::{explain, guard};
+use flyball_model::{explain, guard, refusal};
 use http::StatusCode;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -118,7 +118,7 @@ impl Requests {
                 let status = response.status();
                 match Outcome::of(status) {
                     Outcome::Accepted => (Outcome::Accepted, String::new()),
-                    outcome => (outcome, reason(status, &start_of_body(response).await)),
+                    outcome => (outcome, refusal(status, &start_of_body(response).await)),
                 }
             }
             Err(error) => {
@@ -158,15 +158,6 @@ async fn start_of_body(mut response: Response) -> Vec<u8> {
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES_MAX - body.len())]);
     }
     body
-}
-
-/// The status and the start of the body, on one line.
-fn reason(status: StatusCode, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let body: String = words.join(" ").chars().take(200).collect();
-    if body.is_empty() { status.to_string() } else { format!("{status}: {body}") }
 }
 
 /// Looks names up, and leaves out the addresses that are refused: see [`flyball_model::guard`].

@@ -57,17 +57,6 @@ pub(crate) fn retry_after(value: &str, now: UnixNanos) -> Option<Duration> {
     Some(UnixNanos::from_secs(at.as_second()).since(now))
 }
 
-/// The text of a refusal: the status and the start of the body, on one line.
-pub(crate) fn reason(status: StatusCode, body: &[u8]) -> String {
-    /// Characters of the body that are kept. A row of `flyball.remediations` is no place for an error page.
-    const BODY_CHARS_MAX: usize = 200;
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let body: String = words.join(" ").chars().take(BODY_CHARS_MAX).collect();
-    if body.is_empty() { status.to_string() } else { format!("{status}: {body}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,13 +96,5 @@ mod tests {
         ] {
             assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value}");
         }
-    }
-
-    #[test]
-    fn a_reason_is_one_short_line() {
-        let status = StatusCode::BAD_REQUEST;
-        assert_eq!(reason(status, b""), "400 Bad Request");
-        assert_eq!(reason(status, b"no such\r\n\tdeployment\x1b[0m"), "400 Bad Request: no such deployment [0m");
-        assert_eq!(reason(status, &[0xff; 5000]).chars().count(), "400 Bad Request: ".len() + 200);
     }
 }

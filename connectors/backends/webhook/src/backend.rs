@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use flyball_model::Pauses;
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::ports::{Backend, Delivery};
 use flyball_model::time::Clock;
+use flyball_model::{Pauses, explain, refusal};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
@@ -140,13 +140,11 @@ impl WebhookBackend {
         match outcome {
             RequestOutcome::Accepted => Answer::Accepted,
             RequestOutcome::Gone => Answer::Gone,
-            RequestOutcome::Refused => {
-                Answer::Refused { reason: answer::reason(status, &start_of_body(response).await) }
-            }
+            RequestOutcome::Refused => Answer::Refused { reason: refusal(status, &start_of_body(response).await) },
             _ => {
                 let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let after = header.and_then(|value| answer::retry_after(value, self.clock.now()));
-                let reason = answer::reason(status, &start_of_body(response).await);
+                let reason = refusal(status, &start_of_body(response).await);
                 Answer::Retry { outcome, reason, after }
             }
         }
@@ -247,7 +245,7 @@ fn client(backend: &str, url: &Url, allow_link_local: bool) -> Result<Client, We
         // Spares reading the system's certificates, and lets plain webhooks work on a machine that has none.
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|error| WebhookError::Client { backend: backend.to_owned(), reason: chain(&error) })
+    builder.build().map_err(|error| WebhookError::Client { backend: backend.to_owned(), reason: explain(&error) })
 }
 
 /// The start of an answer's body; what can't be read is left out, since the status alone decides.
@@ -265,22 +263,10 @@ fn transport_failure(error: reqwest::Error) -> Answer {
     // The URL may hold a token, and the reason becomes a row that many may read.
     let error = error.without_url();
     if error.is_builder() {
-        return Answer::Refused { reason: chain(&error) };
+        return Answer::Refused { reason: explain(&error) };
     }
     let outcome = if error.is_timeout() { RequestOutcome::Timeout } else { RequestOutcome::Transport };
-    Answer::Retry { outcome, reason: chain(&error), after: None }
-}
-
-/// An error with its causes, which say more than it does: `error sending request: … connection refused`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    Answer::Retry { outcome, reason: explain(&error), after: None }
 }
 
 #[cfg(test)]
