@@ -7,7 +7,7 @@ use std::time::Duration;
 use flyball_model::ports::Backend;
 use flyball_remediation::BackendInfo;
 use flyball_rules::check::{BackendActions, check_rules, collisions};
-use flyball_rules::definition::{Level, Problem, RuleSet};
+use flyball_rules::definition::{Level, Problem, RuleSet, in_order};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
 use notify::{RecursiveMode, Watcher};
@@ -47,8 +47,7 @@ pub(crate) async fn read(
     let (rules, mut problems) =
         tokio::task::spawn_blocking(move || paths.load(Level::Error)).await.expect("reading rule files does not panic");
     problems.extend(check_rules(&rules, Some(database), Some(backends)).await);
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.dedup();
+    let problems = in_order(problems);
     if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok((rules, problems)) }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use flyball_rules::definition::{
-    Level, Problem, RuleSet, dependencies, duplicates, from_str_with_problems, load_with_problems,
+    Level, Problem, RuleSet, dependencies, duplicates, from_str_with_problems, in_order, load_with_problems,
 };
 use flyball_rules_library::LibraryFile;
 
@@ -55,8 +55,6 @@ impl RulePaths {
         }
         problems.extend(duplicates(&rules));
         problems.extend(dependencies(&rules, absent));
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
-        problems.dedup();
-        (rules, problems)
+        (rules, in_order(problems))
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 pub use duration::{format_duration, parse_duration};
 pub use fields::Fields;
 pub use nearest::nearest;
-pub use problem::{Level, Place, Problem};
+pub use problem::{Level, Place, Problem, in_order};
 pub use reader::{PROBLEMS_MAX, Reader, Variables};
 pub use source::{Source, Text};
 pub use tree::{Node, Value, parse};

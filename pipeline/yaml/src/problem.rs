@@ -1,6 +1,7 @@
 //! What is wrong with a file, and where.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,7 @@ pub enum Level {
 }
 
 /// One thing that is wrong, as the checks print it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {
     /// Where.
     pub place: Place,
@@ -86,6 +87,14 @@ impl Problem {
     }
 }
 
+/// By place, those of one place as they were found, each once.
+pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let mut seen = HashSet::new();
+    problems.retain(|problem| seen.insert(problem.clone()));
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems
+}
+
 impl fmt::Display for Problem {
     /// `file:line:column: message (hint) [code]`; a warning's message begins with `warning: `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,5 +107,17 @@ impl fmt::Display for Problem {
             Some(code) => write!(f, " [{code}]"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_repeats_another_is_dropped_also_behind_a_third() {
+        let at = |line, message: &str| Problem::error(Place { line, ..Place::start_of("f") }, message);
+        let found = vec![at(2, "c"), at(1, "b"), at(1, "a"), at(1, "b")];
+        assert_eq!(in_order(found), [at(1, "b"), at(1, "a"), at(2, "c")]);
     }
 }

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use flyball_model::UnixNanos;
 use flyball_model::event::{State as ViolationState, Transition, runbook_annotation};
 use flyball_rules::check::{check_rules, collisions};
-use flyball_rules::definition::{Level, RuleSet, dependencies, duplicates, from_str_with_problems};
+use flyball_rules::definition::{Level, RuleSet, dependencies, duplicates, from_str_with_problems, in_order};
 use flyball_rules::lifecycle::Health;
 use flyball_runtime::RuleEntry;
 use serde::Deserialize;
@@ -206,9 +206,7 @@ pub(crate) async fn check(
     let database = &shared.runtime.database;
     problems.extend(check_rules(&rules, Some(database), Some(shared.reloader.backends())).await);
     problems.extend(collisions(&rules, database));
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.dedup();
-    Ok(Json(json!({"problems": problems})))
+    Ok(Json(json!({"problems": in_order(problems)})))
 }
 
 /// `POST /api/v1/reload`

@@ -7,7 +7,7 @@ mod import;
 mod samples;
 mod test;
 
-use flyball_rules::definition::Problem;
+use flyball_rules::definition::{Problem, in_order};
 
 use crate::Failure;
 use crate::cli::RulesCommand;
@@ -25,9 +25,8 @@ pub(crate) async fn run(command: RulesCommand) -> Result<(), Failure> {
 }
 
 /// Warnings are told, and no reason to stop.
-fn no_errors(mut problems: Vec<Problem>) -> Result<(), Failure> {
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.dedup();
+fn no_errors(problems: Vec<Problem>) -> Result<(), Failure> {
+    let problems = in_order(problems);
     if problems.iter().any(Problem::is_error) {
         return Err(Failure::Configuration(problems.iter().map(ToString::to_string).collect()));
     }

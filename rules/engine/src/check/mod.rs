@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use flyball_model::action::ActionKind;
 
 use self::lints::Lints;
-use crate::definition::{Level, Problem, RULES_MAX, RuleSet, dependencies, load_with_problems};
+use crate::definition::{Level, Problem, RULES_MAX, RuleSet, dependencies, in_order, load_with_problems};
 use crate::query::Database;
 use crate::recording::{Recorded, circles};
 
@@ -49,8 +49,7 @@ pub async fn check(paths: &[PathBuf], database: Option<&Database>, backends: Opt
     let (rules, mut problems) = load_with_problems(paths);
     problems.extend(dependencies(&rules, Level::Error));
     problems.extend(check_rules(&rules, database, backends).await);
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems
+    in_order(problems)
 }
 
 /// The same for rules that were read already: what reading could not find.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flyball_yaml::{Level, Place, Problem, Source};
+use flyball_yaml::{Level, Place, Problem, Source, in_order};
 
 use super::read::read_file;
 use super::rule::{RuleFile, RuleSet};
@@ -30,7 +30,7 @@ const FOLDER_DEPTH_MAX: usize = 16;
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
     let (rules, mut problems) = load_with_problems(paths);
     problems.extend(dependencies(&rules, Level::Error));
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    let problems = in_order(problems);
     if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(rules) }
 }
 
@@ -61,8 +61,7 @@ pub fn load_with_problems(paths: &[PathBuf]) -> (RuleSet, Vec<Problem>) {
         }
     }
     problems.extend(duplicates(&set));
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    (set, problems)
+    (set, in_order(problems))
 }
 
 /// Reads one file's text, as [`load`] would.
@@ -83,8 +82,7 @@ pub fn from_str_with_problems(name: &str, text: &str) -> (RuleFile, Vec<Problem>
     }
     let mut set = RuleSet { files: vec![file] };
     problems.extend(duplicates(&set));
-    problems.sort_by(|a, b| a.place.cmp(&b.place));
-    (set.files.swap_remove(0), problems)
+    (set.files.swap_remove(0), in_order(problems))
 }
 
 /// The search for rule files.

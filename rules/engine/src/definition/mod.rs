@@ -19,7 +19,7 @@ mod version;
 mod tests;
 
 pub use flaps::{FLAPS_MAX, Flaps};
-pub use flyball_yaml::{Level, Place, Problem, Source, Text, format_duration, parse_duration};
+pub use flyball_yaml::{Level, Place, Problem, Source, Text, format_duration, in_order, parse_duration};
 pub use load::{
     FILE_BYTES_MAX, FILES_MAX, RULES_MAX, duplicates, from_str, from_str_with_problems, load, load_with_problems,
 };

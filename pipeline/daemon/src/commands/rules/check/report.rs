@@ -1,6 +1,6 @@
 //! What was found, for people and for programs.
 
-use flyball_rules::definition::{Problem, RuleSet};
+use flyball_rules::definition::{Problem, RuleSet, in_order};
 use serde_json::{Value, json};
 
 use crate::commands::output::counted;
@@ -14,10 +14,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(mut problems: Vec<Problem>, rules: &RuleSet) -> Self {
-        problems.sort_by(|a, b| (&a.place, &a.code, &a.message).cmp(&(&b.place, &b.code, &b.message)));
-        problems.dedup();
-        Self { problems, rules: rules.rules().count(), files: rules.files.len() }
+    pub(super) fn new(problems: Vec<Problem>, rules: &RuleSet) -> Self {
+        Self { problems: in_order(problems), rules: rules.rules().count(), files: rules.files.len() }
     }
 
     fn errors(&self) -> usize {
