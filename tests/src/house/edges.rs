@@ -6,8 +6,8 @@ use super::Graph;
 
 /// Each package of flyball and the packages of flyball that its production code may import.
 ///
-/// The directions are the design: words flow up from `model`, connectors know only the ports in it and never each
-/// other, the runtime knows no connector, and only the program knows them all.
+/// The directions are the design: words flow up from `model`, connectors know only the ports in it and the client that
+/// they share, and never each other, the runtime knows no connector, and only the program knows them all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("flyball-model", &[]),
     ("flyball-yaml", &[]),
@@ -24,10 +24,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "flyball-rules-testing",
         &["flyball-model", "flyball-remediation", "flyball-rules", "flyball-store", "flyball-twin", "flyball-yaml"],
     ),
-    ("flyball-receivers", &["flyball-model", "flyball-yaml"]),
+    ("flyball-client", &["flyball-model"]),
+    ("flyball-receivers", &["flyball-client", "flyball-model", "flyball-yaml"]),
     ("flyball-store-influxdb", &["flyball-model"]),
-    ("flyball-backend-alertmanager", &["flyball-model"]),
-    ("flyball-backend-webhook", &["flyball-model"]),
+    ("flyball-backend-alertmanager", &["flyball-client", "flyball-model"]),
+    ("flyball-backend-webhook", &["flyball-client", "flyball-model"]),
     (
         "flyball-runtime",
         &[

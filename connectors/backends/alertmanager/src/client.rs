@@ -1,23 +1,16 @@
 //! Requests to Alertmanager, and what their answers mean.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::{explain, guard, refusal};
+use flyball_client::{backend_client, reason, refused_in};
+use flyball_model::explain;
 use http::StatusCode;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Url};
 
 use crate::alert::Alert;
 use crate::error::AlertmanagerError;
 use crate::options::AlertmanagerOptions;
-
-/// Bytes of an answer's body that are read, for the reason.
-const ANSWER_BYTES_MAX: usize = 1024;
 
 /// What a request came to, as a label of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,31 +76,13 @@ impl Requests {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong(format!("its scheme is '{}'", url.scheme())));
         }
-        if let Some(address) = url.host_str().and_then(guard::refused_host).filter(|_| !options.allow_link_local) {
+        if let Some(address) = refused_in(&url).filter(|_| !options.allow_link_local) {
             return Err(AlertmanagerError::LinkLocal { backend: backend(), address });
         }
         let path = format!("{}/api/v2/alerts", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        // reqwest panics without one, for http too.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(AlertmanagerError::NoCryptoProvider { backend: backend() });
-        }
-        let mut builder = Client::builder()
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .default_headers(headers(options)?)
-            .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")));
-        if !options.allow_link_local {
-            builder = builder.dns_resolver(Arc::new(GuardedResolver));
-        }
-        if url.scheme() == "http" {
-            // Spares reading the system's certificates.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .build()
-            .map_err(|error| AlertmanagerError::Client { backend: backend(), reason: explain(&error) })?;
+        let client = backend_client(&url, headers(options)?, options.allow_link_local)
+            .map_err(|reason| AlertmanagerError::Client { backend: backend(), reason })?;
         Ok(Self { client, url })
     }
 
@@ -118,7 +93,7 @@ impl Requests {
                 let status = response.status();
                 match Outcome::of(status) {
                     Outcome::Accepted => (Outcome::Accepted, String::new()),
-                    outcome => (outcome, refusal(status, &start_of_body(response).await)),
+                    outcome => (outcome, reason(response).await),
                 }
             }
             Err(error) => {
@@ -147,34 +122,4 @@ fn headers(options: &AlertmanagerOptions) -> Result<HeaderMap, AlertmanagerError
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
-}
-
-/// The start of an answer's body; what can't be read is left out, since the status alone decides.
-async fn start_of_body(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES_MAX
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES_MAX - body.len())]);
-    }
-    body
-}
-
-/// Looks names up, and leaves out the addresses that are refused: see [`flyball_model::guard`].
-#[derive(Debug, Clone, Copy)]
-struct GuardedResolver;
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed = guard::allowed(found).map_err(|address| {
-                io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    format!("the name stands for {address}, a link-local or metadata address; set allow_link_local: true on the backend if that is meant"),
-                )
-            })?;
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
 }

@@ -41,18 +41,12 @@ pub enum AlertmanagerError {
         /// What to write.
         example: &'static str,
     },
-    /// The program has not chosen its cryptography yet.
-    #[error("backend '{backend}': no rustls crypto provider is installed; install one before any backend is made")]
-    NoCryptoProvider {
-        /// The backend's name.
-        backend: String,
-    },
-    /// The HTTP client can't be made, for example because the system has no CA certificates.
-    #[error("backend '{backend}': the HTTP client can't be made: {reason}")]
+    /// The HTTP client can't be made.
+    #[error("backend '{backend}': {reason}")]
     Client {
         /// The backend's name.
         backend: String,
-        /// What it says, causes included.
-        reason: String,
+        /// Why.
+        reason: flyball_client::ClientError,
     },
 }

@@ -6,33 +6,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flyball_client::{backend_client, reason, refused_in};
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
 use flyball_model::ports::{Backend, Delivery};
 use flyball_model::time::Clock;
-use flyball_model::{Pauses, explain, refusal};
+use flyball_model::{Pauses, explain};
+use http::HeaderMap;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Url};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::answer::{self, Answer};
 use crate::cloud_event::cloud_event;
 use crate::error::WebhookError;
-use crate::guard::{self, GuardedResolver};
 use crate::metrics::{RequestOutcome, WebhookMetrics};
 use crate::options::WebhookOptions;
 use crate::signature::Keys;
 
 /// CloudEvents' media type for structured JSON.
 const CLOUD_EVENT: &str = "application/cloudevents+json";
-
-/// Bytes of a refusal's body that are read, for the reason.
-const ANSWER_BYTES_MAX: usize = 1024;
-
-/// Connections to the consumer that are kept open while idle. Events of one backend mostly come one after the other.
-const IDLE_CONNECTIONS_MAX: usize = 4;
 
 /// Posts events to one URL.
 #[derive(Debug)]
@@ -68,7 +62,7 @@ impl WebhookBackend {
     ) -> Result<Self, WebhookError> {
         let WebhookOptions { name, url, secret, events, timeout, allow_link_local, source } = options;
         let url = parse_url(&name, &url)?;
-        if let Some(address) = guard::refused_in(&url).filter(|_| !allow_link_local) {
+        if let Some(address) = refused_in(&url).filter(|_| !allow_link_local) {
             return Err(WebhookError::LinkLocal { backend: name, address });
         }
         let keys = match secret {
@@ -81,7 +75,8 @@ impl WebhookBackend {
         if timeout.is_zero() {
             return Err(WebhookError::Timeout { backend: name });
         }
-        let client = client(&name, &url, allow_link_local)?;
+        let client = backend_client(&url, HeaderMap::new(), allow_link_local)
+            .map_err(|reason| WebhookError::Client { backend: name.clone(), reason })?;
         Ok(Self {
             name,
             url,
@@ -134,17 +129,17 @@ impl WebhookBackend {
         answer
     }
 
-    async fn read(&self, response: Response) -> Answer {
+    async fn read(&self, response: reqwest::Response) -> Answer {
         let status = response.status();
         let outcome = answer::outcome_of(status);
         match outcome {
             RequestOutcome::Accepted => Answer::Accepted,
             RequestOutcome::Gone => Answer::Gone,
-            RequestOutcome::Refused => Answer::Refused { reason: refusal(status, &start_of_body(response).await) },
+            RequestOutcome::Refused => Answer::Refused { reason: reason(response).await },
             _ => {
                 let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                 let after = header.and_then(|value| answer::retry_after(value, self.clock.now()));
-                let reason = refusal(status, &start_of_body(response).await);
+                let reason = reason(response).await;
                 Answer::Retry { outcome, reason, after }
             }
         }
@@ -225,38 +220,6 @@ fn parse_url(backend: &str, url: &str) -> Result<Url, WebhookError> {
         "http" | "https" => Ok(url),
         scheme => Err(WebhookError::Scheme { backend: backend(), scheme: scheme.to_owned() }),
     }
-}
-
-fn client(backend: &str, url: &Url, allow_link_local: bool) -> Result<Client, WebhookError> {
-    // reqwest panics without one, for http too.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        return Err(WebhookError::NoCryptoProvider { backend: backend.to_owned() });
-    }
-    let mut builder = Client::builder()
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")));
-    if !allow_link_local {
-        builder = builder.dns_resolver(Arc::new(GuardedResolver));
-    }
-    if url.scheme() == "http" {
-        // Spares reading the system's certificates, and lets plain webhooks work on a machine that has none.
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build().map_err(|error| WebhookError::Client { backend: backend.to_owned(), reason: explain(&error) })
-}
-
-/// The start of an answer's body; what can't be read is left out, since the status alone decides.
-async fn start_of_body(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES_MAX
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES_MAX - body.len())]);
-    }
-    body
 }
 
 fn transport_failure(error: reqwest::Error) -> Answer {

@@ -3,7 +3,6 @@
 //! | file | holds |
 //! |---|---|
 //! | `options` | what the configuration says, checked |
-//! | `guard` | addresses that a webhook has no business with |
 //! | `backend` | the port's implementation: one event delivered, tried again until it expires |
 //! | `cloud_event` | the body: CloudEvents 1.0, structured JSON |
 //! | `signature` | the headers: Standard Webhooks 1.0.0, HMAC-SHA256 |
@@ -16,7 +15,6 @@ mod answer;
 mod backend;
 mod cloud_event;
 mod error;
-mod guard;
 mod metrics;
 mod options;
 mod signature;

@@ -14,7 +14,7 @@ use reqwest::{Certificate, ClientBuilder, Identity, RequestBuilder, Response, Ur
 use tokio::sync::OnceCell;
 
 use super::options::{Auth, HttpOptions, Pem, Secret, TlsOptions};
-use super::redirect::{self, GuardedResolver, REDIRECTS_MAX};
+use super::redirect::{self, GUARDED, REDIRECTS_MAX};
 
 /// Idle connections that are kept a host: a scrape is one request.
 const IDLE_CONNECTIONS_MAX: usize = 1;
@@ -107,7 +107,7 @@ impl Client {
         let made = self.guests[usize::from(https)].get_or_try_init(|| async {
             let options = Arc::clone(&self.options);
             let made = tokio::task::spawn_blocking(move || {
-                build(builder(&options.tls, https)?.dns_resolver(Arc::new(GuardedResolver)))
+                build(builder(&options.tls, https)?.dns_resolver(Arc::new(GUARDED)))
             });
             made.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
         });

@@ -4,13 +4,11 @@
 //! us to the cloud's metadata service, with our token. So another origin gets nothing of what says who we are, nor may it be an address
 //! that [`flyball_model::guard`] refuses, whether it is written in the redirect or found in the look-up of the connection itself.
 
-use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
-use flyball_model::guard;
+use flyball_client::{GuardedResolver, refused_in};
 use http::StatusCode;
 use http::header::LOCATION;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url};
 
 /// Redirects that are followed, as many as Prometheus follows.
@@ -38,7 +36,7 @@ pub(super) fn next(from: &Url, response: &Response) -> Result<Option<Url>, Strin
 /// # Errors
 /// A sentence, when nobody may send us there.
 pub(super) fn check(to: &Url) -> Result<(), String> {
-    match to.host_str().and_then(guard::refused_host) {
+    match refused_in(to) {
         Some(address) => Err(format!("redirected to {address}, {REFUSED}")),
         None => Ok(()),
     }
@@ -46,21 +44,9 @@ pub(super) fn check(to: &Url) -> Result<(), String> {
 
 const REFUSED: &str = "a link-local or metadata address, to which redirects are not followed; make it a target of its own if that is meant";
 
-/// Looks up names to which we were redirected, and leaves out the addresses that are refused.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GuardedResolver;
+/// Looks up names to which we were redirected.
+pub(super) const GUARDED: GuardedResolver = GuardedResolver(refused);
 
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed = guard::allowed(found).map_err(|address| {
-                io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    format!("redirected to a name that stands for {address}, {REFUSED}"),
-                )
-            });
-            Ok(Box::new(allowed?.into_iter()) as Addrs)
-        })
-    }
+fn refused(address: IpAddr) -> String {
+    format!("redirected to a name that stands for {address}, {REFUSED}")
 }

@@ -81,7 +81,7 @@ async fn nobody_sends_us_to_a_metadata_service() {
     }
     // The same found in a look-up; systems take a number for a name that stands for itself.
     let name: Name = "169.254.169.254".parse().expect("a name");
-    let Err(error) = GuardedResolver.resolve(name).await else { panic!("it is refused") };
+    let Err(error) = GUARDED.resolve(name).await else { panic!("it is refused") };
     assert!(error.to_string().contains("a name that stands for 169.254.169.254"), "{error}");
 }
 
