@@ -11,7 +11,7 @@ use crate::metric::{MetricInfo, Shape};
 use crate::time::UnixNanos;
 
 /// What a series takes whose labels are not in memory: the columns, its places in the index, in its metric's list and in the archive.
-const SERIES_BYTES: usize = 16 + 4 + 4 + 3 * 8 + 8 + 4 + 2;
+const SERIES_BYTES: usize = 16 + 4 + 4 + 4 + 3 * 8 + 8 + 4 + 2;
 
 /// What labels take that are in memory, beside their pairs: the place of their pointer, and its allocation.
 const LABELS_BYTES: usize = 16 + 16;
@@ -45,6 +45,8 @@ pub(super) type Pair = (Symbol, Symbol);
 pub(super) struct Columns {
     pub(super) id: Vec<[u64; 2]>,
     pub(super) metric: Vec<MetricRef>,
+    /// Its place among the series of its metric.
+    pub(super) position: Vec<u32>,
     /// Where its labels are, or [`COLD`].
     place: Vec<u32>,
     pub(super) first_at: Vec<i64>,
@@ -121,15 +123,17 @@ impl Inner {
         let series = SeriesRef(u32::try_from(self.series.metric.len()).expect("SERIES_MAX is below 2^32"));
         self.bytes += SERIES_BYTES;
         let id = halves(id);
-        let Self { series: columns, series_of, .. } = self;
+        let Self { series: columns, series_of, metrics, .. } = self;
         columns.id.push(id);
         columns.metric.push(metric);
+        let of_metric = &mut metrics[metric.0 as usize].series;
+        columns.position.push(of_metric.len() as u32);
+        of_metric.push(series);
         columns.place.push(COLD);
         columns.first_at.push(first_at.0);
         columns.last_at.push(AtomicI64::new(i64::MIN));
         columns.start_at.push(AtomicI64::new(i64::MIN));
         series_of.insert_unique(id[0], series, |series| columns.id[series.0 as usize][0]);
-        self.metrics[metric.0 as usize].series.push(series);
         if in_memory {
             self.settle(series, labels.iter().copied());
             let Self { symbols, metrics, labels, series: columns, .. } = self;

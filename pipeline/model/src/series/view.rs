@@ -81,6 +81,12 @@ impl RegistryView<'_> {
         self.inner.series.metric[series.0 as usize]
     }
 
+    /// The place of a series in [`RegistryView::series_of`] of its metric.
+    #[inline]
+    pub fn position(&self, series: SeriesRef) -> u32 {
+        self.inner.series.position[series.0 as usize]
+    }
+
     /// The stable 128-bit id of a series.
     pub fn id(&self, series: SeriesRef) -> u128 {
         let [low, high] = self.inner.series.id[series.0 as usize];

@@ -1,7 +1,5 @@
 //! Rules that wait for others (`unless`): in which order they are evaluated, and what they are told.
 
-use std::collections::HashSet;
-
 use flyball_model::event::{State, Transition};
 use flyball_rules::definition::Rule;
 use flyball_rules::lifecycle::Inhibitors;
@@ -33,17 +31,10 @@ impl Dependencies {
         dependencies
     }
 
-    /// Of slots that are due, those that may be evaluated now: one that waits for others comes after those that are due or `under_way`, so
-    /// that it knows what they found in the same data.
-    pub(super) fn ready<T>(&self, due: &mut Vec<T>, slot_of: impl Fn(&T) -> usize, under_way: impl Fn(usize) -> bool) {
-        if self.waits_for.is_empty() || due.is_empty() {
-            return;
-        }
-        let first: HashSet<usize> = due.iter().map(&slot_of).collect();
-        due.retain(|item| {
-            let others = self.waits_for.get(&slot_of(item));
-            others.is_none_or(|others| others.iter().all(|other| !first.contains(other) && !under_way(*other)))
-        });
+    /// Whether a slot has to wait for others that are due or under way (`is_busy`): it comes after them, so that it knows what they found in the
+    /// same data.
+    pub(super) fn waits(&self, slot: usize, is_busy: impl Fn(usize) -> bool) -> bool {
+        self.waits_for.get(&slot).is_some_and(|others| others.iter().any(|&other| is_busy(other)))
     }
 
     /// The slots that have to be evaluated anew since this one found other things to fire.

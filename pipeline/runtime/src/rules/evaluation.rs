@@ -37,25 +37,24 @@ pub(super) struct Asked {
 pub(super) struct Finished {
     pub(super) slot: usize,
     pub(super) unit: Unit,
-    pub(super) entry: Arc<RuleEntry>,
-    pub(super) transitions: Vec<Transition>,
-    pub(super) changes: Changes,
+    /// `None` when it has joined the groups that it is kept in, and is to be evaluated still.
+    pub(super) found: Option<Found>,
     pub(super) at: Reading,
     pub(super) woken_by: Option<Duration>,
     /// The whole of it, what is shown to queries included.
     pub(super) took: Duration,
-    pub(super) reads: Reads,
 }
 
 /// What an evaluation found.
-struct Found {
-    transitions: Vec<Transition>,
-    changes: Changes,
-    entry: Arc<RuleEntry>,
-    reads: Reads,
+pub(super) struct Found {
+    pub(super) transitions: Vec<Transition>,
+    pub(super) changes: Changes,
+    pub(super) entry: Arc<RuleEntry>,
+    pub(super) reads: Reads,
 }
 
-/// Evaluates a rule as of `asked.at` and takes its state on.
+/// Evaluates a rule as of `asked.at` and takes its state on; one that joins the groups of others is told so, and has its turn after those that join them
+/// too.
 pub(super) async fn evaluate(
     mut unit: Unit,
     slot: usize,
@@ -67,18 +66,23 @@ pub(super) async fn evaluate(
 ) -> Finished {
     let started = clock.monotonic();
     // A panic of the engine is an error of the rule that brought it about, and no reason to lose the rule.
-    let looked = look(&mut unit, &asked, &database, &recordings, clock.as_ref(), started);
+    let looked = async {
+        match unit.evaluator.joins(&database).await {
+            true => None,
+            false => Some(look(&mut unit, &asked, &database, &recordings, clock.as_ref(), started).await),
+        }
+    };
     let looked = AssertUnwindSafe(looked).catch_unwind().await;
-    let Found { transitions, changes, entry, reads } = looked.unwrap_or_else(|_| {
+    let found = looked.unwrap_or_else(|_| {
         unit.evaluator = RuleEvaluator::new(&unit.rule);
         let outcome = Outcome::Error(
             "the query or a template made the engine panic; please report it together with the rule".to_owned(),
         );
         let evaluation = asked.evaluation(&outcome, None);
-        take_on(&mut unit, evaluation, Reads::Any, clock.monotonic().saturating_sub(started))
+        Some(take_on(&mut unit, evaluation, Reads::Any, clock.monotonic().saturating_sub(started)))
     });
     let took = clock.monotonic().saturating_sub(started);
-    Finished { slot, unit, entry, transitions, changes, at: asked.at, woken_by, took, reads }
+    Finished { slot, unit, found, at: asked.at, woken_by, took }
 }
 
 impl Asked {

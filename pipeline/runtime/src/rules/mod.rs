@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::budget::Budget;
 use self::dependencies::{Dependencies, inhibitors};
-use self::evaluation::{Asked, Finished};
+use self::evaluation::{Asked, Finished, Found, Unit};
 use self::evidence::Evidence;
 use self::groups::{Advanced, GroupKeeper};
 use self::reload::Reload;
@@ -60,7 +60,7 @@ const KEPT_AT_ONCE: usize = 32;
 
 /// A rule that is kept, and of which nothing is pending or firing, is evaluated this often although it finds nothing: a label may have come
 /// that its query can name now.
-const KEPT_IDLE_EVERY: Duration = Duration::from_secs(15);
+const KEPT_IDLE_EVERY: Duration = Duration::from_secs(60);
 
 /// After a jump of the machine's clock rules rest for as long as it jumped, and at most this long: windows of queries are empty, or hold
 /// the wrong points, until senders have come again, and nothing may fire or resolve for that.
@@ -92,8 +92,10 @@ struct Running {
     stage: RuleStage,
     slots: Vec<Slot>,
     dependencies: Dependencies,
-    /// The slots at rest, by when they are due.
-    queue: BTreeSet<(Duration, usize)>,
+    /// The slots at rest, by when they are due: those that cost next to nothing …
+    cheap_queue: BTreeSet<(Duration, usize)>,
+    /// … and those of plans.
+    plan_queue: BTreeSet<(Duration, usize)>,
     /// Those that data wakes: rules that are run as plans.
     plans: BTreeSet<usize>,
     /// Those that are kept, by what their groups call them.
@@ -144,7 +146,8 @@ impl Running {
             stage,
             slots: Vec::new(),
             dependencies: Dependencies::default(),
-            queue: BTreeSet::new(),
+            cheap_queue: BTreeSet::new(),
+            plan_queue: BTreeSet::new(),
             plans: BTreeSet::new(),
             kept: HashMap::new(),
             groups: GroupKeeper::default(),
@@ -196,14 +199,21 @@ impl Running {
     /// Puts a rule where it belongs in the queue; one that is out for an evaluation comes back first.
     fn queue(&mut self, index: usize) {
         let slot = &mut self.slots[index];
-        let due = slot.unit.is_some().then(|| slot.due_at());
-        if slot.queued_at != due {
-            if let Some(before) = slot.queued_at {
-                self.queue.remove(&(before, index));
-            }
-            self.queue.extend(due.map(|due| (due, index)));
-            slot.queued_at = due;
+        let due = slot.unit.is_some().then(|| (slot.is_cheap(), slot.due_at()));
+        let before = std::mem::replace(&mut slot.queued_at, due);
+        if before == due {
+            return;
         }
+        if let Some((cheap, before)) = before {
+            self.queue_of(cheap).remove(&(before, index));
+        }
+        if let Some((cheap, due)) = due {
+            self.queue_of(cheap).insert((due, index));
+        }
+    }
+
+    fn queue_of(&mut self, cheap: bool) -> &mut BTreeSet<(Duration, usize)> {
+        if cheap { &mut self.cheap_queue } else { &mut self.plan_queue }
     }
 
     /// Starts what is due and says how long until the next rule is: all rules that are kept; of plans those that have cost least and
@@ -216,22 +226,22 @@ impl Running {
             return next.min(rest);
         }
         let mut next = next.min(self.groups.start_due(now, at.now, &self.stage.database));
-        let mut due: Vec<_> = self.queue.iter().take_while(|(due, _)| *due <= now).copied().collect();
-        let under_way = |slot: usize| self.slots[slot].unit.is_none();
-        self.dependencies.ready(&mut due, |&(_, index)| index, under_way);
-        self.hold_back(&mut due, now);
-        let (mut cheap, mut plans) = (Vec::new(), Vec::new());
-        for (due, index) in due {
-            let slot = &self.slots[index];
-            match slot.is_cheap() {
-                true => cheap.push(index),
-                false => plans.push((self.stage.budget.cost(slot.spent), due, index)),
+        for queue in [&self.cheap_queue, &self.plan_queue] {
+            if let Some(&(due, _)) = queue.range((now + Duration::from_nanos(1), 0)..).next() {
+                next = next.min(due - now);
             }
         }
-        if let Some(&(due, _)) = self.queue.range((now + Duration::from_nanos(1), 0)..).next() {
-            next = next.min(due - now);
-        }
-        for index in cheap.into_iter().take(KEPT_AT_ONCE.saturating_sub(self.cheap)) {
+        let is_due = |(due, _): &&(Duration, usize)| *due <= now;
+        let may_start = |(_, index): &&(Duration, usize)| {
+            let is_busy = |other: usize| self.slots[other].unit.is_none() || self.slots[other].is_due(now);
+            !self.dependencies.waits(*index, is_busy) && !self.is_held_back(*index, now)
+        };
+        let due = self.cheap_queue.iter().take_while(is_due).filter(may_start);
+        let cheap: Vec<_> = due.take(KEPT_AT_ONCE.saturating_sub(self.cheap)).map(|&(_, index)| index).collect();
+        let due = self.plan_queue.iter().take_while(is_due).filter(may_start);
+        let costs = due.map(|&(due, index)| (self.stage.budget.cost(self.slots[index].spent), due, index));
+        let mut plans: Vec<_> = costs.collect();
+        for index in cheap {
             self.start(index, now, at);
         }
         if plans.is_empty() {
@@ -292,7 +302,7 @@ impl Running {
     }
 
     fn finish(&mut self, finished: Result<Finished, tokio::task::JoinError>) {
-        let Finished { slot, unit, entry, transitions, changes, at, woken_by, took, reads } = match finished {
+        let Finished { slot: index, unit, found, at, woken_by, took } = match finished {
             Ok(finished) => finished,
             Err(error) => {
                 // The query itself can't bring this about: its panics are errors of the rule.
@@ -303,21 +313,45 @@ impl Running {
             }
         };
         let now = self.stage.clock.monotonic();
-        if let Some(received) = woken_by {
-            self.stage.stages.record(Stage::ReceiveToDecision, now.saturating_sub(received));
-        }
-        let active = entry.active.iter().map(|transition| transition.violation.as_str());
-        self.stage.dispatcher.dispatch(&unit.rule.name, &transitions, changes, active, at);
-        self.stage.board.publish(entry);
-        let stage = &self.stage;
-        let metric = || unit.evaluator.single_metric(&stage.database);
-        self.evidence.gather(&transitions, metric, &stage.database, (&stage.dispatcher, &stage.state), at.now);
-        let waiting = self.dependencies.wakes(slot, &transitions).to_vec();
-        let (index, slot) = (slot, &mut self.slots[slot]);
+        let slot = &mut self.slots[index];
         match slot.is_cheap() {
             true => self.cheap -= 1,
             false => slot.spent = self.stage.budget.finish(now, slot.spent, took),
         }
+        let waiting = match found {
+            Some(found) => self.tell(index, &unit, found, at, woken_by),
+            None => {
+                self.slots[index].woken = Some(woken_by);
+                Vec::new()
+            }
+        };
+        self.put_back(index, unit, now, took);
+        for other in waiting {
+            self.slots[other].tick_at = now;
+            self.queue(other);
+        }
+    }
+
+    /// Tells what a rule has found, and says which others have to look again for that.
+    fn tell(&mut self, index: usize, unit: &Unit, found: Found, at: Reading, woken_by: Option<Duration>) -> Vec<usize> {
+        let Found { transitions, changes, entry, reads } = found;
+        let stage = &self.stage;
+        if let Some(received) = woken_by {
+            stage.stages.record(Stage::ReceiveToDecision, stage.clock.monotonic().saturating_sub(received));
+        }
+        let active = entry.active.iter().map(|transition| transition.violation.as_str());
+        stage.dispatcher.dispatch(&unit.rule.name, &transitions, changes, active, at);
+        stage.board.publish(entry);
+        let metric = || unit.evaluator.single_metric(&stage.database);
+        self.evidence.gather(&transitions, metric, &stage.database, (&stage.dispatcher, &stage.state), at.now);
+        let slot = &mut self.slots[index];
+        (slot.evaluated, slot.reads) = (true, reads);
+        self.dependencies.wakes(index, &transitions).to_vec()
+    }
+
+    /// Puts a rule to rest until it is due again.
+    fn put_back(&mut self, index: usize, unit: Unit, now: Duration, took: Duration) {
+        let slot = &mut self.slots[index];
         let kept = unit.evaluator.kept().map(|(_, token)| token);
         // What records runs on its tick alone, and nothing wakes it.
         let records = unit.recording.is_some();
@@ -341,15 +375,9 @@ impl Running {
                 slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
             }
         }
-        slot.evaluated = true;
         slot.unit = Some(unit);
         slot.out_since = None;
-        slot.reads = reads;
         self.queue(index);
-        for other in waiting {
-            self.slots[other].tick_at = now;
-            self.queue(other);
-        }
     }
 
     async fn join_evaluations(&mut self) {

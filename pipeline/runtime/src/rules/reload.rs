@@ -53,7 +53,8 @@ impl Running {
     /// Takes new rules over. Evaluations under way end first, so that every rule is at rest and its state can be kept.
     pub(super) async fn replace(&mut self, rules: RuleSet) {
         self.join_evaluations().await;
-        self.queue.clear();
+        self.cheap_queue.clear();
+        self.plan_queue.clear();
         self.plans.clear();
         self.kept.clear();
         let at_rest = self.slots.drain(..).filter_map(|slot| slot.unit);

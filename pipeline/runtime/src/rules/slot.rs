@@ -17,8 +17,8 @@ pub(super) struct Slot {
     pub(super) woken: Option<Option<Duration>>,
     pub(super) rest_until: Duration,
     pub(super) tick_at: Duration,
-    /// The place in the queue.
-    pub(super) queued_at: Option<Duration>,
+    /// The place in a queue: that of the cheap ones if true.
+    pub(super) queued_at: Option<(bool, Duration)>,
     /// It was evaluated before: what a first evaluation costs is the planning.
     pub(super) evaluated: bool,
     /// Since when it is out for an evaluation.
@@ -49,6 +49,11 @@ impl Slot {
             Some(_) => self.rest_until,
             None => self.tick_at.max(self.rest_until),
         }
+    }
+
+    /// Whether it waits for its evaluation.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        self.queued_at.is_some_and(|(_, due)| due <= now)
     }
 
     /// Whether evaluating it costs next to nothing.

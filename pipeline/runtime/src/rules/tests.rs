@@ -114,13 +114,13 @@ impl Bench {
         RuleSet { files: vec![from_str("r.yaml", &text).expect("good rules")] }
     }
 
-    /// Lets every rule have its turn. How many evaluations there were.
+    /// Lets every rule have its turn: it joins its groups, and is evaluated, those that wait for others after these. How many evaluations there were.
     async fn turn(&mut self) -> u64 {
         let evaluations = |bench: &Self| -> u64 {
             bench.running.stage.board.rows().iter().map(|entry| entry.status.evaluations).sum()
         };
         let before = evaluations(self);
-        for _ in 0..3 {
+        for _ in 0..5 {
             self.running.start_due();
             self.running.join_evaluations().await;
         }

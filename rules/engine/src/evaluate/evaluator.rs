@@ -10,7 +10,7 @@ use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
 use crate::definition::{Rule, SLO_EVENTS, Text};
 use crate::incremental::{Found, Obstacle, Place, Shared, Way};
-use crate::query::{Database, Prepared, QueryError, QueryLimits, unit_of};
+use crate::query::{Database, Outline, Prepared, QueryError, QueryLimits, unit_of};
 
 /// Plans a rule's query when that is needed, and keeps what it finds or runs it.
 #[derive(Debug)]
@@ -26,9 +26,16 @@ pub struct RuleEvaluator {
 
 /// A planned query, and the way it goes.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) prepared: Prepared,
-    way: Result<Place, Obstacle>,
+pub(super) enum Planned {
+    /// Its plan is not needed any longer.
+    Kept {
+        place: Place,
+        outline: Arc<Outline>,
+    },
+    Plan {
+        prepared: Prepared,
+        obstacle: Obstacle,
+    },
 }
 
 /// One evaluation, with all that the state machine has to know of it.
@@ -57,6 +64,15 @@ struct Known {
     series: usize,
 }
 
+impl Planned {
+    pub(super) fn outline(&self) -> &Arc<Outline> {
+        match self {
+            Planned::Kept { outline, .. } => outline,
+            Planned::Plan { prepared, .. } => prepared.outline(),
+        }
+    }
+}
+
 impl RuleEvaluator {
     /// An evaluator that has planned nothing yet.
     pub fn new(rule: &Rule) -> Self {
@@ -68,7 +84,7 @@ impl RuleEvaluator {
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.
     pub fn reads(&self) -> &[TableRead] {
-        self.plan.as_ref().map_or(&[], |planned| planned.prepared.tables())
+        self.plan.as_ref().map_or(&[], |planned| planned.outline().tables())
     }
 
     /// The table whose first point is awaited, as the query writes it; a new metric is a reason to evaluate.
@@ -81,8 +97,21 @@ impl RuleEvaluator {
 
     /// The unit of a column of the result, where it is known.
     pub fn unit(&self, column: &str) -> Option<&str> {
-        let schema = self.plan.as_ref().ok()?.prepared.output_schema();
+        let schema = self.plan.as_ref().ok()?.outline().output_schema();
         unit_of(schema.field_with_name(column).ok()?)
+    }
+
+    /// Plans the query where that is needed, and says whether it is kept now and was not before. Of many rules of which all are planned before
+    /// the first is evaluated, those that share groups make them once.
+    ///
+    /// # Cancel safety
+    /// As [`RuleEvaluator::evaluate`].
+    pub async fn joins(&mut self, database: &Database) -> bool {
+        let token = |evaluator: &Self| evaluator.kept().map(|(_, token)| token);
+        let before = token(self);
+        // Why it can't be planned is what the evaluation says.
+        let planned = self.prepare(database).await.is_ok();
+        planned && token(self).is_some_and(|now| before != Some(now))
     }
 
     /// One evaluation as of `now`, the same live and in tests.
@@ -103,53 +132,67 @@ impl RuleEvaluator {
     /// # Cancel safety
     /// Dropping the future stops the query; the next evaluation is as good as any.
     pub async fn evaluate(&mut self, database: &Database, now: UnixNanos, limits: &QueryLimits) -> Outcome {
-        let planned = match self.prepare(database).await {
-            Ok(planned) => planned,
-            Err(outcome) => return outcome,
-        };
-        if let Ok(place) = &planned.way {
-            match place.find(database.store(), now).await {
-                Found::Rows(rows) => return Outcome::Rows(rows),
-                Found::Error(error) => return Outcome::Error(error),
-                Found::Obstacle(obstacle) => planned.way = Err(obstacle),
-            }
+        if let Err(outcome) = self.prepare(database).await {
+            return outcome;
         }
+        match &self.plan {
+            Err(unplanned) => unplanned.outcome.clone(),
+            Ok(Planned::Plan { prepared, .. }) => self.run(database, prepared, now, limits).await,
+            Ok(Planned::Kept { place, .. }) => match place.find(database.store(), now).await {
+                Found::Rows(rows) => Outcome::Rows(rows),
+                Found::Error(error) => Outcome::Error(error),
+                Found::Obstacle(obstacle) => match database.prepare(self.sql.as_str()).await {
+                    Ok(prepared) => {
+                        let outcome = self.run(database, &prepared, now, limits).await;
+                        self.plan = Ok(Planned::Plan { prepared, obstacle });
+                        outcome
+                    }
+                    Err(error) => self.outcome_of(&error),
+                },
+            },
+        }
+    }
+
+    async fn run(&self, database: &Database, prepared: &Prepared, now: UnixNanos, limits: &QueryLimits) -> Outcome {
         let limits = QueryLimits { rows: limits.rows.min(INSTANCES_MAX), ..limits.clone() };
-        match database.run(&planned.prepared, now, &limits).await {
+        match database.run(prepared, now, &limits).await {
             Ok(result) => rows(&result.schema, &result.batches).map_or_else(Outcome::Error, Outcome::Rows),
             Err(error) => Outcome::Error(self.explain(&error)),
         }
     }
 
-    async fn prepare(&mut self, database: &Database) -> Result<&mut Planned, Outcome> {
+    async fn prepare(&mut self, database: &Database) -> Result<(), Outcome> {
         let known = Some(known(database));
         let outdated = match &self.plan {
-            Ok(planned) => !planned.prepared.is_current(database),
+            Ok(planned) => !planned.outline().is_current(database),
             Err(unplanned) => unplanned.known != known,
         };
         if outdated {
             // The place before stays until the new one is taken, so that a table of groups that both look at stays.
             self.plan = match database.prepare(self.sql.as_str()).await {
-                Ok(prepared) if self.by_steps => Ok(Planned { way: Err(Obstacle::by_steps()), prepared }),
-                Ok(prepared) => Ok(Planned { way: database.keep(&prepared), prepared }),
+                Ok(prepared) if self.by_steps => Ok(Planned::Plan { prepared, obstacle: Obstacle::by_steps() }),
+                Ok(prepared) => Ok(match database.keep(&prepared) {
+                    Ok(place) => Planned::Kept { place, outline: Arc::clone(prepared.outline()) },
+                    Err(obstacle) => Planned::Plan { prepared, obstacle },
+                }),
                 Err(error) => Err(Unplanned { outcome: self.outcome_of(&error), known }),
             };
         }
-        self.plan.as_mut().map_err(|unplanned| unplanned.outcome.clone())
+        self.plan.as_ref().map(|_| ()).map_err(|unplanned| unplanned.outcome.clone())
     }
 
     /// How the rule is evaluated.
     pub fn way(&self) -> Way {
-        match self.plan.as_ref().map(|planned| &planned.way) {
+        match &self.plan {
             Err(_) => Way::Unknown,
-            Ok(Ok(place)) => place.way(),
-            Ok(Err(obstacle)) => Way::Plan(obstacle.clone()),
+            Ok(Planned::Kept { place, .. }) => place.way(),
+            Ok(Planned::Plan { obstacle, .. }) => Way::Plan(obstacle.clone()),
         }
     }
 
     /// The groups that the rule is kept in, and how it is called there.
     pub fn kept(&self) -> Option<(&Arc<Shared>, u64)> {
-        let place = self.plan.as_ref().ok()?.way.as_ref().ok()?;
+        let Ok(Planned::Kept { place, .. }) = &self.plan else { return None };
         Some((place.shared(), place.token()))
     }
 

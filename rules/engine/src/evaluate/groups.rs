@@ -23,7 +23,7 @@ use crate::definition::Rule;
 use crate::functions::RANGE_FUNCTIONS;
 use crate::lifecycle::{GROUPS_LOOK_BACK, GroupsSeen};
 use crate::query::text::SqlText;
-use crate::query::{Database, Prepared, QueryLimits};
+use crate::query::{Database, Outline, Prepared, QueryLimits};
 
 /// What a look at the groups found.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ impl RuleEvaluator {
         let (prepared, is_first) = match known {
             Some(prepared) => (prepared, false),
             None => {
-                let Some(query) = derive(self.sql.as_str(), &plan.prepared, database) else {
+                let Some(query) = derive(self.sql.as_str(), plan.outline(), database) else {
                     return GroupsLook::Inseparable;
                 };
                 let text = |back: Duration| query.replace(BACK, &back.as_secs().max(1).to_string());
@@ -108,7 +108,7 @@ impl RuleEvaluator {
 const BACK: &str = "{back}";
 
 /// The text of the query for the groups, if there can be one.
-fn derive(sql: &str, plan: &Prepared, database: &Database) -> Option<String> {
+fn derive(sql: &str, plan: &Outline, database: &Database) -> Option<String> {
     let [TableRead::Metric(metric)] = plan.tables() else { return None };
     if database.store().registry().read().shape(*metric) != Shape::Numbers {
         return None;

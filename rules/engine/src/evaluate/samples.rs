@@ -1,16 +1,24 @@
 //! The samples that made an instance fire: what a person looks at first.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
+use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use flyball_model::batch::is_stale;
 use flyball_model::event::Identity;
 use flyball_model::series::is_stream_table;
-use flyball_model::{Shape, UnixNanos};
+use flyball_model::{MetricRef, SeriesRef, Shape, UnixNanos};
+use flyball_store::labels::{label_columns, label_fields, label_names};
+use flyball_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::rows::{ColumnKind, read};
-use super::{EVALUATION_LIMITS, RuleEvaluator};
+use super::RuleEvaluator;
 use crate::catalog::TableRead;
-use crate::query::{Database, QueryLimits};
+use crate::query::Database;
 
 /// Samples kept of a violation.
 pub const SAMPLES_MAX: usize = 10;
@@ -27,46 +35,95 @@ pub struct Sample {
     pub labels: BTreeMap<String, String>,
 }
 
+/// How far back samples are looked for.
+const LOOK_BACK: Duration = Duration::from_secs(3600);
+
+/// Series whose labels are looked at together.
+const SERIES_AT_ONCE: usize = 8192;
+
 impl RuleEvaluator {
     /// The metric whose samples made the rows, if it is one of numbers and the only table that the query reads.
-    pub fn single_metric(&self, database: &Database) -> Option<String> {
+    pub fn single_metric(&self, database: &Database) -> Option<MetricRef> {
         let [TableRead::Metric(metric)] = self.reads() else { return None };
         let view = database.store().registry().read();
-        let name = view.metric_name(*metric).to_string();
-        (view.shape(*metric) == Shape::Numbers && !is_stream_table(&name)).then_some(name)
+        let is_stream = is_stream_table(view.metric_name(*metric));
+        (view.shape(*metric) == Shape::Numbers && !is_stream).then_some(*metric)
     }
 }
 
 /// The latest samples of a metric's series whose labels fit the identity, the newest first, as of `now` and within the hour before. A part of
-/// the identity that is no label of the metric is passed over. Nothing, if they can't be read: they are evidence, and nothing waits for them.
+/// the identity that is no label of the metric is passed over. Blocks on files.
 ///
-/// # Cancel safety
-/// Dropping the future stops the query.
-pub async fn latest_samples(database: &Database, metric: &str, identity: &Identity, now: UnixNanos) -> Vec<Sample> {
-    let table = quoted(metric, '"');
-    let Ok(all) = database.prepare(&format!("SELECT * FROM {table}")).await else { return Vec::new() };
-    let is_label = |name: &str| {
-        let fields = all.output_schema().fields();
-        let field = fields.iter().find(|field| field.name() == name);
-        field.is_some_and(|field| {
-            let kind = ColumnKind::of_column(name, field.data_type());
-            matches!(kind, ColumnKind::Identity | ColumnKind::Severity)
-        })
-    };
-    let mut sql = format!("SELECT * FROM {table} WHERE time > now() - INTERVAL '1 hour' AND value IS NOT NULL");
-    for (name, value) in identity.iter().filter(|(name, _)| is_label(name)) {
-        sql.push_str(&format!(" AND {} = {}", quoted(name, '"'), quoted(value, '\'')));
+/// # Errors
+/// When the history can't be read.
+pub fn latest_samples(
+    store: &Store,
+    metric: MetricRef,
+    identity: &Identity,
+    now: UnixNanos,
+) -> Result<Vec<Sample>, StoreError> {
+    let labels = labels_of(store, metric);
+    let from = now.minus(LOOK_BACK);
+    let mut series = store.series_since(metric, from.0.saturating_add(1));
+    for (column, value) in identity {
+        if let Some((_, label)) = labels.iter().find(|(known, _)| known == column) {
+            series = with_label(store, series, label, value)?;
+        }
     }
-    sql.push_str(&format!(" ORDER BY time DESC LIMIT {SAMPLES_MAX}"));
-    let Ok(prepared) = database.prepare(&sql).await else { return Vec::new() };
-    let limits = QueryLimits { rows: SAMPLES_MAX, ..EVALUATION_LIMITS };
-    let Ok(result) = database.run(&prepared, now, &limits).await else { return Vec::new() };
-    let rows = read(&result.batches).unwrap_or_default().into_iter();
-    let samples = rows.filter_map(|row| {
-        let labels = row.identity.into_iter().chain(row.severity.map(|severity| ("severity".to_owned(), severity)));
-        Some(Sample { time: row.time?, value: *row.values.get("value")?, labels: labels.collect() })
-    });
-    samples.collect()
+    let mut samples: Vec<(UnixNanos, f64, SeriesRef)> = Vec::new();
+    for found in store.samples(metric, Some(&series), from, now)? {
+        let of_series = found.times.iter().zip(&found.values).rev().filter(|(_, value)| !is_stale(**value));
+        samples.extend(of_series.take(SAMPLES_MAX).map(|(&time, &value)| (UnixNanos(time), value, found.series)));
+    }
+    samples.sort_by_key(|&(time, ..)| Reverse(time));
+    samples.truncate(SAMPLES_MAX);
+    let with_labels = |(time, value, series)| Ok(Sample { time, value, labels: texts(store, &labels, series)? });
+    samples.into_iter().map(with_labels).collect()
+}
+
+/// The label columns of a metric's table, and the labels' own names.
+fn labels_of(store: &Store, metric: MetricRef) -> Vec<(String, Arc<str>)> {
+    let view = store.registry().read();
+    let columns = label_fields(&view, metric).into_iter().map(|field| field.name().clone());
+    columns.zip(label_names(&view, metric)).collect()
+}
+
+/// Those series whose label has this value.
+fn with_label(
+    store: &Store,
+    series: Vec<SeriesRef>,
+    label: &Arc<str>,
+    value: &str,
+) -> Result<Vec<SeriesRef>, StoreError> {
+    let mut found = Vec::new();
+    for series in series.chunks(SERIES_AT_ONCE) {
+        let numbers: Vec<u32> = series.iter().map(|series| series.0).collect();
+        let column = label_columns(store.registry(), std::slice::from_ref(label), &numbers)?.remove(0);
+        let texts = string_values(&column)?;
+        let fits = series.iter().zip(texts.iter()).filter(|(_, text)| *text == Some(value));
+        found.extend(fits.map(|(series, _)| *series));
+    }
+    Ok(found)
+}
+
+/// The labels of a series, by column.
+fn texts(
+    store: &Store,
+    labels: &[(String, Arc<str>)],
+    series: SeriesRef,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let names: Vec<_> = labels.iter().map(|(_, label)| Arc::clone(label)).collect();
+    let columns = label_columns(store.registry(), &names, &[series.0])?;
+    let mut texts = BTreeMap::new();
+    for ((column, _), values) in labels.iter().zip(columns) {
+        let values = string_values(&values)?;
+        texts.extend(values.iter().flatten().map(|text| (column.clone(), text.to_owned())));
+    }
+    Ok(texts)
+}
+
+fn string_values(column: &ArrayRef) -> Result<StringArray, StoreError> {
+    Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 /// A number exact to the last bit, as [`flyball_model::exact`] writes several.
@@ -83,20 +140,13 @@ mod as_text {
     }
 }
 
-/// A name or a text of SQL.
-fn quoted(text: &str, quote: char) -> String {
-    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::testing::{Estate, NOW};
     use super::*;
 
-    #[tokio::test]
-    async fn the_ten_latest_samples_of_the_series_that_fit_are_read() {
+    #[test]
+    fn the_ten_latest_samples_of_the_series_that_fit_are_read() {
         let estate = Estate::new();
         let ago = |secs: u64| NOW.minus(Duration::from_secs(secs));
         for secs in 0..20 {
@@ -105,19 +155,17 @@ mod tests {
             estate.point("load", &[("core", core), ("host", "b")], ago(secs), -1.0);
         }
         let identity = |parts: &[(&str, &str)]| parts.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let read = |parts: Identity| {
-            let database = estate.database.clone();
-            async move { latest_samples(&database, "load", &parts, NOW).await }
-        };
-        let found = read(identity(&[("host", "it's \"a\""), ("team", "no label of the metric")])).await;
+        let store = estate.database.store();
+        let load = store.registry().read().metric("load").expect("points of it have come");
+        let read = |parts: Identity| latest_samples(store, load, &parts, NOW).expect("the store can be read");
+        let found = read(identity(&[("host", "it's \"a\""), ("team", "no label of the metric")]));
         assert_eq!(
             found.iter().map(|sample| sample.value).collect::<Vec<_>>(),
             (0..10).map(f64::from).collect::<Vec<_>>()
         );
         assert_eq!((found[1].time, found[1].labels["core"].as_str()), (ago(1), "1"));
-        let found = read(identity(&[("host", "it's \"a\""), ("core", "1")])).await;
+        let found = read(identity(&[("host", "it's \"a\""), ("core", "1")]));
         assert_eq!(found.iter().map(|sample| sample.value).take(3).collect::<Vec<_>>(), [1.0, 3.0, 5.0]);
-        assert!(read(identity(&[("host", "nobody")])).await.is_empty());
-        assert!(latest_samples(&estate.database, "nothing", &Identity::new(), NOW).await.is_empty());
+        assert!(read(identity(&[("host", "nobody")])).is_empty());
     }
 }

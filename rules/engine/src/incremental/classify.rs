@@ -29,7 +29,7 @@ const SERIES_MAX: usize = 8192;
 pub(super) struct Class {
     /// The labels that rules ask a certain value of.
     pub(super) partition: RowBytes,
-    /// These and what is grouped by, or which series it is; nothing where keys are those of rows.
+    /// What is grouped by, or which series it is; nothing where keys are those of rows.
     pub(super) key: RowBytes,
 }
 
@@ -87,7 +87,7 @@ impl Classifier {
             .map_err(DataFusionError::from)?;
         let of_partition: Vec<_> =
             partition.iter().map(|&column| SortField::new(schema.field(column).data_type().clone())).collect();
-        let mut of_rows = of_partition.clone();
+        let mut of_rows = Vec::new();
         for key in &keys {
             of_rows.push(SortField::new(key.data_type(&key_schema)?));
         }
@@ -167,20 +167,26 @@ impl Classifier {
         Ok(self.rows.convert_columns(&self.columns_of(&batch)?)?)
     }
 
-    /// The columns of keys: the labels that rules ask certain values of, and what is grouped by.
+    /// What is grouped by.
     fn columns_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        let mut columns: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
-        for (key, data_type) in self.keys.iter().zip(self.key_types()?) {
-            columns.push(cast(&key.evaluate(batch)?.into_array(batch.num_rows())?, &data_type)?);
-        }
-        Ok(columns)
+        let column = |(key, data_type): (&Arc<dyn PhysicalExpr>, DataType)| {
+            Ok(cast(&key.evaluate(batch)?.into_array(batch.num_rows())?, &data_type)?)
+        };
+        self.keys.iter().zip(self.key_types()?).map(column).collect()
     }
 
-    /// The columns that are grouped by, of some groups.
+    /// How many columns are grouped by.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// These, of some groups.
     pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k RowBytes>) -> Result<Vec<ArrayRef>> {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let parser = self.rows.parser();
         let mut columns = self.rows.convert_rows(keys.map(|key| parser.parse(key)))?;
-        columns.drain(..self.partition.len());
         columns.truncate(self.keys.len());
         columns.iter().zip(self.key_types()?).map(|(column, data_type)| Ok(cast(column, &data_type)?)).collect()
     }

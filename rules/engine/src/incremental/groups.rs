@@ -35,18 +35,20 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// The group with this key.
+    /// The group with this key in a partition.
     pub(super) fn intern(&mut self, key: &[u8], partition: u32) -> u32 {
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hasher.hash_one((partition, key));
         let groups = &mut self.groups;
-        if let Some(&known) = self.by_key.find(hash, |&group| *groups[group as usize].key == *key) {
+        let is_this = |group: &Group| group.partition == partition && *group.key == *key;
+        if let Some(&known) = self.by_key.find(hash, |&group| is_this(&groups[group as usize])) {
             return known;
         }
         let number = groups.len() as u32;
         self.key_bytes += key.len();
         groups.push(Group { key: key.into(), partition, dirty: false, panes: Panes::default() });
         let (groups, hasher) = (&self.groups, &self.hasher);
-        self.by_key.insert_unique(hash, number, |&group| hasher.hash_one(&*groups[group as usize].key));
+        let hash_of = |group: &Group| hasher.hash_one((group.partition, &*group.key));
+        self.by_key.insert_unique(hash, number, |&group| hash_of(&groups[group as usize]));
         number
     }
 

@@ -8,14 +8,14 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
-use flyball_model::UnixNanos;
 use flyball_model::batch::is_stale;
+use flyball_model::{SeriesRef, UnixNanos};
 use flyball_store::{Store, series_of_records};
 
 use super::accumulate::Values;
 use super::arrived::Arrived;
 use super::classify::Class;
-use super::table::{BATCH_GROUPS, NOBODYS, Parts, Stop, Table};
+use super::table::{BATCH_GROUPS, NOBODYS, Parts, Stop, Table, UNMET};
 
 /// The first stored column of records that is no series.
 const OF_RECORDS: usize = 1;
@@ -23,27 +23,26 @@ const OF_RECORDS: usize = 1;
 impl Table {
     /// Adds what has arrived.
     pub(super) fn take(&mut self, store: &Store, arrived: &Arrived) -> Result<()> {
-        self.meet(store, arrived.series())?;
+        let places = self.places_of(store, arrived.series())?;
         self.points_seen += arrived.series().len() as u64;
         match (&self.ranges, arrived) {
-            (Some(_), _) => self.take_samples(arrived),
+            (Some(_), _) => self.take_samples(arrived, &places),
             (None, Arrived::Records(records)) if self.parts.classifier.is_per_row() => {
-                self.take_records(store, arrived, records)?;
+                self.take_records(store, arrived, records, &places)?;
             }
-            (None, _) => self.take_rows(arrived)?,
+            (None, _) => self.take_rows(arrived, &places)?,
         }
         Ok(())
     }
 
     /// Adds records to the panes of the groups that they name themselves.
-    fn take_records(&mut self, store: &Store, arrived: &Arrived, records: &RecordBatch) -> Result<()> {
+    fn take_records(&mut self, store: &Store, arrived: &Arrived, records: &RecordBatch, places: &[u32]) -> Result<()> {
         let rows = self.rows_of(arrived)?;
-        let wanted = |(row, (series, &time)): (usize, (&u32, &i64))| {
-            let partition = self.series.get(series).copied().unwrap_or(NOBODYS);
+        let wanted = |(row, (&partition, &time)): (usize, (&u32, &i64))| {
             let pane = self.parts.window.pane_of(time);
             (rows.keeps(row) && partition != NOBODYS && pane >= self.first).then_some((row as u64, pane, partition))
         };
-        let each = arrived.series().iter().zip(arrived.times()).enumerate();
+        let each = places.iter().zip(arrived.times()).enumerate();
         let wanted: Vec<_> = each.filter_map(wanted).collect();
         if wanted.is_empty() {
             return Ok(());
@@ -71,23 +70,15 @@ impl Table {
     }
 
     /// Adds points or records to the panes of their groups.
-    fn take_rows(&mut self, arrived: &Arrived) -> Result<()> {
+    fn take_rows(&mut self, arrived: &Arrived, places: &[u32]) -> Result<()> {
         let rows = self.rows_of(arrived)?;
         let values = arrived.values();
-        let mut last = (NOBODYS, NOBODYS);
-        for (row, (&series, &time)) in arrived.series().iter().zip(arrived.times()).enumerate() {
-            if !rows.keeps(row) {
+        for (row, (&group, &time)) in places.iter().zip(arrived.times()).enumerate() {
+            if group == NOBODYS || !rows.keeps(row) {
                 continue;
             }
             let pane = self.parts.window.pane_of(time);
             if pane < self.first {
-                continue;
-            }
-            if last.0 != series {
-                last = (series, self.series.get(&series).copied().unwrap_or(NOBODYS));
-            }
-            let group = last.1;
-            if group == NOBODYS {
                 continue;
             }
             let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
@@ -101,20 +92,13 @@ impl Table {
     }
 
     /// Adds points to the samples of their series.
-    fn take_samples(&mut self, arrived: &Arrived) {
+    fn take_samples(&mut self, arrived: &Arrived, places: &[u32]) {
         let Some(ranges) = &mut self.ranges else { return };
-        let mut last = (NOBODYS, NOBODYS);
         let samples = arrived.times().iter().zip(arrived.values());
-        for (&series, (&time, &value)) in arrived.series().iter().zip(samples) {
+        for (&place, (&time, &value)) in places.iter().zip(samples) {
             let pane = self.parts.window.pane_of(time);
-            if pane < self.first {
-                continue;
-            }
-            if last.0 != series {
-                last = (series, self.series.get(&series).copied().unwrap_or(NOBODYS));
-            }
-            if last.1 != NOBODYS {
-                ranges.add(last.1, pane, time, value);
+            if place != NOBODYS && pane >= self.first {
+                ranges.add(place, pane, time, value);
             }
         }
     }
@@ -175,23 +159,31 @@ impl Table {
         Ok(Rows { keep, values: layout.evaluate(&batch)? })
     }
 
-    /// Finds the group of each series that was not met before.
-    fn meet(&mut self, store: &Store, series: &[u32]) -> Result<()> {
-        let mut unknown = Vec::new();
-        let mut last = None;
-        for &series in series {
-            if last != Some(series) && !self.series.contains_key(&series) {
-                unknown.push(series);
-            }
-            last = Some(series);
+    /// What [`Table::series`] says of each of these series, after those were met that had not been.
+    fn places_of(&mut self, store: &Store, series: &[u32]) -> Result<Vec<u32>> {
+        let view = store.registry().read();
+        let mut places: Vec<u32> = series.iter().map(|&series| view.position(SeriesRef(series))).collect();
+        drop(view);
+        let end = places.iter().max().map_or(0, |&last| last as usize + 1);
+        if self.series.len() < end {
+            self.series.resize(end, UNMET);
         }
-        if unknown.is_empty() {
-            return Ok(());
+        let is_unmet = |&(_, position): &(&u32, &u32)| self.series[*position as usize] == UNMET;
+        let mut unmet: Vec<(u32, u32)> = series.iter().zip(&places).filter(is_unmet).map(|(&s, &p)| (s, p)).collect();
+        if !unmet.is_empty() {
+            unmet.sort_unstable();
+            unmet.dedup();
+            self.meet(store, unmet)?;
         }
-        unknown.sort_unstable();
-        unknown.dedup();
-        let classes = self.parts.classifier.classify(store.registry(), &unknown)?;
-        for (series, class) in unknown.into_iter().zip(classes) {
+        places.iter_mut().for_each(|place| *place = self.series[*place as usize]);
+        Ok(places)
+    }
+
+    /// Finds the group of series that were not met before, each with its position.
+    fn meet(&mut self, store: &Store, unmet: Vec<(u32, u32)>) -> Result<()> {
+        let (series, positions): (Vec<_>, Vec<_>) = unmet.into_iter().unzip();
+        let classes = self.parts.classifier.classify(store.registry(), &series)?;
+        for ((series, position), class) in series.into_iter().zip(positions).zip(classes) {
             let group = class.and_then(|Class { partition, key }| {
                 let partition = *self.partitions.get(&partition)?;
                 Some(if self.parts.classifier.is_per_row() { partition } else { self.groups.intern(&key, partition) })
@@ -201,7 +193,7 @@ impl Table {
                 (Some(ranges), Some(group)) => Some(ranges.meet(series, group)),
                 (_, group) => group,
             };
-            self.series.insert(series, place.unwrap_or(NOBODYS));
+            self.series[position as usize] = place.unwrap_or(NOBODYS);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
@@ -268,6 +268,11 @@ impl fmt::Debug for Place {
     }
 }
 
+/// Keys that nobody reads are null.
+fn nullable(fields: &Fields) -> Vec<Field> {
+    fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect()
+}
+
 /// All expressions of a shape that a table needs, ready to be evaluated.
 fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
     let Source { metric, records, range, points, .. } = &shape.source;
@@ -293,6 +298,6 @@ fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
         range: *range,
         point_schema: Arc::clone(points),
-        group_schema: Arc::clone(shape.groups.inner()),
+        group_schema: Arc::new(Schema::new(nullable(shape.groups.fields()))),
     })
 }

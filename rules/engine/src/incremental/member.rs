@@ -20,6 +20,8 @@ use super::shape::Shape;
 #[derive(Debug)]
 pub(super) struct Finish {
     having: Option<Arc<dyn PhysicalExpr>>,
+    /// Whether HAVING is about what is grouped by, too.
+    having_reads_keys: bool,
     threshold: Option<Threshold>,
     projection: Vec<Arc<dyn PhysicalExpr>>,
     output: SchemaRef,
@@ -64,12 +66,21 @@ impl Finish {
             Some((of, op, value)) => Some(Threshold { of: physical(of)?, text: of.to_string(), op, value }),
             None => None,
         };
+        let keys = &shape.groups.fields()[..shape.keys.len()];
+        let reads_keys =
+            |having: &Expr| having.column_refs().iter().any(|column| keys.iter().any(|key| *key.name() == column.name));
         Ok(Self {
+            having_reads_keys: having.as_ref().is_some_and(reads_keys),
             having: having.as_ref().map(physical).transpose()?,
             threshold,
             projection: shape.projection.iter().map(physical).collect::<Result<_>>()?,
             output,
         })
+    }
+
+    /// Whether HAVING is about what is grouped by, too; else those columns may hold anything.
+    pub(super) fn having_reads_keys(&self) -> bool {
+        self.having_reads_keys
     }
 
     /// For which rows HAVING is true.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::error::Result;
 use hashbrown::{HashMap, HashSet};
 
@@ -45,8 +45,8 @@ impl Table {
         let mut partitions: HashMap<u32, Vec<usize>> = HashMap::new();
         for &place in places {
             if let Some(member) = &mut self.members[place] {
-                member.touched = true;
-                member.error = None;
+                // What it finds touches it, and it was touched when it forgot what it had found.
+                member.touched |= member.error.take().is_some();
                 member.found.clear();
                 member.anew = false;
                 partitions.entry(member.partition).or_default().push(place);
@@ -67,7 +67,9 @@ impl Table {
         if places.is_empty() {
             return Ok(());
         }
-        let (present, batch) = self.batch(groups)?;
+        let reads_keys =
+            |&place: &usize| self.members[place].as_ref().is_some_and(|member| member.finish.having_reads_keys());
+        let (present, batch) = self.batch(groups, places.iter().any(reads_keys))?;
         let gone: Vec<u32> = if present.len() == groups.len() {
             Vec::new()
         } else {
@@ -89,8 +91,8 @@ impl Table {
         Ok(())
     }
 
-    /// Those of some groups that are there, and their columns.
-    fn batch(&self, groups: &[u32]) -> Result<(Vec<u32>, RecordBatch)> {
+    /// Those of some groups that are there, and their columns; those that are grouped by only if they are read.
+    fn batch(&self, groups: &[u32], with_keys: bool) -> Result<(Vec<u32>, RecordBatch)> {
         let Parts { layout, classifier, group_schema, .. } = &self.parts;
         let mut present = Vec::with_capacity(groups.len());
         let mut numbers = Vec::with_capacity(groups.len() * layout.words());
@@ -103,9 +105,11 @@ impl Table {
                 numbers.truncate(start);
             }
         }
-        let mut columns: Vec<ArrayRef> = match classifier.is_global() {
-            true => Vec::new(),
-            false => classifier.key_columns(present.iter().map(|&group| &self.groups.get(group).key))?,
+        let mut columns: Vec<ArrayRef> = if with_keys {
+            classifier.key_columns(present.iter().map(|&group| &self.groups.get(group).key))?
+        } else {
+            let keys = group_schema.fields().iter().take(classifier.keys());
+            keys.map(|key| new_null_array(key.data_type(), present.len())).collect()
         };
         columns.extend(layout.columns(&numbers)?);
         let options = RecordBatchOptions::new().with_row_count(Some(present.len()));
@@ -128,7 +132,7 @@ impl Table {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let (_, batch) = self.batch(&found).map_err(in_words)?;
+        let (_, batch) = self.batch(&found, true).map_err(in_words)?;
         let projected = member.finish.project(&batch).map_err(in_words)?;
         rows(member.finish.output(), &[projected])
     }

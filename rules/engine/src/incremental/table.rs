@@ -22,11 +22,14 @@ use crate::evaluate::EVALUATION_LIMITS;
 use crate::functions::call::RangeWindow;
 use crate::query::diagnose::while_running;
 
+/// What did not fit into memory is not tried again for so many nanoseconds, by the time of evaluations.
+const TOO_LARGE_FOR: i64 = 60_000_000_000;
+
 /// A series that no rule looks at.
 pub(super) const NOBODYS: u32 = u32::MAX;
 
-/// Bytes that a series takes in the map from series to groups.
-const SERIES_BYTES: usize = 12;
+/// A series that has not been met.
+pub(super) const UNMET: u32 = u32::MAX - 1;
 
 /// When there are so many more groups than twice those that the table began with, it begins anew: without those that have no point any longer.
 const GROUPS_MORE: usize = 4096;
@@ -80,9 +83,9 @@ pub(crate) struct Table {
     pub(super) follower: Option<Following>,
     /// The first pane in the window.
     pub(super) first: i64,
-    /// Of each series that has been met its group; of a range function, its place among the ranges; where what is grouped by is not of labels
-    /// alone, its partition.
-    pub(super) series: HashMap<u32, u32>,
+    /// Of each series of the metric, by its position there, its group; of a range function, its place among the ranges; where what is grouped
+    /// by is not of labels alone, its partition.
+    pub(super) series: Vec<u32>,
     /// How many of these are looked at.
     pub(super) followed: usize,
     /// Of a range function: the samples of each series. Its figures are what goes into the groups.
@@ -102,6 +105,8 @@ pub(crate) struct Table {
     /// By the pane that leaves the window: groups with points in it.
     pub(super) leaving: BTreeMap<i64, Vec<u32>>,
     pub(super) points_seen: u64,
+    /// Until when it is not tried again, since it took so many bytes.
+    pub(super) too_large: Option<(UnixNanos, usize)>,
 }
 
 /// What a table holds, for those who explain a rule.
@@ -128,7 +133,7 @@ impl Table {
             parts,
             follower: None,
             first: i64::MIN,
-            series: HashMap::new(),
+            series: Vec::new(),
             followed: 0,
             groups: Groups::default(),
             began_with: 0,
@@ -139,6 +144,7 @@ impl Table {
             dirty: Vec::new(),
             leaving: BTreeMap::new(),
             points_seen: 0,
+            too_large: None,
         }
     }
 
@@ -200,7 +206,7 @@ impl Table {
     /// Forgets everything but the rules; the next [`Table::advance`] begins with what is stored.
     fn forget(&mut self) {
         self.follower = None;
-        self.series = HashMap::new();
+        self.series = Vec::new();
         self.followed = 0;
         if let Some(ranges) = &mut self.ranges {
             ranges.forget();
@@ -220,9 +226,18 @@ impl Table {
     /// # Errors
     /// [`Stop`]; the table begins anew then.
     pub(crate) fn advance(&mut self, store: &Store, now: UnixNanos, bytes_max: usize) -> Result<(), Stop> {
+        if let Some((until, bytes)) = self.too_large
+            && now < until
+        {
+            return Err(Stop::TooLarge { bytes });
+        }
         let advanced = self.try_advance(store, now, bytes_max);
-        if advanced.is_err() {
+        if let Err(stop) = &advanced {
             self.forget();
+            self.too_large = match stop {
+                Stop::TooLarge { bytes } => Some((UnixNanos(now.0.saturating_add(TOO_LARGE_FOR)), *bytes)),
+                Stop::Failed(_) => None,
+            };
         }
         advanced
     }
@@ -252,9 +267,8 @@ impl Table {
         self.forget();
         self.first = first;
         if self.parts.classifier.is_global() {
-            let partitions: Vec<_> = self.partitions.iter().map(|(bytes, &number)| (bytes.clone(), number)).collect();
-            for (key, partition) in partitions {
-                let group = self.groups.intern(&key, partition);
+            for partition in 0..self.members_of.len() as u32 {
+                let group = self.groups.intern(&[], partition);
                 self.mark(group);
             }
         }
@@ -278,7 +292,7 @@ impl Table {
 
     /// Memory, near enough.
     pub(crate) fn bytes(&self) -> usize {
-        self.groups.bytes() + self.series.capacity() * SERIES_BYTES + self.ranges.as_ref().map_or(0, Ranges::bytes)
+        self.groups.bytes() + self.series.capacity() * size_of::<u32>() + self.ranges.as_ref().map_or(0, Ranges::bytes)
     }
 
     pub(crate) fn size(&self) -> TableSize {

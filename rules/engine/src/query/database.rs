@@ -40,12 +40,18 @@ pub struct Database {
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(super) plan: Arc<LogicalPlan>,
-    schema: SchemaRef,
     units: Vec<Option<String>>,
+    reads_clock: bool,
+    outline: Arc<Outline>,
+}
+
+/// What is known of a query beside how it is run.
+#[derive(Debug)]
+pub struct Outline {
+    schema: SchemaRef,
     reads: Vec<TableRead>,
     versions: Vec<TableVersion>,
     guessed_among: Option<u64>,
-    reads_clock: bool,
 }
 
 impl Database {
@@ -125,14 +131,12 @@ impl Database {
         tables.dedup_by(|a, b| a.0 == b.0);
         let (reads, versions) = tables.into_iter().unzip();
         let plan = self.state.optimize(&planned.plan).map_err(in_planning)?;
+        let schema = with_units(plan.schema().inner(), &planned.units);
         Ok(Prepared {
-            schema: with_units(plan.schema().inner(), &planned.units),
             units: planned.units,
             reads_clock: plan_reads_clock(&plan).map_err(in_planning)?,
             plan: Arc::new(plan),
-            reads,
-            versions,
-            guessed_among,
+            outline: Arc::new(Outline { schema, reads, versions, guessed_among }),
         })
     }
 
@@ -173,7 +177,7 @@ impl Database {
     /// # Errors
     /// What stands in the way.
     pub(crate) fn keep(&self, prepared: &Prepared) -> Result<Place, Obstacle> {
-        self.incremental.keep(&prepared.plan, &prepared.schema, &self.state, self.store())
+        self.incremental.keep(&prepared.plan, prepared.output_schema(), &self.state, self.store())
     }
 
     pub(super) fn bind(&self, plan: LogicalPlan, now: UnixNanos) -> Result<LogicalPlan, QueryError> {
@@ -190,14 +194,36 @@ impl std::fmt::Debug for Database {
 }
 
 impl Prepared {
-    /// The tables it reads, sorted, each once; those inside range functions and subqueries too.
-    pub fn tables(&self) -> &[TableRead] {
-        &self.reads
-    }
-
     /// The optimized plan, as EXPLAIN shows it.
     pub(crate) fn text(&self) -> String {
         self.plan.display_indent().to_string()
+    }
+
+    /// What is known of it beside how it is run.
+    pub fn outline(&self) -> &Arc<Outline> {
+        &self.outline
+    }
+
+    /// As [`Outline::tables`].
+    pub fn tables(&self) -> &[TableRead] {
+        self.outline.tables()
+    }
+
+    /// As [`Outline::output_schema`].
+    pub fn output_schema(&self) -> &SchemaRef {
+        self.outline.output_schema()
+    }
+
+    /// As [`Outline::is_current`].
+    pub fn is_current(&self, database: &Database) -> bool {
+        self.outline.is_current(database)
+    }
+}
+
+impl Outline {
+    /// The tables it reads, sorted, each once; those inside range functions and subqueries too.
+    pub fn tables(&self) -> &[TableRead] {
+        &self.reads
     }
 
     /// The columns of the result.

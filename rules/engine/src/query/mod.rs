@@ -43,7 +43,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, SchemaRef};
 
-pub use database::{Database, Prepared};
+pub use database::{Database, Outline, Prepared};
 pub use error::{Position, QueryError};
 pub use limits::QueryLimits;
 pub use predicate::Predicate;
