@@ -181,6 +181,8 @@ impl Simulation {
             assert!(!is_lost, "seed {seed}: body {number} was acknowledged and is lost");
             stored += u64::from(found == 1 || (*fate == Fate::Acknowledged && *number <= self.in_history));
         }
+        // One that was refused, and was not there after a restart, may be there after the next one: the disk had kept it from everybody.
+        stored += back.bodies.keys().filter(|number| !self.bodies.contains_key(number)).count() as u64;
         let balances = back.ledger.balances();
         let posted = balances.first().map_or(0, |balance| balance.outcomes[0]);
         assert!(balances.iter().all(flyball_model::ledger::Balance::is_even));
@@ -200,6 +202,7 @@ impl Simulation {
             }
         }
         self.bodies.retain(|_, fate| *fate == Fate::Acknowledged);
+        self.bodies.extend(back.bodies.keys().map(|&number| (number, Fate::Acknowledged)));
         let mut pieces = back.state.clone();
         self.settled = pieces
             .take(Section::Instances)
