@@ -86,7 +86,7 @@ impl RowFollower {
         let range = TimeRange { from: from.0, to: i64::MAX };
         let ((hot, next), files) = {
             let history = store.history.read();
-            (store.rows.snapshot_to_follow(kind, range), history.rows(kind).to_vec())
+            (store.rows.snapshot(kind, range), history.rows(kind).to_vec())
         };
         let columns: Vec<usize> = (0..kind.schema().fields().len()).collect();
         for file in files.iter().filter(|file| file.times.overlaps(range)) {

@@ -29,6 +29,12 @@ pub fn label_fields(view: &RegistryView<'_>, metric: MetricRef) -> Vec<Field> {
     fields_beside(&label_names(view, metric), &["time", "value"], LABEL_PREFIX)
 }
 
+/// The label columns of a metric's table, each with the label's own name.
+pub fn labels_by_column(view: &RegistryView<'_>, metric: MetricRef) -> Vec<(String, Arc<str>)> {
+    let columns = label_fields(view, metric).into_iter().map(|field| field.name().clone());
+    columns.zip(label_names(view, metric)).collect()
+}
+
 /// What a label of a metric is called with when its name is taken.
 pub const LABEL_PREFIX: &str = "exported_";
 

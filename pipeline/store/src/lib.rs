@@ -21,6 +21,7 @@ pub mod labels;
 mod options;
 mod ordinals;
 mod power;
+pub mod predicates;
 mod range;
 mod restore;
 mod samples;

@@ -75,6 +75,11 @@ impl RegistryView<'_> {
         names
     }
 
+    /// How many labels the series of the metric have between them.
+    pub fn label_count(&self, metric: MetricRef) -> usize {
+        self.inner.metrics[metric.0 as usize].label_names.len()
+    }
+
     /// The metric of a series.
     #[inline]
     pub fn metric_of(&self, series: SeriesRef) -> MetricRef {

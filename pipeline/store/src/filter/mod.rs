@@ -5,7 +5,7 @@ pub(crate) mod time;
 
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 
-use self::series::is_of;
+use crate::predicates::is_of;
 
 /// How each filter is taken by a table whose columns `series_columns` depend on the series alone: those on `time` and
 /// those on series columns exactly, others not at all.

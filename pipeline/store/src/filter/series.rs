@@ -6,38 +6,12 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::physical_plan::PhysicalExpr;
 
-/// Whether the predicate looks only at these columns, and gives the same answer each time.
-pub(crate) fn is_of(predicate: &Expr, columns: impl Fn(&str) -> bool) -> bool {
-    let references = predicate.column_refs();
-    !references.is_empty()
-        && references.iter().all(|column| columns(&column.name))
-        && !predicate.is_volatile()
-        && !needs_a_plan(predicate)
-}
-
-/// Whether a part of it can't be evaluated on a batch by itself.
-fn needs_a_plan(predicate: &Expr) -> bool {
-    let is_plan = |expr: &Expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::SetComparison(_)
-                | Expr::Exists(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::Placeholder(_)
-                | Expr::AggregateFunction(_)
-                | Expr::WindowFunction(_)
-        ))
-    };
-    predicate.exists(is_plan).unwrap_or(true)
-}
+use crate::predicates::is_of;
 
 /// The part of a WHERE clause that is about the series.
 #[derive(Debug, Clone)]

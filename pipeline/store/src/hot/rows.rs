@@ -174,13 +174,8 @@ impl HotRows {
         *known = newest.max(*known);
     }
 
-    /// The chunks that may hold records of the range.
-    pub(crate) fn snapshot(&self, kind: RowKind, range: TimeRange) -> Vec<Arc<RowChunk>> {
-        self.kinds[kind as usize].lock().all().filter(|chunk| chunk.times.overlaps(range)).map(Arc::clone).collect()
-    }
-
-    /// The same, and the ordinal of the first record that comes after this look.
-    pub(crate) fn snapshot_to_follow(&self, kind: RowKind, range: TimeRange) -> (Vec<Arc<RowChunk>>, u64) {
+    /// The chunks that may hold records of the range, and the ordinal of the first record that comes after this look.
+    pub(crate) fn snapshot(&self, kind: RowKind, range: TimeRange) -> (Vec<Arc<RowChunk>>, u64) {
         let of_kind = self.kinds[kind as usize].lock();
         let chunks = of_kind.all().filter(|chunk| chunk.times.overlaps(range)).map(Arc::clone).collect();
         (chunks, of_kind.next)

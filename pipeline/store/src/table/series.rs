@@ -21,8 +21,9 @@ use super::exec::{RowSource, ScanExec, Sink};
 use super::metrics::{labels_column, name_column};
 use super::wanted::metrics_named;
 use crate::error::StoreError;
-use crate::filter::series::{SeriesPredicate, is_of, pieces};
+use crate::filter::series::{SeriesPredicate, pieces};
 use crate::labels::{Rows, label_type};
+use crate::predicates::is_of;
 use crate::range::TimeRange;
 use crate::store::Store;
 

@@ -120,7 +120,7 @@ pub(super) fn all_points(store: &Store) -> Vec<(u32, i64, u64)> {
 /// The times of all log records, sorted, each as often as it is there.
 pub(super) fn all_logs(store: &Store) -> Vec<i64> {
     let history = store.history.read();
-    let hot = store.rows.snapshot(RowKind::Logs, TimeRange::ALL);
+    let (hot, _) = store.rows.snapshot(RowKind::Logs, TimeRange::ALL);
     let files = history.rows(RowKind::Logs).to_vec();
     drop(history);
     let mut all: Vec<i64> = hot.iter().flat_map(|chunk| times(&chunk.batch).to_vec()).collect();

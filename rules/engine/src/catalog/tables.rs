@@ -81,7 +81,7 @@ impl Tables {
     /// What a table looks like now.
     pub(crate) fn version(&self, read: &TableRead) -> TableVersion {
         let labels_of = |registry: &RegistryView<'_>, metric: MetricRef| TableVersion::Labels {
-            labels: registry.label_names(metric).len(),
+            labels: registry.label_count(metric),
             described: registry.info_version(metric),
         };
         let labels_of_streams = |name: &str| {

@@ -9,7 +9,7 @@ use flyball_yaml::{Fields, Node, Problem, Reader, Source, Text, Value, nearest, 
 
 use super::flaps::read_flaps;
 use super::record::read_record;
-use super::rule::{Group, NoData, NoDataPolicy, Rule, RuleFile};
+use super::rule::{Group, NoData, NoDataPolicy, Rule, RuleFile, Step};
 use super::slo::read_slo;
 use super::step::read_step;
 use super::template::Template;
@@ -118,18 +118,11 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str, slos: &mut Vec<Group
     let name = name(reader, fields, "rule");
     let sql = read_sql(reader, fields, "sql");
     let for_ = reader.duration(fields, "for", Duration::ZERO);
-    let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
     let no_data = read_no_data(reader, fields);
     let error_for = reader.duration(fields, "error_for", Duration::ZERO);
     let flaps = fields.get("flaps").and_then(|node| read_flaps(reader, node));
     let unless = fields.get("unless").map(|node| read_unless(reader, node)).unwrap_or_default();
-    let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'"));
-    let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
-    let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
-    let summary = summary.and_then(|text| template(reader, text));
-    let runbook = fields.get("runbook").and_then(|node| reader.text(node, "'runbook'"));
-    let steps = fields.get("remediate").map(|node| reader.items(node, "'remediate'")).unwrap_or_default();
-    let remediate = steps.iter().filter_map(|step| read_step(reader, step)).collect();
+    let Told { keep_firing_for, severity, labels, summary, runbook, remediate } = read_told(reader, fields);
     let name = name?;
     let mut rule = Rule {
         place: name.place(),
@@ -143,16 +136,44 @@ fn read_rule(reader: &mut Reader, node: &Node, group: &str, slos: &mut Vec<Group
         error_for,
         flaps,
         unless,
-        severity: severity.map_or_else(|| SEVERITY_DEFAULT.to_owned(), |text| text.as_str().to_owned()),
+        severity: severity.unwrap_or_else(|| SEVERITY_DEFAULT.to_owned()),
         labels,
         summary,
-        runbook: runbook.map(|text| text.as_str().trim().to_owned()),
+        runbook,
         remediate,
         record: None,
         slo: None,
     };
     rule.version = version(&rule);
     Some(rule)
+}
+
+/// What is told of a violation, whom it is told, and for how long.
+pub(super) struct Told {
+    pub(super) keep_firing_for: Duration,
+    pub(super) severity: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) summary: Option<Template>,
+    pub(super) runbook: Option<String>,
+    pub(super) remediate: Vec<Step>,
+}
+
+pub(super) fn read_told(reader: &mut Reader, fields: Fields<'_>) -> Told {
+    let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
+    let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'"));
+    let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
+    let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
+    let summary = summary.and_then(|text| template(reader, text));
+    let runbook = fields.get("runbook").and_then(|node| reader.text(node, "'runbook'"));
+    let steps = fields.get("remediate").map(|node| reader.items(node, "'remediate'")).unwrap_or_default();
+    Told {
+        keep_firing_for,
+        severity: severity.map(|text| text.as_str().to_owned()),
+        labels,
+        summary,
+        runbook: runbook.map(|text| text.as_str().trim().to_owned()),
+        remediate: steps.iter().filter_map(|step| read_step(reader, step)).collect(),
+    }
 }
 
 /// A query that is not too long; one that is is noted.

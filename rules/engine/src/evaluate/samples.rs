@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
 use flyball_model::batch::is_stale;
 use flyball_model::event::Identity;
 use flyball_model::series::is_stream_table;
 use flyball_model::{MetricRef, SeriesRef, Shape, UnixNanos};
-use flyball_store::labels::{label_columns, label_fields, label_names};
+use flyball_store::labels::labels_by_column;
 use flyball_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -62,14 +59,9 @@ pub fn latest_samples(
     identity: &Identity,
     now: UnixNanos,
 ) -> Result<Vec<Sample>, StoreError> {
-    let labels = labels_of(store, metric);
+    let labels = labels_by_column(&store.registry().read(), metric);
     let from = now.minus(LOOK_BACK);
-    let mut series = store.series_since(metric, from.0.saturating_add(1));
-    for (column, value) in identity {
-        if let Some((_, label)) = labels.iter().find(|(known, _)| known == column) {
-            series = with_label(store, series, label, value)?;
-        }
-    }
+    let series = with_labels(store, store.series_since(metric, from.0.saturating_add(1)), &labels, identity)?;
     let mut samples: Vec<(UnixNanos, f64, SeriesRef)> = Vec::new();
     for found in store.samples(metric, Some(&series), from, now)? {
         let of_series = found.times.iter().zip(&found.values).rev().filter(|(_, value)| !is_stale(**value));
@@ -77,53 +69,34 @@ pub fn latest_samples(
     }
     samples.sort_by_key(|&(time, ..)| Reverse(time));
     samples.truncate(SAMPLES_MAX);
-    let with_labels = |(time, value, series)| Ok(Sample { time, value, labels: texts(store, &labels, series)? });
-    samples.into_iter().map(with_labels).collect()
+    let series: Vec<_> = samples.iter().map(|&(_, _, series)| series).collect();
+    let view = store.registry().labels_of(&series)?;
+    let texts = |series| {
+        let text =
+            |(column, label): &(String, Arc<str>)| Some((column.clone(), view.label(series, label)?.to_string()));
+        labels.iter().filter_map(text).collect()
+    };
+    Ok(samples.into_iter().map(|(time, value, series)| Sample { time, value, labels: texts(series) }).collect())
 }
 
-/// The label columns of a metric's table, and the labels' own names.
-fn labels_of(store: &Store, metric: MetricRef) -> Vec<(String, Arc<str>)> {
-    let view = store.registry().read();
-    let columns = label_fields(&view, metric).into_iter().map(|field| field.name().clone());
-    columns.zip(label_names(&view, metric)).collect()
-}
-
-/// Those series whose label has this value.
-fn with_label(
+/// Those series whose labels fit the identity.
+fn with_labels(
     store: &Store,
     series: Vec<SeriesRef>,
-    label: &Arc<str>,
-    value: &str,
+    labels: &[(String, Arc<str>)],
+    identity: &Identity,
 ) -> Result<Vec<SeriesRef>, StoreError> {
+    let asked = |(column, value)| labels.iter().find(|(known, _)| known == column).map(|(_, label)| (label, value));
+    let asked: Vec<(&Arc<str>, &String)> = identity.iter().filter_map(asked).collect();
     let mut found = Vec::new();
     for series in series.chunks(SERIES_AT_ONCE) {
-        let numbers: Vec<u32> = series.iter().map(|series| series.0).collect();
-        let column = label_columns(store.registry(), std::slice::from_ref(label), &numbers)?.remove(0);
-        let texts = string_values(&column)?;
-        let fits = series.iter().zip(texts.iter()).filter(|(_, text)| *text == Some(value));
-        found.extend(fits.map(|(series, _)| *series));
+        let view = store.registry().labels_of(series)?;
+        let fits = |series: &&SeriesRef| {
+            asked.iter().all(|(label, value)| view.label(**series, label).is_some_and(|known| **known == ***value))
+        };
+        found.extend(series.iter().filter(fits));
     }
     Ok(found)
-}
-
-/// The labels of a series, by column.
-fn texts(
-    store: &Store,
-    labels: &[(String, Arc<str>)],
-    series: SeriesRef,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let names: Vec<_> = labels.iter().map(|(_, label)| Arc::clone(label)).collect();
-    let columns = label_columns(store.registry(), &names, &[series.0])?;
-    let mut texts = BTreeMap::new();
-    for ((column, _), values) in labels.iter().zip(columns) {
-        let values = string_values(&values)?;
-        texts.extend(values.iter().flatten().map(|text| (column.clone(), text.to_owned())));
-    }
-    Ok(texts)
-}
-
-fn string_values(column: &ArrayRef) -> Result<StringArray, StoreError> {
-    Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 /// A number exact to the last bit, as [`flyball_model::exact`] writes several.

@@ -6,7 +6,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::TreeNode;
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -15,6 +14,7 @@ use flyball_model::MetricRef;
 use flyball_model::batch::time_type;
 use flyball_store::Store;
 use flyball_store::labels::{LABEL_PREFIX, fields_beside, label_names};
+use flyball_store::predicates::is_of;
 
 use super::absent::fixed_labels;
 use super::call::RangeWindow;
@@ -76,25 +76,7 @@ impl RangeTable {
 
     /// Whether an expression depends on nothing but labels, so that it can be decided once per series.
     fn is_of_labels(&self, expr: &Expr) -> bool {
-        let columns = expr.column_refs();
-        !columns.is_empty()
-            && columns
-                .iter()
-                .all(|column| self.schema.index_of(&column.name).is_ok_and(|index| index >= self.labels_at()))
-            && !expr.is_volatile()
-            && !expr
-                .exists(|expr| {
-                    Ok(matches!(
-                        expr,
-                        Expr::ScalarSubquery(_)
-                            | Expr::InSubquery(_)
-                            | Expr::Exists(_)
-                            | Expr::SetComparison(_)
-                            | Expr::OuterReferenceColumn(..)
-                            | Expr::Placeholder(_)
-                    ))
-                })
-                .unwrap_or(true)
+        is_of(expr, |column| self.schema.index_of(column).is_ok_and(|index| index >= self.labels_at()))
     }
 }
 

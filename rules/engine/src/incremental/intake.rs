@@ -59,12 +59,7 @@ impl Table {
         let times = arrived.times();
         for (key, (row, pane, partition)) in keys.iter().zip(wanted) {
             let (row, group) = (row as usize, self.groups.intern(key.as_ref(), partition));
-            let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
-            self.parts.layout.add(numbers, &rows.values, row, times[row], 0.0);
-            if is_new {
-                self.leaving.entry(pane).or_default().push(group);
-            }
-            self.mark(group);
+            self.add(group, pane, &rows, row, (times[row], 0.0));
         }
         Ok(())
     }
@@ -81,14 +76,20 @@ impl Table {
             if pane < self.first {
                 continue;
             }
-            let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
-            self.parts.layout.add(numbers, &rows.values, row, time, values.get(row).copied().unwrap_or(0.0));
-            if is_new {
-                self.leaving.entry(pane).or_default().push(group);
-            }
-            self.mark(group);
+            self.add(group, pane, &rows, row, (time, values.get(row).copied().unwrap_or(0.0)));
         }
         Ok(())
+    }
+
+    /// Adds a row, with its time and value, to the pane of a group.
+    #[inline]
+    fn add(&mut self, group: u32, pane: i64, rows: &Rows, row: usize, (time, value): (i64, f64)) {
+        let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
+        self.parts.layout.add(numbers, &rows.values, row, time, value);
+        if is_new {
+            self.leaving.add(pane, group);
+        }
+        self.mark(group);
     }
 
     /// Adds points to the samples of their series.
@@ -108,9 +109,8 @@ impl Table {
         let Some(ranges) = &mut self.ranges else { return Ok(()) };
         let read = ranges.read_late(store, self.parts.metric, self.first);
         read.map_err(|error| Stop::Failed(error.to_string()))?;
-        let changed = ranges.take_changed();
-        for groups in changed.chunks(BATCH_GROUPS) {
-            let Some(ranges) = &self.ranges else { break };
+        for groups in ranges.take_changed().chunks(BATCH_GROUPS) {
+            let Some(ranges) = &mut self.ranges else { break };
             let figures = Arrived::Points(ranges.figures(groups, self.first, now));
             self.replace(groups, &figures)?;
         }

@@ -25,6 +25,7 @@ mod groups;
 mod inline;
 mod intake;
 mod kept;
+mod leaving;
 mod line;
 mod member;
 mod obstacle;

@@ -1,6 +1,5 @@
 //! Groups that several rules look at, kept up to date with the points of a metric.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::accumulate::Layout;
 use super::arrived::Following;
 use super::classify::{Classifier, RowBytes};
 use super::groups::Groups;
+use super::leaving::Leaving;
 use super::member::{Finish, Member};
 use super::ranges::Ranges;
 use super::sliding::Sliding;
@@ -102,8 +102,8 @@ pub(crate) struct Table {
     pub(super) places: HashMap<u64, usize>,
     /// Groups that have changed.
     pub(super) dirty: Vec<u32>,
-    /// By the pane that leaves the window: groups with points in it.
-    pub(super) leaving: BTreeMap<i64, Vec<u32>>,
+    /// Groups.
+    pub(super) leaving: Leaving,
     pub(super) points_seen: u64,
     /// Until when it is not tried again, since it took so many bytes.
     pub(super) too_large: Option<(UnixNanos, usize)>,
@@ -142,7 +142,7 @@ impl Table {
             members: Vec::new(),
             places: HashMap::new(),
             dirty: Vec::new(),
-            leaving: BTreeMap::new(),
+            leaving: Leaving::default(),
             points_seen: 0,
             too_large: None,
         }
@@ -213,7 +213,7 @@ impl Table {
         }
         self.groups = Groups::default();
         self.dirty = Vec::new();
-        self.leaving = BTreeMap::new();
+        self.leaving = Leaving::default();
         for member in self.members.iter_mut().flatten() {
             member.touched |= !member.found.is_empty();
             member.found.clear();
@@ -314,10 +314,8 @@ impl Table {
             ranges.move_to(first);
         }
         self.first = first;
-        while let Some(entry) = self.leaving.first_entry()
-            && *entry.key() < first
-        {
-            for group in entry.remove() {
+        while let Some(groups) = self.leaving.next_before(first) {
+            for group in groups {
                 self.groups.expire(&self.parts.layout, group, first);
                 self.mark(group);
             }

@@ -223,7 +223,7 @@ impl RowScan {
 impl RowSource for RowScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
         let Some(selection) = self.select()? else { return Ok(()) };
-        let (hot, files) = {
+        let ((hot, _), files) = {
             let history = self.store.history.read();
             (self.store.rows.snapshot(self.kind, self.times), history.rows(self.kind).to_vec())
         };

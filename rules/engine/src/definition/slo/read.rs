@@ -6,11 +6,10 @@ use std::time::Duration;
 use flyball_yaml::{Fields, Node, Problem, Reader, Text, parse_duration};
 
 use super::columns::columns;
-use super::rules::{Told, rules};
+use super::rules::rules;
 use super::{BURNS, Slo};
-use crate::definition::read::{RULE_KEYS, name, read_labels, read_sql, template};
+use crate::definition::read::{RULE_KEYS, name, read_sql, read_told};
 use crate::definition::rule::Group;
-use crate::definition::step::read_step;
 
 const KEYS: [&str; 5] = ["objective", "good", "total", "window", "step"];
 /// What else a rule with an objective may say.
@@ -41,14 +40,7 @@ pub(in crate::definition) fn read_slo(
         }
     }
     let name = name(reader, fields, "rule");
-    let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
-    let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'"));
-    let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
-    let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
-    let summary = summary.and_then(|text| template(reader, text));
-    let runbook = fields.get("runbook").and_then(|node| reader.text(node, "'runbook'"));
-    let steps = fields.get("remediate").map(|node| reader.items(node, "'remediate'")).unwrap_or_default();
-    let remediate = steps.iter().filter_map(|step| read_step(reader, step)).collect();
+    let told = read_told(reader, fields);
     let slo = reader.fields(node, "an objective", &KEYS)?;
     let objective = read_objective(reader, slo);
     let window = reader.parse(slo, "window", |text| within(text, WINDOW_MIN, WINDOW_MAX, "it is 3d to 366d"));
@@ -73,9 +65,6 @@ pub(in crate::definition) fn read_slo(
     };
     let written = fields.get("rule").map(|node| node.range.clone()).unwrap_or_default();
     let write = |text: String| Text::new(text, Arc::clone(reader.source()), written.clone());
-    let severity = severity.map(|text| text.as_str().to_owned());
-    let runbook = runbook.map(|text| text.as_str().trim().to_owned());
-    let told = Told { keep_firing_for, severity, labels, summary, runbook, remediate };
     Some(Group { name: group.to_owned(), every: step, rules: rules(Arc::new(slo), told, group, &write) })
 }
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 use flyball_yaml::Text;
 
 use super::{BURN_COLUMNS, BURNS, Burn, Slo};
+use crate::definition::read::Told;
 use crate::definition::record::{Record, VALUE_COLUMN, recording_rule};
-use crate::definition::rule::{Rule, Step};
+use crate::definition::rule::Rule;
 use crate::definition::template::Template;
 use crate::definition::version::version;
 
@@ -29,16 +30,6 @@ const LATEST: &str = "INTERVAL '15 minutes'";
 /// The windows that are sums of steps, and those that are sums of hours, with their seconds.
 const SHORT: [(&str, u64); 5] = [("5m", 300), ("30m", 1800), ("1h", 3600), ("2h", 7200), ("6h", 21_600)];
 const LONG: [(&str, u64); 2] = [("1d", 86_400), ("3d", 259_200)];
-
-/// What is told when the budget burns.
-pub(super) struct Told {
-    pub(super) keep_firing_for: Duration,
-    pub(super) severity: Option<String>,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) summary: Option<Template>,
-    pub(super) runbook: Option<String>,
-    pub(super) remediate: Vec<Step>,
-}
 
 /// All rules of an objective, each after those whose metrics it reads. `write` makes a text that stands where the objective stands.
 pub(super) fn rules(slo: Arc<Slo>, told: Told, group: &str, write: &impl Fn(String) -> Text) -> Vec<Rule> {

@@ -26,6 +26,8 @@ pub(super) enum Kept {
         series: Vec<Timed>,
         layout: Layout,
         values: Vec<Values>,
+        /// All panes of a series, while its figure is made.
+        total: Vec<f64>,
     },
     /// With the number of all samples.
     All {
@@ -65,7 +67,7 @@ impl Kept {
             _ => return None,
         };
         let layout = Layout::of_value(aggregate);
-        Some(Kept::Panes { series: Vec::new(), values: layout.plain(), layout })
+        Some(Kept::Panes { series: Vec::new(), values: layout.plain(), total: vec![0.0; layout.words()], layout })
     }
 
     /// Forgets all series.
@@ -116,7 +118,7 @@ impl Kept {
         match self {
             Kept::Marks { series, step } => series[place].add(window, *step, pane, sample),
             Kept::Ends { series } => series[place].add(window, pane, sample),
-            Kept::Panes { series, layout, values } => {
+            Kept::Panes { series, layout, values, .. } => {
                 let Timed { panes, last_at } = &mut series[place];
                 let (numbers, is_new) = panes.pane(layout, pane);
                 layout.add(numbers, values, 0, sample.0, sample.1);
@@ -155,17 +157,17 @@ impl Kept {
     }
 
     /// What the function makes of the samples of a series in `window`; `None` when there are too few.
-    pub(super) fn figure(&self, place: usize, range: RangeWindow, window: Window) -> Option<f64> {
+    pub(super) fn figure(&mut self, place: usize, range: RangeWindow, window: Window) -> Option<f64> {
         match self {
             Kept::Marks { series, .. } => series[place].figure(range, window),
             Kept::Ends { series } => series[place].figure(range.function),
             Kept::All { series, .. } => series[place].figure(range.function, window),
-            Kept::Panes { series, layout, .. } => {
-                let mut numbers = vec![0.0; layout.words()];
-                series[place].panes.total(layout, &mut numbers);
+            Kept::Panes { series, layout, total, .. } => {
+                total.fill(0.0);
+                series[place].panes.total(layout, total);
                 match range.function {
-                    Function::PredictLinear(ahead) => layout.first_line_at(&numbers, window.to.saturating_add(ahead)),
-                    _ => layout.first_result(&numbers),
+                    Function::PredictLinear(ahead) => layout.first_line_at(total, window.to.saturating_add(ahead)),
+                    _ => layout.first_result(total),
                 }
             }
         }

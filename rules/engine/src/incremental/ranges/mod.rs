@@ -18,14 +18,13 @@ mod ends;
 mod kept;
 mod marks;
 
-use std::collections::BTreeMap;
-
 use flyball_model::batch::is_stale;
 use flyball_model::{MetricRef, SeriesRef, UnixNanos};
 use flyball_store::{Points, Store, StoreError};
 use hashbrown::HashMap;
 
 use self::kept::{Kept, Sample};
+use super::leaving::Leaving;
 use super::sliding::Sliding;
 use crate::functions::call::RangeWindow;
 use crate::functions::window::{Function, Window};
@@ -61,10 +60,8 @@ pub(super) struct Ranges {
     is_changed: Vec<bool>,
     /// Series to be read again.
     late: Vec<u32>,
-    /// By the pane that leaves the window: series with samples in it.
-    leaving: BTreeMap<i64, Vec<u32>>,
-    /// How many of them there are.
-    panes: usize,
+    /// Series.
+    leaving: Leaving,
 }
 
 /// Whether a range function can be kept.
@@ -84,8 +81,7 @@ impl Ranges {
             changed: Vec::new(),
             is_changed: Vec::new(),
             late: Vec::new(),
-            leaving: BTreeMap::new(),
-            panes: 0,
+            leaving: Leaving::default(),
         })
     }
 
@@ -95,16 +91,16 @@ impl Ranges {
         self.kept.forget();
         (self.of_group, self.changed, self.is_changed) = (Vec::new(), Vec::new(), Vec::new());
         self.late = Vec::new();
-        (self.leaving, self.panes) = (BTreeMap::new(), 0);
+        self.leaving = Leaving::default();
     }
 
     /// Memory, near enough.
     pub(super) fn bytes(&self) -> usize {
         let of_group = size_of::<Vec<u32>>() + size_of::<bool>() + ALLOCATION_BYTES;
-        self.kept.bytes(self.series.len(), self.panes)
+        self.kept.bytes(self.series.len(), self.leaving.len())
             + self.series.len() * (size_of::<Series>() + size_of::<u32>() + ALLOCATION_BYTES)
             + self.of_group.len() * of_group
-            + self.panes * size_of::<u32>()
+            + self.leaving.len() * size_of::<u32>()
     }
 
     /// The place of a series that was not met before.
@@ -139,8 +135,7 @@ impl Ranges {
             return;
         }
         if self.kept.add(place as usize, &self.window, pane, (time, value)) {
-            self.leaving.entry(pane).or_default().push(place);
-            self.panes += 1;
+            self.leaving.add(pane, place);
         }
         self.mark(group);
     }
@@ -154,12 +149,8 @@ impl Ranges {
 
     /// The window moves on to `first`.
     pub(super) fn move_to(&mut self, first: i64) {
-        while let Some(entry) = self.leaving.first_entry()
-            && *entry.key() < first
-        {
-            let leaving = entry.remove();
-            self.panes -= leaving.len();
-            for place in leaving {
+        while let Some(places) = self.leaving.next_before(first) {
+            for place in places {
                 if self.kept.expire(place as usize, &self.window, first) {
                     self.mark(self.series[place as usize].group);
                 }
@@ -208,7 +199,7 @@ impl Ranges {
     }
 
     /// The figures of the series of some groups, one group after the other: as points that have the number of a group instead of one of a series.
-    pub(super) fn figures(&self, groups: &[u32], first: i64, now: UnixNanos) -> Points {
+    pub(super) fn figures(&mut self, groups: &[u32], first: i64, now: UnixNanos) -> Points {
         let (mut of, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new());
         let from = self.window.start_of(first).0;
         for &group in groups {

@@ -10,7 +10,8 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, TableScan
 use flyball_model::series::{LOGS, SPANS};
 use flyball_model::{MetricRef, RowKind, Shape as MetricShape};
 use flyball_store::Store;
-use flyball_store::labels::{label_fields, label_names};
+use flyball_store::labels::labels_by_column;
+use flyball_store::predicates::needs_a_plan;
 
 use super::super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
 use super::super::obstacle::Obstacle;
@@ -131,22 +132,10 @@ fn stands_in_the_way(plan: &LogicalPlan) -> Obstacle {
 
 /// What no expression may have: a value that is not the same for the same row.
 pub(super) fn refuse(expr: &Expr) -> Result<(), Obstacle> {
-    use datafusion::common::tree_node::TreeNode;
     if expr.is_volatile() {
         return Err(Obstacle::new(format!("\"{expr}\" is another each time")));
     }
-    let nested = expr.exists(|expr| {
-        Ok(matches!(
-            expr,
-            Expr::ScalarSubquery(_)
-                | Expr::InSubquery(_)
-                | Expr::Exists(_)
-                | Expr::SetComparison(_)
-                | Expr::OuterReferenceColumn(..)
-                | Expr::Placeholder(_)
-        ))
-    })?;
-    if nested { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
+    if needs_a_plan(expr) { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
 }
 
 /// `label = 'value'`.
@@ -192,8 +181,7 @@ fn points_of(metric: MetricRef, relation: &Relation, scan: &TableScan, store: &S
     if view.shape(metric) == MetricShape::Histograms {
         return Err(Obstacle::new(format!("{} holds histograms", scan.table_name)));
     }
-    let columns = label_fields(&view, metric).into_iter().map(|field| field.name().clone());
-    let labels = columns.zip(label_names(&view, metric)).collect();
+    let labels = labels_by_column(&view, metric);
     let points = Arc::new(Schema::new(relation.table.schema().fields()[..2].to_vec()));
     Ok(Source { metric, records: None, range, points, labels })
 }
