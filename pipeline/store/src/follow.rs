@@ -25,7 +25,7 @@ const BATCH_POINTS: usize = 65_536;
 const BATCH_ROWS: usize = 8192;
 
 /// How far the points of a metric were followed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Follower {
     metric: MetricRef,
     /// The ordinal of the first point that was not given yet.
@@ -56,6 +56,11 @@ impl Follower {
         Ok(Self { metric, next })
     }
 
+    /// The ordinal of the first point that was not given yet.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     /// What has arrived since it was asked last, in the order of arrival; `None` when some of that has left memory already.
     pub fn follow(&mut self, store: &Store) -> Option<Vec<Points>> {
         let (points, next) = store.points.since(self.metric, self.next)?;
@@ -65,7 +70,7 @@ impl Follower {
 }
 
 /// How far the records of a kind were followed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RowFollower {
     kind: RowKind,
     /// The ordinal of the first record that was not given yet.
@@ -105,6 +110,11 @@ impl RowFollower {
             }
         }
         Ok(Self { kind, next })
+    }
+
+    /// The ordinal of the first record that was not given yet.
+    pub fn next(&self) -> u64 {
+        self.next
     }
 
     /// What has arrived since it was asked last, in the order of arrival; `None` when some of that has left memory already.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use flyball_model::{MetricRef, UnixNanos};
+use flyball_rules::incremental::Incoming;
 use flyball_rules::query::Database;
 use hashbrown::HashMap;
 use tokio::task::{JoinError, JoinSet};
@@ -90,9 +91,10 @@ fn advance(metrics: &[(MetricRef, Option<Duration>)], at: UnixNanos, database: &
     let started = tokio::time::Instant::now();
     let mut touched = Vec::new();
     for &(metric, received) in metrics {
+        let mut incoming = Incoming::default();
         for table in database.incremental().tables_of(metric) {
             let before = tokio::time::Instant::now();
-            let advanced = table.advance(database.store(), at);
+            let advanced = table.advance(&mut incoming, database.store(), at);
             table.took(before.elapsed());
             match advanced {
                 Ok(tokens) => touched.extend(tokens.into_iter().map(|token| (token, received))),

@@ -113,7 +113,7 @@ struct Output {
     data_type: DataType,
 }
 
-/// How the numbers of a pane are laid out. The first is how many points it has.
+/// How the numbers of a pane are laid out.
 #[derive(Debug)]
 pub(super) struct Layout {
     inputs: Vec<Input>,
@@ -121,13 +121,10 @@ pub(super) struct Layout {
     words: usize,
 }
 
-/// Where a layout's first number stands.
-const POINTS: usize = 0;
-
 impl Layout {
     /// Room for these aggregates; those over the same argument share what they can.
     pub(super) fn new(aggregates: Vec<(Function, Argument, DataType)>) -> Self {
-        let (mut inputs, mut words): (Vec<Input>, usize) = (Vec::new(), POINTS + 1);
+        let (mut inputs, mut words): (Vec<Input>, usize) = (Vec::new(), 0);
         for (_, argument, _) in &aggregates {
             if !inputs.iter().any(|input| input.argument.text == argument.text) {
                 let wanted = aggregates.iter().filter(|other| other.1.text == argument.text);
@@ -193,7 +190,6 @@ impl Layout {
     /// Adds a point to a pane.
     #[inline]
     pub(super) fn add(&self, pane: &mut [f64], values: &[Values], row: usize, time: i64, value: f64) {
-        pane[POINTS] += 1.0;
         for (input, values) in self.inputs.iter().zip(values) {
             let Some(value) = values.at(row, value) else { continue };
             let count = pane[input.at];
@@ -226,7 +222,6 @@ impl Layout {
 
     /// Puts what a pane holds to what is there.
     pub(super) fn merge(&self, into: &mut [f64], pane: &[f64]) {
-        into[POINTS] += pane[POINTS];
         for input in &self.inputs {
             let (before, more) = (into[input.at], pane[input.at]);
             if more == 0.0 {

@@ -13,7 +13,7 @@ pub(super) enum Arrived {
 }
 
 /// How far a table has followed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Following {
     Points(Follower),
     Records(RowFollower),
@@ -55,13 +55,21 @@ impl Following {
         metric: MetricRef,
         records: Option<RowKind>,
         from: UnixNanos,
-        mut each: impl FnMut(&Arrived),
+        mut each: impl FnMut(Arrived),
     ) -> Result<Self, StoreError> {
         match records {
-            None => Follower::start(store, metric, from, |points| each(&Arrived::Points(points.clone())))
+            None => Follower::start(store, metric, from, |points| each(Arrived::Points(points.clone())))
                 .map(Following::Points),
-            Some(kind) => RowFollower::start(store, kind, from, |records| each(&Arrived::Records(records.clone())))
+            Some(kind) => RowFollower::start(store, kind, from, |records| each(Arrived::Records(records.clone())))
                 .map(Following::Records),
+        }
+    }
+
+    /// The ordinal of the first point or record that was not given yet.
+    pub(super) fn next(&self) -> u64 {
+        match self {
+            Following::Points(follower) => follower.next(),
+            Following::Records(follower) => follower.next(),
         }
     }
 

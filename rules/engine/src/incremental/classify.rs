@@ -26,11 +26,11 @@ const SERIES_MAX: usize = 8192;
 
 /// What a series that passes the predicates belongs to.
 #[derive(Debug)]
-pub(super) struct Class {
+pub(super) struct Class<'c> {
     /// The labels that rules ask a certain value of.
-    pub(super) partition: RowBytes,
+    pub(super) partition: &'c [u8],
     /// What is grouped by, or which series it is; nothing where keys are those of rows.
-    pub(super) key: RowBytes,
+    pub(super) key: &'c [u8],
 }
 
 /// Predicates and group keys, as they are evaluated on labels.
@@ -115,12 +115,16 @@ impl Classifier {
             Ok(cast(&value.to_array()?, self.schema.field(column).data_type())?)
         };
         let columns: Vec<ArrayRef> = self.partition.iter().zip(values).map(column).collect::<Result<_>>()?;
-        row_bytes(&self.partitions, &columns, 1).map(|mut rows| rows.remove(0))
+        Ok(bytes_of(rows_of(&self.partitions, &columns)?.as_ref(), 0).into())
     }
 
-    /// What each series is; `None` for one that no rule looks at.
-    pub(super) fn classify(&self, registry: &SeriesRegistry, series: &[u32]) -> Result<Vec<Option<Class>>> {
-        let mut classes = Vec::with_capacity(series.len());
+    /// Says what each series is, in their order; `None` for one that no rule looks at.
+    pub(super) fn classify(
+        &self,
+        registry: &SeriesRegistry,
+        series: &[u32],
+        mut each: impl FnMut(Option<Class<'_>>),
+    ) -> Result<()> {
         for series in series.chunks(SERIES_MAX) {
             let labels = label_columns(registry, &self.names, series)?;
             let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
@@ -132,20 +136,23 @@ impl Classifier {
                 passes.iter_mut().zip(holds).for_each(|(passes, holds)| *passes &= holds == Some(true));
             }
             let partition: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
-            let partitions = row_bytes(&self.partitions, &partition, series.len())?;
+            let partitions = rows_of(&self.partitions, &partition)?;
             let keys = if self.per_row {
-                vec![RowBytes::default(); series.len()]
+                None
             } else {
                 let mut columns = self.columns_of(&batch)?;
                 if self.per_series {
                     columns.push(Arc::new(UInt32Array::from(series.to_vec())));
                 }
-                row_bytes(&self.rows, &columns, series.len())?
+                rows_of(&self.rows, &columns)?
             };
-            let each = passes.into_iter().zip(partitions).zip(keys);
-            classes.extend(each.map(|((passes, partition), key)| passes.then_some(Class { partition, key })));
+            for (row, passes) in passes.into_iter().enumerate() {
+                let class =
+                    || Class { partition: bytes_of(partitions.as_ref(), row), key: bytes_of(keys.as_ref(), row) };
+                each(passes.then(class));
+            }
         }
-        Ok(classes)
+        Ok(())
     }
 
     /// Whether keys differ from row to row: they are those of [`Classifier::keys_of_rows`].
@@ -181,7 +188,7 @@ impl Classifier {
     }
 
     /// These, of some groups.
-    pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k RowBytes>) -> Result<Vec<ArrayRef>> {
+    pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<Vec<ArrayRef>> {
         if self.keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -201,10 +208,11 @@ impl Classifier {
     }
 }
 
-fn row_bytes(converter: &RowConverter, columns: &[ArrayRef], rows: usize) -> Result<Vec<RowBytes>> {
-    if columns.is_empty() {
-        return Ok(vec![RowBytes::default(); rows]);
-    }
-    let converted = converter.convert_columns(columns)?;
-    Ok(converted.iter().map(|row| row.as_ref().into()).collect())
+/// `None` when there are no columns.
+fn rows_of(converter: &RowConverter, columns: &[ArrayRef]) -> Result<Option<Rows>> {
+    Ok(if columns.is_empty() { None } else { Some(converter.convert_columns(columns)?) })
+}
+
+fn bytes_of(rows: Option<&Rows>, row: usize) -> &[u8] {
+    rows.map_or(&[], |rows| rows.row(row).data())
 }

@@ -8,98 +8,116 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
+use flyball_model::UnixNanos;
 use flyball_model::batch::is_stale;
-use flyball_model::{SeriesRef, UnixNanos};
 use flyball_store::{Store, series_of_records};
 
 use super::accumulate::Values;
 use super::arrived::Arrived;
-use super::classify::Class;
-use super::table::{BATCH_GROUPS, NOBODYS, Parts, Stop, Table, UNMET};
+use super::grouping::NOBODYS;
+use super::incoming::Part;
+use super::table::{BATCH_GROUPS, Parts, Stop, Table};
 
 /// The first stored column of records that is no series.
 const OF_RECORDS: usize = 1;
 
 impl Table {
-    /// Adds what has arrived.
-    pub(super) fn take(&mut self, store: &Store, arrived: &Arrived) -> Result<()> {
-        let places = self.places_of(store, arrived.series())?;
-        self.points_seen += arrived.series().len() as u64;
-        match (&self.ranges, arrived) {
-            (Some(_), _) => self.take_samples(arrived, &places),
-            (None, Arrived::Records(records)) if self.parts.classifier.is_per_row() => {
-                self.take_records(store, arrived, records, &places)?;
+    /// Adds what has arrived, but for the first `skip` points or records.
+    pub(super) fn take(&mut self, store: &Store, part: &Part, skip: usize) -> Result<()> {
+        let places = part.places(&self.grouping, store.registry())?;
+        self.know_groups();
+        self.points_seen += (part.len() - skip) as u64;
+        match (&self.ranges, &part.arrived) {
+            (Some(_), _) => self.take_samples(part, skip, &places, part.positions(store.registry())),
+            (None, Arrived::Records(records)) if self.grouping.classifier().is_per_row() => {
+                self.take_records(store, (part, skip), records, &places)?;
             }
-            (None, _) => self.take_rows(arrived, &places)?,
+            (None, _) => self.take_rows(&part.arrived, skip, &places)?,
         }
         Ok(())
     }
 
+    /// Makes room for the groups that were met since it was made last.
+    pub(super) fn know_groups(&mut self) {
+        let met = self.grouping.met();
+        for group in self.slots.len()..met.groups.len() {
+            let partition = met.groups.partition(group as u32);
+            self.slots.push(is_asked(&self.members_of, partition));
+        }
+    }
+
     /// Adds records to the panes of the groups that they name themselves.
-    fn take_records(&mut self, store: &Store, arrived: &Arrived, records: &RecordBatch, places: &[u32]) -> Result<()> {
-        let rows = self.rows_of(arrived)?;
-        let wanted = |(row, (&partition, &time)): (usize, (&u32, &i64))| {
-            let pane = self.parts.window.pane_of(time);
-            (rows.keeps(row) && partition != NOBODYS && pane >= self.first).then_some((row as u64, pane, partition))
+    fn take_records(
+        &mut self,
+        store: &Store,
+        (part, skip): (&Part, usize),
+        records: &RecordBatch,
+        partitions: &[u32],
+    ) -> Result<()> {
+        let rows = self.rows_of(&part.arrived)?;
+        let times = part.arrived.times();
+        let wanted = |row: &usize| {
+            is_asked(&self.members_of, partitions[*row])
+                && rows.keeps(*row)
+                && self.parts.window.pane_of(times[*row]) >= self.first
         };
-        let each = places.iter().zip(arrived.times()).enumerate();
-        let wanted: Vec<_> = each.filter_map(wanted).collect();
+        let wanted: Vec<usize> = (skip..part.len()).filter(wanted).collect();
         if wanted.is_empty() {
             return Ok(());
         }
         // Keys cost more than predicates: only of the records that count.
-        let of_wanted = UInt64Array::from_iter_values(wanted.iter().map(|&(row, ..)| row));
+        let of_wanted = UInt64Array::from_iter_values(wanted.iter().map(|&row| row as u64));
         let records = take_record_batch(records, &of_wanted)?;
         let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
-        let keys = self.parts.classifier.keys_of_rows(
+        let groups = self.grouping.groups_of_rows(
             store.registry(),
             series_of_records(&records),
+            wanted.iter().map(|&row| partitions[row]),
             &records.project(&columns)?,
         )?;
-        let times = arrived.times();
-        for (key, (row, pane, partition)) in keys.iter().zip(wanted) {
-            let (row, group) = (row as usize, self.groups.intern(key.as_ref(), partition));
-            self.add(group, pane, &rows, row, (times[row], 0.0));
+        self.know_groups();
+        let layout = &self.parts.layout;
+        for (row, group) in wanted.into_iter().zip(groups) {
+            let pane = self.parts.window.pane_of(times[row]);
+            self.slots.add(group, pane, |numbers| layout.add(numbers, &rows.values, row, times[row], 0.0));
         }
         Ok(())
     }
 
     /// Adds points or records to the panes of their groups.
-    fn take_rows(&mut self, arrived: &Arrived, places: &[u32]) -> Result<()> {
+    fn take_rows(&mut self, arrived: &Arrived, skip: usize, places: &[u32]) -> Result<()> {
         let rows = self.rows_of(arrived)?;
-        let values = arrived.values();
-        for (row, (&group, &time)) in places.iter().zip(arrived.times()).enumerate() {
+        let (times, values, layout) = (arrived.times(), arrived.values(), &self.parts.layout);
+        let mut panes = self.parts.window.panes();
+        for row in skip..times.len() {
+            let (group, time) = (places[row], times[row]);
             if group == NOBODYS || !rows.keeps(row) {
                 continue;
             }
-            let pane = self.parts.window.pane_of(time);
+            let pane = panes.of(time);
             if pane < self.first {
                 continue;
             }
-            self.add(group, pane, &rows, row, (time, values.get(row).copied().unwrap_or(0.0)));
+            let value = values.get(row).copied().unwrap_or(0.0);
+            self.slots.add(group, pane, |numbers| layout.add(numbers, &rows.values, row, time, value));
         }
         Ok(())
     }
 
-    /// Adds a row, with its time and value, to the pane of a group.
-    #[inline]
-    fn add(&mut self, group: u32, pane: i64, rows: &Rows, row: usize, (time, value): (i64, f64)) {
-        let (numbers, is_new) = self.groups.pane(&self.parts.layout, group, pane);
-        self.parts.layout.add(numbers, &rows.values, row, time, value);
-        if is_new {
-            self.leaving.add(pane, group);
-        }
-        self.mark(group);
-    }
-
     /// Adds points to the samples of their series.
-    fn take_samples(&mut self, arrived: &Arrived, places: &[u32]) {
+    fn take_samples(&mut self, part: &Part, skip: usize, groups: &[u32], positions: &[u32]) {
         let Some(ranges) = &mut self.ranges else { return };
-        let samples = arrived.times().iter().zip(arrived.values());
-        for (&place, (&time, &value)) in places.iter().zip(samples) {
-            let pane = self.parts.window.pane_of(time);
-            if place != NOBODYS && pane >= self.first {
-                ranges.add(place, pane, time, value);
+        let (series, times, values) = (part.arrived.series(), part.arrived.times(), part.arrived.values());
+        let mut panes = self.parts.window.panes();
+        for row in skip..times.len() {
+            let (group, time) = (groups[row], times[row]);
+            if group == NOBODYS || !self.slots.is_wanted(group) {
+                continue;
+            }
+            let place = ranges.place_of(series[row], positions[row], group);
+            let pane = panes.of(time);
+            if pane >= self.first {
+                ranges.add(place, pane, time, values[row]);
             }
         }
     }
@@ -133,9 +151,7 @@ impl Table {
                     is_there = true;
                 }
             }
-            if self.groups.replace(&self.parts.layout, group, is_there.then_some(numbers.as_slice())) {
-                self.mark(group);
-            }
+            self.slots.replace(group, is_there.then_some(numbers.as_slice()));
         }
         Ok(())
     }
@@ -158,45 +174,11 @@ impl Table {
         }
         Ok(Rows { keep, values: layout.evaluate(&batch)? })
     }
+}
 
-    /// What [`Table::series`] says of each of these series, after those were met that had not been.
-    fn places_of(&mut self, store: &Store, series: &[u32]) -> Result<Vec<u32>> {
-        let view = store.registry().read();
-        let mut places: Vec<u32> = series.iter().map(|&series| view.position(SeriesRef(series))).collect();
-        drop(view);
-        let end = places.iter().max().map_or(0, |&last| last as usize + 1);
-        if self.series.len() < end {
-            self.series.resize(end, UNMET);
-        }
-        let is_unmet = |&(_, position): &(&u32, &u32)| self.series[*position as usize] == UNMET;
-        let mut unmet: Vec<(u32, u32)> = series.iter().zip(&places).filter(is_unmet).map(|(&s, &p)| (s, p)).collect();
-        if !unmet.is_empty() {
-            unmet.sort_unstable();
-            unmet.dedup();
-            self.meet(store, unmet)?;
-        }
-        places.iter_mut().for_each(|place| *place = self.series[*place as usize]);
-        Ok(places)
-    }
-
-    /// Finds the group of series that were not met before, each with its position.
-    fn meet(&mut self, store: &Store, unmet: Vec<(u32, u32)>) -> Result<()> {
-        let (series, positions): (Vec<_>, Vec<_>) = unmet.into_iter().unzip();
-        let classes = self.parts.classifier.classify(store.registry(), &series)?;
-        for ((series, position), class) in series.into_iter().zip(positions).zip(classes) {
-            let group = class.and_then(|Class { partition, key }| {
-                let partition = *self.partitions.get(&partition)?;
-                Some(if self.parts.classifier.is_per_row() { partition } else { self.groups.intern(&key, partition) })
-            });
-            self.followed += usize::from(group.is_some());
-            let place = match (&mut self.ranges, group) {
-                (Some(ranges), Some(group)) => Some(ranges.meet(series, group)),
-                (_, group) => group,
-            };
-            self.series[position as usize] = place.unwrap_or(NOBODYS);
-        }
-        Ok(())
-    }
+/// Whether a rule of the table asks for a partition.
+fn is_asked(members_of: &[Vec<usize>], partition: u32) -> bool {
+    members_of.get(partition as usize).is_some_and(|members| !members.is_empty())
 }
 
 /// Points, as predicates and aggregates see them.

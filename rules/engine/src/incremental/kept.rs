@@ -1,7 +1,7 @@
 //! All tables of groups that rules are kept in.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,7 +16,10 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use super::accumulate::{Argument, ArgumentKind, Layout};
+use super::budget::{Budget, Share};
 use super::classify::Classifier;
+use super::grouping::Groupings;
+use super::incoming::Incoming;
 use super::member::Finish;
 use super::obstacle::Obstacle;
 use super::shape::{Kept as KeptAggregate, Shape, Source};
@@ -25,40 +28,27 @@ use super::table::{Parts, Stop, Table, TableSize};
 use super::way::Way;
 use crate::evaluate::Row;
 
-/// Memory for all groups of all rules, unless told otherwise.
-const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Who has a grouping that no other table has.
+const TABLE_AND_INCOMING: usize = 2;
 
 /// The tables of groups of all rules.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Incremental {
     /// By metric, and by signature.
     tables: Mutex<HashMap<MetricRef, HashMap<String, Weak<Shared>>>>,
+    groupings: Arc<Groupings>,
     next_token: AtomicU64,
-    /// Bytes of all tables.
-    bytes: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl Default for Incremental {
-    fn default() -> Self {
-        Self {
-            tables: Mutex::default(),
-            next_token: AtomicU64::new(0),
-            bytes: AtomicUsize::new(0),
-            bytes_max: BYTES_MAX,
-        }
-    }
+    budget: Arc<Budget>,
 }
 
 /// A table that several rules and the task that brings it up to date share.
 pub struct Shared {
     metric: MetricRef,
     table: Mutex<Table>,
-    /// What the table was counted with in the bytes of all.
-    bytes: AtomicUsize,
+    share: Share,
     /// Microseconds that were spent on bringing it up to date as points arrived.
     spent: AtomicU64,
-    all: Weak<Incremental>,
+    groupings: Arc<Groupings>,
 }
 
 /// A rule's place in a table. Dropping it takes the rule out.
@@ -74,7 +64,7 @@ impl Incremental {
     /// # Errors
     /// What keeps its plan from being kept.
     pub(crate) fn keep(
-        self: &Arc<Self>,
+        &self,
         plan: &LogicalPlan,
         output: &SchemaRef,
         state: &SessionState,
@@ -89,12 +79,15 @@ impl Incremental {
         let shared = match known {
             Some(known) => known,
             None => {
+                let grouping = self
+                    .groupings
+                    .get(shape.signature_of_grouping(), &self.budget, || Classifier::new(&shape, state))?;
                 let shared = Arc::new(Shared {
                     metric: shape.source.metric,
-                    table: Mutex::new(Table::new(parts(&shape, state)?)),
-                    bytes: AtomicUsize::new(0),
+                    table: Mutex::new(Table::new(parts(&shape, state)?, grouping)),
+                    share: Share::new(Arc::clone(&self.budget)),
                     spent: AtomicU64::new(0),
-                    all: Arc::downgrade(self),
+                    groupings: Arc::clone(&self.groupings),
                 });
                 by_signature.retain(|_, table| table.strong_count() > 0);
                 by_signature.insert(signature, Arc::downgrade(&shared));
@@ -120,7 +113,7 @@ impl Incremental {
 
     /// Bytes that all tables take, near enough.
     pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.budget.used()
     }
 }
 
@@ -131,13 +124,13 @@ impl Shared {
     }
 
     /// Brings it up to date, and says which rules find others than before; each rule is told by its token. Blocks on files when it starts
-    /// anew, else as long as its points take.
+    /// anew, else as long as its points take. What has arrived is looked up once for all tables of a metric that are given the same `incoming`.
     ///
     /// # Errors
     /// Why it can't; its rules find out when they are evaluated.
-    pub fn advance(&self, store: &Store, now: UnixNanos) -> Result<Vec<u64>, String> {
+    pub fn advance(&self, incoming: &mut Incoming, store: &Store, now: UnixNanos) -> Result<Vec<u64>, String> {
         let mut table = self.table.lock();
-        match self.advance_locked(&mut table, store, now) {
+        match self.advance_locked(&mut table, incoming, store, now) {
             Ok(()) => Ok(table.take_touched()),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::TooLarge { bytes }) => Err(too_large(bytes)),
@@ -155,31 +148,37 @@ impl Shared {
         TableSize { spent, ..self.table.lock().size() }
     }
 
-    fn advance_locked(&self, table: &mut Table, store: &Store, now: UnixNanos) -> Result<(), Stop> {
-        let before = self.bytes.load(Ordering::Relaxed);
-        let room = self.all.upgrade().map_or(BYTES_MAX, |all| all.bytes_max.saturating_sub(all.bytes() - before));
-        let advanced = table.advance(store, now, room);
-        self.account(table.bytes());
-        advanced
+    /// Whether bringing it up to date may read what is stored, which blocks on files.
+    fn may_read(&self, table: &Table, now: UnixNanos) -> bool {
+        table.may_read(now) || !Arc::ptr_eq(&table.grouping, &self.groupings.latest(&table.grouping, false))
     }
 
-    fn account(&self, bytes: usize) {
-        let before = self.bytes.swap(bytes, Ordering::Relaxed);
-        if let Some(all) = self.all.upgrade() {
-            all.bytes.fetch_add(bytes, Ordering::Relaxed);
-            all.bytes.fetch_sub(before, Ordering::Relaxed);
+    fn advance_locked(
+        &self,
+        table: &mut Table,
+        incoming: &mut Incoming,
+        store: &Store,
+        now: UnixNanos,
+    ) -> Result<(), Stop> {
+        let grouping = self.groupings.latest(&table.grouping, table.has_garbage());
+        if !Arc::ptr_eq(&grouping, &table.grouping) {
+            table.move_on(grouping);
         }
+        let room = self.share.budget().left() + self.share.bytes() + table.grouping.share.bytes();
+        let advanced = table.advance(incoming, store, now, room);
+        if let Err(Stop::TooLarge { .. }) = &advanced
+            && Arc::strong_count(&table.grouping) <= TABLE_AND_INCOMING
+        {
+            table.move_on(self.groupings.latest(&table.grouping, true));
+        }
+        table.grouping.share.set(table.grouping.bytes());
+        self.share.set(table.own_bytes());
+        advanced
     }
 }
 
 fn too_large(bytes: usize) -> String {
     format!("its groups need {} MiB, more than there is left for groups", bytes >> 20)
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.account(0);
-    }
 }
 
 impl fmt::Debug for Shared {
@@ -210,6 +209,19 @@ impl Place {
         self.evaluated_at(UnixNanos(now.0 + self.window.step - 1))
     }
 
+    /// Whether both find the groups of series in the same place.
+    #[cfg(test)]
+    pub(crate) fn shares_groups_with(&self, other: &Self) -> bool {
+        let [one, other] = [self, other].map(|place| Arc::clone(&place.shared.table.lock().grouping));
+        Arc::ptr_eq(&one, &other)
+    }
+
+    /// Groups that were met by tables that group like this rule's.
+    #[cfg(test)]
+    pub(crate) fn groups_met(&self) -> usize {
+        self.shared.table.lock().grouping.met().groups.len()
+    }
+
     pub(crate) fn way(&self) -> Way {
         Way::incremental(self.window, &self.shared)
     }
@@ -227,7 +239,7 @@ impl Place {
     pub(crate) async fn find(&self, store: &Arc<Store>, now: UnixNanos) -> Found {
         // Another rule's look may read files under the lock, and so may this one.
         if let Some(mut table) = self.shared.table.try_lock()
-            && !table.may_read(now)
+            && !self.shared.may_read(&table, now)
         {
             return self.find_in(&mut table, store, now);
         }
@@ -247,7 +259,7 @@ impl Place {
 }
 
 fn find_in(shared: &Shared, token: u64, table: &mut Table, store: &Store, now: UnixNanos) -> Found {
-    match shared.advance_locked(table, store, now) {
+    match shared.advance_locked(table, &mut Incoming::default(), store, now) {
         Ok(()) => table.rows(token).map_or_else(Found::Error, Found::Rows),
         Err(Stop::Failed(error)) => Found::Error(error),
         Err(Stop::TooLarge { bytes }) => {
@@ -293,7 +305,6 @@ fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
         metric: *metric,
         records: *records,
         window: shape.window,
-        classifier: Classifier::new(shape, state)?,
         layout: Layout::new(aggregates),
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
         range: *range,

@@ -22,6 +22,11 @@ impl Leaving {
         self.len
     }
 
+    /// Memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
+        self.len * size_of::<u32>()
+    }
+
     /// Takes out who has points in the oldest pane, if that is before `first`.
     pub(super) fn next_before(&mut self, first: i64) -> Option<Vec<u32>> {
         let entry = self.by_pane.first_entry().filter(|entry| *entry.key() < first)?;

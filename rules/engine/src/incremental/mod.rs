@@ -3,15 +3,17 @@
 //! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric, the figures of a range
 //! function, log records or spans is taken apart
 //! (`shape`), else it is run as a plan, for the reason that an [`Obstacle`] tells. Rules that differ only in their HAVING, their
-//! projection, or the values that they ask of labels share one `table` of groups. A table *follows* the points of its metric
+//! projection, or the values that they ask of labels share one `table` of groups; tables that differ only in their windows and aggregates share
+//! which series belong to which group (`grouping`). A table *follows* the points of its metric
 //! ([`flyball_store::Follower`], [`flyball_store::RowFollower`]): intake knows nothing of rules, a table that is late catches up in larger steps, and after a restart it begins
 //! with what is stored. So the answer is a function of what is stored, the rule and the time, and equals that of the plan, which a
 //! test compares for random rules and points.
 //!
 //! | when | what is evaluated |
 //! |---|---|
-//! | a series is met for the first time | predicates on labels, group keys (`classify`) |
-//! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `groups`) |
+//! | a series is met for the first time | predicates on labels, group keys (`classify`, `grouping`, `groups`) |
+//! | points arrive | where their series stand, once for all tables that are brought up to date together (`incoming`) |
+//! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`) |
 //! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
 //! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `member`) |
@@ -19,9 +21,12 @@
 
 mod accumulate;
 mod arrived;
+mod budget;
 mod classify;
 mod explain;
+mod grouping;
 mod groups;
+mod incoming;
 mod inline;
 mod intake;
 mod kept;
@@ -33,13 +38,17 @@ mod panes;
 mod ranges;
 mod settle;
 mod shape;
+#[cfg(test)]
+mod sharing_tests;
 mod sliding;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
 mod way;
 
 pub use explain::{Explanation, Groups, explain};
+pub use incoming::Incoming;
 pub(crate) use kept::{Found, Place};
 pub use kept::{Incremental, Shared};
 pub use obstacle::Obstacle;

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::error::Result;
 use hashbrown::{HashMap, HashSet};
 
+use super::grouping::Met;
 use super::member::{Extremes, Member};
 use super::table::{BATCH_GROUPS, Parts, Table, in_words};
 use crate::evaluate::{INSTANCES_MAX, Row, rows};
@@ -13,25 +14,26 @@ use crate::evaluate::{INSTANCES_MAX, Row, rows};
 impl Table {
     /// Lets each rule look at the groups that have changed.
     pub(super) fn settle(&mut self) -> Result<()> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for &group in &dirty {
-            self.groups.get_mut(group).dirty = false;
-        }
-        dirty.sort_unstable_by_key(|&group| (self.groups.get(group).partition, group));
+        let mut dirty = self.slots.take_dirty();
+        let grouping = Arc::clone(&self.grouping);
+        let met = grouping.met();
+        let partition_of = |group: u32| met.groups.partition(group);
+        dirty.sort_unstable_by_key(|&group| (partition_of(group), group));
         let changed: Vec<&[u32]> = dirty
-            .chunk_by(|&a, &b| self.groups.get(a).partition == self.groups.get(b).partition)
+            .chunk_by(|&a, &b| partition_of(a) == partition_of(b))
             .flat_map(|of_partition| of_partition.chunks(BATCH_GROUPS))
             .collect();
         for groups in changed {
-            let partition = self.groups.get(groups[0]).partition;
+            let partition = partition_of(groups[0]);
             let members = std::mem::take(&mut self.members_of[partition as usize]);
-            let looked = self.look(groups, members.iter().copied().filter(|&place| !self.is_anew(place)).collect());
+            let places = members.iter().copied().filter(|&place| !self.is_anew(place)).collect();
+            let looked = self.look(&met, groups, places);
             self.members_of[partition as usize] = members;
             looked?;
         }
         let anew: Vec<_> = (0..self.members.len()).filter(|&place| self.is_anew(place)).collect();
         if !anew.is_empty() {
-            self.look_anew(&anew)?;
+            self.look_anew(&met, &anew)?;
         }
         Ok(())
     }
@@ -41,7 +43,7 @@ impl Table {
     }
 
     /// Lets rules look at all groups.
-    fn look_anew(&mut self, places: &[usize]) -> Result<()> {
+    fn look_anew(&mut self, met: &Met, places: &[usize]) -> Result<()> {
         let mut partitions: HashMap<u32, Vec<usize>> = HashMap::new();
         for &place in places {
             if let Some(member) = &mut self.members[place] {
@@ -54,22 +56,22 @@ impl Table {
         }
         for (partition, members) in partitions {
             let all: Vec<u32> =
-                (0..self.groups.len() as u32).filter(|&group| self.groups.get(group).partition == partition).collect();
+                (0..self.slots.len() as u32).filter(|&group| met.groups.partition(group) == partition).collect();
             for groups in all.chunks(BATCH_GROUPS) {
-                self.look(groups, members.clone())?;
+                self.look(met, groups, members.clone())?;
             }
         }
         Ok(())
     }
 
     /// Lets rules look at some groups of their partition.
-    fn look(&mut self, groups: &[u32], places: Vec<usize>) -> Result<()> {
+    fn look(&mut self, met: &Met, groups: &[u32], places: Vec<usize>) -> Result<()> {
         if places.is_empty() {
             return Ok(());
         }
         let reads_keys =
             |&place: &usize| self.members[place].as_ref().is_some_and(|member| member.finish.having_reads_keys());
-        let (present, batch) = self.batch(groups, places.iter().any(reads_keys))?;
+        let (present, batch) = self.batch(met, groups, places.iter().any(reads_keys))?;
         let gone: Vec<u32> = if present.len() == groups.len() {
             Vec::new()
         } else {
@@ -92,21 +94,22 @@ impl Table {
     }
 
     /// Those of some groups that are there, and their columns; those that are grouped by only if they are read.
-    fn batch(&self, groups: &[u32], with_keys: bool) -> Result<(Vec<u32>, RecordBatch)> {
-        let Parts { layout, classifier, group_schema, .. } = &self.parts;
+    fn batch(&self, met: &Met, groups: &[u32], with_keys: bool) -> Result<(Vec<u32>, RecordBatch)> {
+        let Parts { layout, group_schema, .. } = &self.parts;
+        let classifier = self.grouping.classifier();
         let mut present = Vec::with_capacity(groups.len());
         let mut numbers = Vec::with_capacity(groups.len() * layout.words());
         for &group in groups {
             let start = numbers.len();
             numbers.resize(start + layout.words(), 0.0);
-            if self.groups.total(layout, group, &mut numbers[start..]) || classifier.is_global() {
+            if self.slots.total(layout, group, &mut numbers[start..]) || classifier.is_global() {
                 present.push(group);
             } else {
                 numbers.truncate(start);
             }
         }
         let mut columns: Vec<ArrayRef> = if with_keys {
-            classifier.key_columns(present.iter().map(|&group| &self.groups.get(group).key))?
+            classifier.key_columns(present.iter().map(|&group| met.groups.key(group)))?
         } else {
             let keys = group_schema.fields().iter().take(classifier.keys());
             keys.map(|key| new_null_array(key.data_type(), present.len())).collect()
@@ -132,7 +135,7 @@ impl Table {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let (_, batch) = self.batch(&found, true).map_err(in_words)?;
+        let (_, batch) = self.batch(&self.grouping.met(), &found, true).map_err(in_words)?;
         let projected = member.finish.project(&batch).map_err(in_words)?;
         rows(member.finish.output(), &[projected])
     }

@@ -80,6 +80,11 @@ impl Sliding {
         if self.inclusive { time.div_euclid(self.step) } else { time.saturating_sub(1).div_euclid(self.step) }
     }
 
+    /// The same of many points, most of which have the pane of the one before.
+    pub(super) fn panes(&self) -> PanesOf {
+        PanesOf { window: *self, pane: 0, from: 0, to: 0 }
+    }
+
     /// The first pane in the window of an evaluation at `now`.
     pub(super) fn first_pane(&self, now: UnixNanos) -> i64 {
         now.0.saturating_sub(self.length).div_euclid(self.step)
@@ -88,6 +93,30 @@ impl Sliding {
     /// The first instant that may belong to a pane.
     pub(super) fn start_of(&self, pane: i64) -> UnixNanos {
         UnixNanos(pane.saturating_mul(self.step))
+    }
+}
+
+/// The panes of points, one after the other.
+#[derive(Debug)]
+pub(super) struct PanesOf {
+    window: Sliding,
+    /// That of the point before, and what times belong to it.
+    pane: i64,
+    from: i64,
+    to: i64,
+}
+
+impl PanesOf {
+    /// The pane of a point.
+    #[inline]
+    pub(super) fn of(&mut self, time: i64) -> i64 {
+        if time < self.from || time >= self.to {
+            let Sliding { step, inclusive, .. } = self.window;
+            self.pane = self.window.pane_of(time);
+            self.from = self.pane.saturating_mul(step).saturating_add(i64::from(!inclusive));
+            self.to = self.from.saturating_add(step);
+        }
+        self.pane
     }
 }
 
@@ -168,6 +197,10 @@ mod tests {
                 (2_000_000_000_000, true),
             ] {
                 assert_eq!(window.pane_of(time) >= window.first_pane(now), inside, "{time}, {inclusive}");
+                let mut panes = window.panes();
+                for near in [time, time + 1, time - 1, i64::MAX, i64::MIN, time] {
+                    assert_eq!(panes.of(near), window.pane_of(near), "{near}, {inclusive}");
+                }
             }
             assert!(window.pane_of(window.start_of(940).0 + 1) >= 940);
         }

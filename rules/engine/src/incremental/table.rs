@@ -12,27 +12,18 @@ use hashbrown::HashMap;
 
 use super::accumulate::Layout;
 use super::arrived::Following;
-use super::classify::{Classifier, RowBytes};
-use super::groups::Groups;
-use super::leaving::Leaving;
+use super::grouping::{GROUPS_MORE, Grouping};
+use super::incoming::{Incoming, News, Part};
 use super::member::{Finish, Member};
 use super::ranges::Ranges;
 use super::sliding::Sliding;
+use super::slots::Slots;
 use crate::evaluate::EVALUATION_LIMITS;
 use crate::functions::call::RangeWindow;
 use crate::query::diagnose::while_running;
 
 /// What did not fit into memory is not tried again for so many nanoseconds, by the time of evaluations.
 const TOO_LARGE_FOR: i64 = 60_000_000_000;
-
-/// A series that no rule looks at.
-pub(super) const NOBODYS: u32 = u32::MAX;
-
-/// A series that has not been met.
-pub(super) const UNMET: u32 = u32::MAX - 1;
-
-/// When there are so many more groups than twice those that the table began with, it begins anew: without those that have no point any longer.
-const GROUPS_MORE: usize = 4096;
 
 /// Groups that are looked at together.
 pub(super) const BATCH_GROUPS: usize = 8192;
@@ -62,7 +53,6 @@ pub(super) fn in_words(error: DataFusionError) -> String {
 pub(super) struct Parts {
     pub(super) metric: MetricRef,
     pub(super) window: Sliding,
-    pub(super) classifier: Classifier,
     pub(super) layout: Layout,
     /// Of records: of what kind they are.
     pub(super) records: Option<RowKind>,
@@ -83,27 +73,19 @@ pub(crate) struct Table {
     pub(super) follower: Option<Following>,
     /// The first pane in the window.
     pub(super) first: i64,
-    /// Of each series of the metric, by its position there, its group; of a range function, its place among the ranges; where what is grouped
-    /// by is not of labels alone, its partition.
-    pub(super) series: Vec<u32>,
-    /// How many of these are looked at.
-    pub(super) followed: usize,
     /// Of a range function: the samples of each series. Its figures are what goes into the groups.
     pub(super) ranges: Option<Ranges>,
-    pub(super) groups: Groups,
-    /// How many groups there were when it began with what is stored.
-    pub(super) began_with: usize,
-    /// By what rules ask of labels.
-    pub(super) partitions: HashMap<RowBytes, u32>,
+    /// Which group a series belongs to.
+    pub(super) grouping: Arc<Grouping>,
+    /// Whether it has begun since it has this grouping.
+    has_begun: bool,
+    /// What it keeps of each group.
+    pub(super) slots: Slots,
     /// The members of each partition, by place.
     pub(super) members_of: Vec<Vec<usize>>,
     pub(super) members: Vec<Option<Member>>,
     /// The place of each member by its token.
     pub(super) places: HashMap<u64, usize>,
-    /// Groups that have changed.
-    pub(super) dirty: Vec<u32>,
-    /// Groups.
-    pub(super) leaving: Leaving,
     pub(super) points_seen: u64,
     /// Until when it is not tried again, since it took so many bytes.
     pub(super) too_large: Option<(UnixNanos, usize)>,
@@ -116,9 +98,9 @@ pub struct TableSize {
     pub rules: usize,
     /// Series that have been met.
     pub series: usize,
-    /// Groups with points in the window, and some whose points have left it.
+    /// Groups with points in the window.
     pub groups: usize,
-    /// Memory, near enough.
+    /// Memory, near enough, with what it shares with other tables that group alike.
     pub bytes: usize,
     /// Points that it was brought up to date with since it was made.
     pub points: u64,
@@ -127,22 +109,18 @@ pub struct TableSize {
 }
 
 impl Table {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, grouping: Arc<Grouping>) -> Self {
         Self {
             ranges: parts.range.and_then(|range| Ranges::new(range, parts.window)),
+            slots: Slots::new(&parts.layout),
             parts,
             follower: None,
             first: i64::MIN,
-            series: Vec::new(),
-            followed: 0,
-            groups: Groups::default(),
-            began_with: 0,
-            partitions: HashMap::new(),
+            grouping,
+            has_begun: false,
             members_of: Vec::new(),
             members: Vec::new(),
             places: HashMap::new(),
-            dirty: Vec::new(),
-            leaving: Leaving::default(),
             points_seen: 0,
             too_large: None,
         }
@@ -155,9 +133,12 @@ impl Table {
 
     /// Whether the next [`Table::advance`] begins with what is stored.
     fn starts_anew(&self, now: UnixNanos) -> bool {
-        self.follower.is_none()
-            || self.parts.window.first_pane(now) < self.first
-            || self.groups.len() > 2 * self.began_with + GROUPS_MORE
+        self.follower.is_none() || self.parts.window.first_pane(now) < self.first || self.grouping.has_grown()
+    }
+
+    /// Whether most groups have no point any longer, so that it had better begin anew without them.
+    pub(super) fn has_garbage(&self) -> bool {
+        self.grouping.has_grown() && self.slots.wanted() > 2 * self.slots.held() + GROUPS_MORE
     }
 
     /// Takes a rule in that asks for labels with these values.
@@ -167,18 +148,15 @@ impl Table {
         partition: &[(String, datafusion::common::ScalarValue)],
         finish: Finish,
     ) -> Result<()> {
-        let bytes = self.parts.classifier.partition_of(partition)?;
-        let next = self.members_of.len() as u32;
-        let partition = match self.partitions.get(&bytes) {
-            Some(&known) => known,
-            None => {
-                // Series that nobody looked at may be this rule's.
-                self.forget();
-                self.members_of.push(Vec::new());
-                self.partitions.insert(bytes, next);
-                next
-            }
-        };
+        let by = self.grouping.by();
+        let partition = by.partition(by.classifier.partition_of(partition)?);
+        if self.members_of.len() <= partition as usize {
+            self.members_of.resize(partition as usize + 1, Vec::new());
+        }
+        if self.members_of[partition as usize].is_empty() {
+            // Groups that nobody looked at may be this rule's.
+            self.forget();
+        }
         let member =
             Member { token, partition, finish, found: Default::default(), anew: true, touched: true, error: None };
         let place = match self.members.iter().position(Option::is_none) {
@@ -206,14 +184,11 @@ impl Table {
     /// Forgets everything but the rules; the next [`Table::advance`] begins with what is stored.
     fn forget(&mut self) {
         self.follower = None;
-        self.series = Vec::new();
-        self.followed = 0;
         if let Some(ranges) = &mut self.ranges {
-            ranges.forget();
+            ranges.forget(self.first);
         }
-        self.groups = Groups::default();
-        self.dirty = Vec::new();
-        self.leaving = Leaving::default();
+        // What is replaced as a whole has no time.
+        self.slots.forget(if self.ranges.is_some() { 0 } else { self.first });
         for member in self.members.iter_mut().flatten() {
             member.touched |= !member.found.is_empty();
             member.found.clear();
@@ -221,17 +196,29 @@ impl Table {
         }
     }
 
+    /// Has another grouping by the same, where no series was met yet.
+    pub(super) fn move_on(&mut self, grouping: Arc<Grouping>) {
+        (self.grouping, self.has_begun) = (grouping, false);
+        self.forget();
+    }
+
     /// Brings the groups up to date with the points that have arrived, as of `now`, and looks for each rule whether it finds others.
     ///
     /// # Errors
     /// [`Stop`]; the table begins anew then.
-    pub(crate) fn advance(&mut self, store: &Store, now: UnixNanos, bytes_max: usize) -> Result<(), Stop> {
+    pub(crate) fn advance(
+        &mut self,
+        incoming: &mut Incoming,
+        store: &Store,
+        now: UnixNanos,
+        bytes_max: usize,
+    ) -> Result<(), Stop> {
         if let Some((until, bytes)) = self.too_large
             && now < until
         {
             return Err(Stop::TooLarge { bytes });
         }
-        let advanced = self.try_advance(store, now, bytes_max);
+        let advanced = self.try_advance(incoming, store, now, bytes_max);
         if let Err(stop) = &advanced {
             self.forget();
             self.too_large = match stop {
@@ -242,17 +229,26 @@ impl Table {
         advanced
     }
 
-    fn try_advance(&mut self, store: &Store, now: UnixNanos, bytes_max: usize) -> Result<(), Stop> {
+    fn try_advance(
+        &mut self,
+        incoming: &mut Incoming,
+        store: &Store,
+        now: UnixNanos,
+        bytes_max: usize,
+    ) -> Result<(), Stop> {
         let first = self.parts.window.first_pane(now);
         if self.starts_anew(now) {
             self.begin(store, first, bytes_max)?;
         } else {
             self.expire(first);
-            match self.follower.as_mut().and_then(|follower| follower.follow(store)) {
-                Some(arrived) => {
-                    for arrived in &arrived {
-                        self.take(store, arrived)?;
+            match self.follower.as_ref().and_then(|follower| incoming.since(follower, store)) {
+                Some(News { parts, mut skip, after }) => {
+                    for part in parts {
+                        let of_part = skip.min(part.len());
+                        self.take(store, part, of_part)?;
+                        skip -= of_part;
                     }
+                    self.follower = Some(after);
                     self.check_size(bytes_max)?;
                 }
                 None => self.begin(store, first, bytes_max)?,
@@ -264,24 +260,27 @@ impl Table {
 
     /// Begins with what is stored.
     fn begin(&mut self, store: &Store, first: i64, bytes_max: usize) -> Result<(), Stop> {
-        self.forget();
         self.first = first;
-        if self.parts.classifier.is_global() {
-            for partition in 0..self.members_of.len() as u32 {
-                let group = self.groups.intern(&[], partition);
-                self.mark(group);
-            }
+        self.forget();
+        if self.grouping.classifier().is_global() {
+            let groups: Vec<u32> =
+                (0..self.members_of.len() as u32).map(|partition| self.grouping.global(partition)).collect();
+            self.know_groups();
+            groups.into_iter().for_each(|group| self.slots.mark(group));
         }
         let from = self.parts.window.start_of(first);
         let mut stopped = Ok(());
         let follower = Following::start(store, self.parts.metric, self.parts.records, from, |arrived| {
             if stopped.is_ok() {
-                stopped = self.take(store, arrived).map_err(Stop::from).and_then(|()| self.check_size(bytes_max));
+                let taken = self.take(store, &Part::new(arrived), 0).map_err(Stop::from);
+                stopped = taken.and_then(|()| self.check_size(bytes_max));
             }
         });
         stopped?;
         self.follower = Some(follower.map_err(|error| Stop::Failed(error.to_string()))?);
-        self.began_with = self.groups.len();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.grouping.begun();
+        }
         Ok(())
     }
 
@@ -290,17 +289,24 @@ impl Table {
         if bytes > bytes_max { Err(Stop::TooLarge { bytes }) } else { Ok(()) }
     }
 
-    /// Memory, near enough.
+    /// Memory with that of its grouping, near enough.
     pub(crate) fn bytes(&self) -> usize {
-        self.groups.bytes() + self.series.capacity() * size_of::<u32>() + self.ranges.as_ref().map_or(0, Ranges::bytes)
+        self.own_bytes() + self.grouping.bytes()
+    }
+
+    /// Memory, near enough.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.slots.bytes() + self.ranges.as_ref().map_or(0, Ranges::bytes)
     }
 
     pub(crate) fn size(&self) -> TableSize {
+        let met = self.grouping.met();
+        let asked = (0..self.members_of.len()).filter(|&partition| !self.members_of[partition].is_empty());
         TableSize {
             rules: self.members.iter().flatten().count(),
-            series: self.followed,
-            groups: self.groups.len(),
-            bytes: self.bytes(),
+            series: asked.map(|partition| met.series_of(partition as u32)).sum(),
+            groups: self.slots.held(),
+            bytes: self.own_bytes() + met.bytes(),
             points: self.points_seen,
             spent: Duration::ZERO,
         }
@@ -314,19 +320,6 @@ impl Table {
             ranges.move_to(first);
         }
         self.first = first;
-        while let Some(groups) = self.leaving.next_before(first) {
-            for group in groups {
-                self.groups.expire(&self.parts.layout, group, first);
-                self.mark(group);
-            }
-        }
-    }
-
-    pub(super) fn mark(&mut self, group: u32) {
-        let dirty = &mut self.groups.get_mut(group).dirty;
-        if !*dirty {
-            *dirty = true;
-            self.dirty.push(group);
-        }
+        self.slots.expire(first);
     }
 }

@@ -1,7 +1,7 @@
 //! The samples of many series, by place.
 
 use super::super::accumulate::{Function as Aggregate, Layout, Values};
-use super::super::panes::Panes;
+use super::super::panes::{Chain, Panes};
 use super::super::sliding::Sliding;
 use super::all::{self, All, SAMPLE_BYTES};
 use super::ends::{self, Ends};
@@ -24,6 +24,7 @@ pub(super) enum Kept {
     },
     Panes {
         series: Vec<Timed>,
+        panes: Panes,
         layout: Layout,
         values: Vec<Values>,
         /// All panes of a series, while its figure is made.
@@ -39,7 +40,7 @@ pub(super) enum Kept {
 /// Panes, and the time of the last sample.
 #[derive(Debug, Default)]
 pub(super) struct Timed {
-    panes: Panes,
+    chain: Chain,
     last_at: i64,
 }
 
@@ -67,15 +68,24 @@ impl Kept {
             _ => return None,
         };
         let layout = Layout::of_value(aggregate);
-        Some(Kept::Panes { series: Vec::new(), values: layout.plain(), total: vec![0.0; layout.words()], layout })
+        Some(Kept::Panes {
+            series: Vec::new(),
+            panes: Panes::new(&layout),
+            values: layout.plain(),
+            total: vec![0.0; layout.words()],
+            layout,
+        })
     }
 
-    /// Forgets all series.
-    pub(super) fn forget(&mut self) {
+    /// Forgets all series; panes to come are not before `base`.
+    pub(super) fn forget(&mut self, base: i64) {
         match self {
             Kept::Marks { series, .. } => *series = Vec::new(),
             Kept::Ends { series } => *series = Vec::new(),
-            Kept::Panes { series, .. } => *series = Vec::new(),
+            Kept::Panes { series, panes, .. } => {
+                *series = Vec::new();
+                panes.forget(base);
+            }
             Kept::All { series, samples } => (*series, *samples) = (Vec::new(), 0),
         }
     }
@@ -85,9 +95,7 @@ impl Kept {
         match self {
             Kept::Marks { .. } => series * size_of::<Marks>() + panes * Marks::PANE_BYTES,
             Kept::Ends { .. } => series * size_of::<Ends>(),
-            Kept::Panes { layout, .. } => {
-                series * size_of::<Timed>() + panes * Panes::stride(layout) * size_of::<f64>()
-            }
+            Kept::Panes { panes, .. } => series * size_of::<Timed>() + panes.bytes(),
             Kept::All { samples, .. } => series * size_of::<All>() + samples * SAMPLE_BYTES,
         }
     }
@@ -107,7 +115,7 @@ impl Kept {
         match self {
             Kept::Marks { series, .. } => series[place] = Marks::default(),
             Kept::Ends { series } => series[place] = Ends::default(),
-            Kept::Panes { series, .. } => series[place] = Timed::default(),
+            Kept::Panes { series, panes, .. } => panes.clear(&mut series[place].chain),
             Kept::All { series, samples } => *samples -= std::mem::take(&mut series[place]).len(),
         }
     }
@@ -118,9 +126,9 @@ impl Kept {
         match self {
             Kept::Marks { series, step } => series[place].add(window, *step, pane, sample),
             Kept::Ends { series } => series[place].add(window, pane, sample),
-            Kept::Panes { series, layout, values, .. } => {
-                let Timed { panes, last_at } = &mut series[place];
-                let (numbers, is_new) = panes.pane(layout, pane);
+            Kept::Panes { series, panes, layout, values, .. } => {
+                let Timed { chain, last_at } = &mut series[place];
+                let (numbers, is_new) = panes.pane(chain, pane);
                 layout.add(numbers, values, 0, sample.0, sample.1);
                 *last_at = sample.0;
                 is_new
@@ -137,7 +145,7 @@ impl Kept {
         match self {
             Kept::Marks { series, .. } => series[place].expire(window, first),
             Kept::Ends { series } => series[place].expire(window, first),
-            Kept::Panes { series, layout, .. } => series[place].panes.expire(layout, first) > 0,
+            Kept::Panes { series, panes, .. } => panes.expire(&mut series[place].chain, first) > 0,
             Kept::All { series, samples } => {
                 let gone = series[place].expire(window, first);
                 *samples -= gone;
@@ -151,7 +159,7 @@ impl Kept {
         match self {
             Kept::Marks { series, .. } => series[place].last_at(),
             Kept::Ends { series } => series[place].last_at(),
-            Kept::Panes { series, .. } => (!series[place].panes.is_empty()).then_some(series[place].last_at),
+            Kept::Panes { series, .. } => (!series[place].chain.is_empty()).then_some(series[place].last_at),
             Kept::All { series, .. } => series[place].last_at(),
         }
     }
@@ -162,9 +170,9 @@ impl Kept {
             Kept::Marks { series, .. } => series[place].figure(range, window),
             Kept::Ends { series } => series[place].figure(range.function),
             Kept::All { series, .. } => series[place].figure(range.function, window),
-            Kept::Panes { series, layout, total, .. } => {
+            Kept::Panes { series, panes, layout, total, .. } => {
                 total.fill(0.0);
-                series[place].panes.total(layout, total);
+                panes.total(series[place].chain, layout, total);
                 match range.function {
                     Function::PredictLinear(ahead) => layout.first_line_at(total, window.to.saturating_add(ahead)),
                     _ => layout.first_result(total),

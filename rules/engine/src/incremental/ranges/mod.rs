@@ -32,6 +32,9 @@ use crate::functions::window::{Function, Window};
 /// What an allocation costs beside what is asked for.
 const ALLOCATION_BYTES: usize = 16;
 
+/// A series that was not met before.
+const UNMET: u32 = u32::MAX;
+
 /// Before the first sample.
 const NONE: Sample = (i64::MIN, f64::NAN);
 
@@ -52,6 +55,8 @@ pub(super) struct Ranges {
     range: RangeWindow,
     window: Sliding,
     series: Vec<Series>,
+    /// By position in the metric: the place of each series.
+    places: Vec<u32>,
     kept: Kept,
     /// The places of the series of each group.
     of_group: Vec<Vec<u32>>,
@@ -76,6 +81,7 @@ impl Ranges {
             range,
             window,
             series: Vec::new(),
+            places: Vec::new(),
             kept: Kept::of(range.function)?,
             of_group: Vec::new(),
             changed: Vec::new(),
@@ -85,10 +91,10 @@ impl Ranges {
         })
     }
 
-    /// Forgets all series.
-    pub(super) fn forget(&mut self) {
-        self.series = Vec::new();
-        self.kept.forget();
+    /// Forgets all series; panes to come are not before `base`.
+    pub(super) fn forget(&mut self, base: i64) {
+        (self.series, self.places) = (Vec::new(), Vec::new());
+        self.kept.forget(base);
         (self.of_group, self.changed, self.is_changed) = (Vec::new(), Vec::new(), Vec::new());
         self.late = Vec::new();
         self.leaving = Leaving::default();
@@ -98,14 +104,27 @@ impl Ranges {
     pub(super) fn bytes(&self) -> usize {
         let of_group = size_of::<Vec<u32>>() + size_of::<bool>() + ALLOCATION_BYTES;
         self.kept.bytes(self.series.len(), self.leaving.len())
+            + self.places.capacity() * size_of::<u32>()
             + self.series.len() * (size_of::<Series>() + size_of::<u32>() + ALLOCATION_BYTES)
             + self.of_group.len() * of_group
-            + self.leaving.len() * size_of::<u32>()
+            + self.leaving.bytes()
     }
 
-    /// The place of a series that was not met before.
-    pub(super) fn meet(&mut self, number: u32, group: u32) -> u32 {
+    /// The place of a series of a group.
+    #[inline]
+    pub(super) fn place_of(&mut self, series: u32, position: u32, group: u32) -> u32 {
+        match self.places.get(position as usize) {
+            Some(&place) if place != UNMET => place,
+            _ => self.meet(series, position, group),
+        }
+    }
+
+    fn meet(&mut self, number: u32, position: u32, group: u32) -> u32 {
         let place = self.series.len() as u32;
+        if self.places.len() <= position as usize {
+            self.places.resize(position as usize + 1, UNMET);
+        }
+        self.places[position as usize] = place;
         self.series.push(Series { number: SeriesRef(number), group, newest: NONE, is_late: false });
         self.kept.push();
         if self.of_group.len() <= group as usize {

@@ -246,19 +246,20 @@ impl Shape {
 
     /// Rules of one signature are kept together: all but their HAVING, their projection and the values they ask of labels.
     pub(super) fn signature(&self) -> String {
-        let text = |exprs: &[Expr]| exprs.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let sorted = |exprs: &[Expr]| {
-            let mut texts = text(exprs);
-            texts.sort_unstable();
-            texts
-        };
-        let Self { source: Source { metric, range, .. }, per_series, window, .. } = self;
-        let (labels, points, keys) = (sorted(&self.labels), sorted(&self.points), text(&self.keys));
-        let partition: Vec<_> = self.partition.iter().map(|(label, _)| label).collect();
+        let Self { source: Source { range, .. }, window, .. } = self;
+        let points = sorted_texts(&self.points);
         let aggregates: Vec<_> = self.aggregates.iter().map(ToString::to_string).collect();
-        format!(
-            "{metric:?} {range:?} {per_series} {window:?} {labels:?} {partition:?} {points:?} {keys:?} {aggregates:?}"
-        )
+        format!("{} {range:?} {window:?} {points:?} {aggregates:?}", self.signature_of_grouping())
+    }
+
+    /// Tables of one signature group the same series by the same.
+    pub(super) fn signature_of_grouping(&self) -> String {
+        let Self { source: Source { metric, points, .. }, per_series, .. } = self;
+        let of_points: Vec<_> = points.fields().iter().map(|field| field.name()).collect();
+        let keys: Vec<_> = self.keys.iter().map(ToString::to_string).collect();
+        let partition: Vec<_> = self.partition.iter().map(|(label, _)| label).collect();
+        let labels = sorted_texts(&self.labels);
+        format!("{metric:?} {of_points:?} {per_series} {labels:?} {partition:?} {keys:?}")
     }
 
     fn subject(&self, expr: &Expr) -> Result<Subject, Obstacle> {
@@ -278,6 +279,12 @@ impl Shape {
             (true, true) => Subject::Both,
         })
     }
+}
+
+fn sorted_texts(exprs: &[Expr]) -> Vec<String> {
+    let mut texts: Vec<_> = exprs.iter().map(ToString::to_string).collect();
+    texts.sort_unstable();
+    texts
 }
 
 /// The columns of the rows of a range function, the labels first.

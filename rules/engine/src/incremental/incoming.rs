@@ -1,0 +1,89 @@
+//! What has arrived for the tables of a metric, looked up once for all that are brought up to date together.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use flyball_model::{SeriesRef, SeriesRegistry};
+use flyball_store::Store;
+
+use super::arrived::{Arrived, Following};
+use super::grouping::Grouping;
+
+/// What has arrived for one metric since tables of it looked last. Tables that have followed up to the same place share what it finds out.
+#[derive(Debug, Default)]
+pub struct Incoming {
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    before: Following,
+    after: Following,
+    parts: Vec<Part>,
+}
+
+/// Points or records, and what was found out about them.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) arrived: Arrived,
+    /// Of the series of each: its position in the metric.
+    positions: OnceCell<Vec<u32>>,
+    /// By grouping: the places of the series of each.
+    places: RefCell<Vec<(Arc<Grouping>, Rc<[u32]>)>>,
+}
+
+/// What a table has not taken yet.
+#[derive(Debug)]
+pub(super) struct News<'i> {
+    pub(super) parts: &'i [Part],
+    /// How many of the first points or records it has taken.
+    pub(super) skip: usize,
+    /// How far it has followed when it has taken the others.
+    pub(super) after: Following,
+}
+
+impl Incoming {
+    /// What has arrived for a table; `None` when some of that has left memory already.
+    pub(super) fn since(&mut self, table: &Following, store: &Store) -> Option<News<'_>> {
+        let is_within = |known: &Known| (known.before.next()..=known.after.next()).contains(&table.next());
+        if !self.known.as_ref().is_some_and(is_within) {
+            let mut after = table.clone();
+            let parts = after.follow(store)?.into_iter().map(Part::new).collect();
+            self.known = Some(Known { before: table.clone(), after, parts });
+        }
+        let Known { before, after, parts } = self.known.as_ref()?;
+        let skip = usize::try_from(table.next() - before.next()).ok()?;
+        Some(News { parts, skip, after: after.clone() })
+    }
+}
+
+impl Part {
+    pub(super) fn new(arrived: Arrived) -> Self {
+        Self { arrived, positions: OnceCell::new(), places: RefCell::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.arrived.series().len()
+    }
+
+    /// The position of the series of each among those of the metric.
+    pub(super) fn positions(&self, registry: &SeriesRegistry) -> &[u32] {
+        self.positions.get_or_init(|| {
+            let view = registry.read();
+            self.arrived.series().iter().map(|&series| view.position(SeriesRef(series))).collect()
+        })
+    }
+
+    /// What the series of each is to a grouping.
+    pub(super) fn places(&self, grouping: &Arc<Grouping>, registry: &SeriesRegistry) -> Result<Rc<[u32]>> {
+        let mut places = self.places.borrow_mut();
+        if let Some((_, known)) = places.iter().find(|(known, _)| Arc::ptr_eq(known, grouping)) {
+            return Ok(Rc::clone(known));
+        }
+        let found: Rc<[u32]> = grouping.places_of(registry, self.arrived.series(), self.positions(registry))?.into();
+        places.push((Arc::clone(grouping), Rc::clone(&found)));
+        Ok(found)
+    }
+}

@@ -1,0 +1,104 @@
+//! What tables share, and what they forget.
+
+use std::sync::Arc;
+
+use flyball_model::{PointBatch, SeriesRef, Shape, UnixNanos};
+use flyball_store::{Store, StoreOptions};
+
+use super::{Found, Place};
+use crate::query::{Database, QueryLimits};
+
+const SECOND: i64 = 1_000_000_000;
+
+const START: i64 = 1_767_225_600 * SECOND;
+
+struct Bench {
+    database: Database,
+    now: UnixNanos,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
+        let database = Database::with_partitions(store, QueryLimits::default(), 1);
+        Self { database, now: UnixNanos(START), _folder: folder }
+    }
+
+    fn series(&self, host: &str, zone: &str) -> SeriesRef {
+        let labels = [("host", host), ("zone", zone)];
+        self.database.store().registry().resolve("m", Shape::Numbers, &labels, self.now).expect("room for a series")
+    }
+
+    fn send(&self, points: impl IntoIterator<Item = (SeriesRef, f64)>) {
+        let mut batch = PointBatch::default();
+        points.into_iter().for_each(|(series, value)| batch.push(series, self.now, value));
+        self.database.store().append_unlogged(batch);
+    }
+
+    async fn keep(&self, sql: &str) -> Place {
+        let prepared = self.database.prepare(sql).await.expect("a query");
+        self.database.keep(&prepared).expect("it can be kept")
+    }
+
+    async fn rows(&self, place: &Place) -> usize {
+        match place.find(self.database.store(), self.now).await {
+            Found::Rows(rows) => rows.len(),
+            Found::Error(error) => panic!("{error}"),
+            Found::Obstacle(obstacle) => panic!("{obstacle}"),
+        }
+    }
+}
+
+fn rule(aggregate: &str, zone: &str, key: &str, minutes: u32) -> String {
+    format!(
+        "SELECT {key}, {aggregate}(value) AS v FROM m \
+         WHERE time > now() - INTERVAL '{minutes} minutes' AND zone = '{zone}' GROUP BY {key}"
+    )
+}
+
+#[tokio::test]
+async fn tables_that_group_alike_meet_a_series_once_and_count_what_their_rules_ask_for() {
+    let bench = Bench::new();
+    bench.send([("a", "x"), ("b", "x"), ("c", "y")].map(|(host, zone)| (bench.series(host, zone), 1.0)));
+    let of_x = bench.keep(&rule("avg", "x", "host", 1)).await;
+    assert_eq!(bench.rows(&of_x).await, 2);
+    let of_y = bench.keep(&rule("max", "y", "host", 5)).await;
+    let by_zone = bench.keep(&rule("max", "y", "zone", 5)).await;
+    assert_eq!((bench.rows(&of_y).await, bench.rows(&by_zone).await), (1, 1));
+    assert!(of_x.shares_groups_with(&of_y) && !of_x.shares_groups_with(&by_zone));
+    bench.send([(bench.series("d", "y"), 1.0)]);
+    assert_eq!((bench.rows(&of_x).await, bench.rows(&of_y).await), (2, 2));
+    let size = |place: &Place| {
+        let size = place.shared().size();
+        (size.series, size.groups, size.points)
+    };
+    assert_eq!(size(&of_x), (2, 2, 4), "of its own zone");
+    assert_eq!(size(&of_y), (2, 2, 4));
+    // What nobody had asked for is asked for now.
+    let also_y = bench.keep(&rule("avg", "y", "host", 1)).await;
+    assert!(Arc::ptr_eq(also_y.shared(), of_x.shared()));
+    assert_eq!((bench.rows(&also_y).await, bench.rows(&of_x).await), (2, 2));
+}
+
+#[tokio::test]
+async fn groups_without_points_are_forgotten_when_they_are_most() {
+    let mut bench = Bench::new();
+    let lasting = bench.series("lasting", "x");
+    bench.send([(lasting, 1.0)]);
+    let short = bench.keep(&(rule("avg", "x", "host", 1) + " HAVING avg(value) > 0.5")).await;
+    let long = bench.keep(&(rule("avg", "x", "host", 60) + " HAVING avg(value) > 0.5")).await;
+    let mut met = Vec::new();
+    for generation in 0..6 {
+        let series = (0..9_000).map(|host| bench.series(&format!("host-{generation}-{host}"), "x"));
+        bench.send(series.map(|series| (series, 0.0)).chain([(lasting, 1.0)]));
+        assert_eq!((bench.rows(&short).await, bench.rows(&long).await), (1, 1), "{generation}");
+        met.push(short.groups_met().max(long.groups_met()));
+        bench.now.0 += 61 * 60 * SECOND;
+    }
+    assert!(met.iter().all(|&groups| groups < 40_000) && met[0] == 9_001, "of 54001: {met:?}");
+    assert!(short.shares_groups_with(&long));
+    drop((short, long));
+    assert_eq!(bench.database.incremental().bytes(), 0);
+}

@@ -1,0 +1,159 @@
+//! What a table keeps of each group: its panes, and whether they have changed.
+
+use super::accumulate::Layout;
+use super::leaving::Leaving;
+use super::panes::{Chain, Panes};
+
+/// The pane of a group whose numbers are replaced as a whole.
+const ONLY: i64 = 0;
+
+/// Of one group.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    chain: Chain,
+    /// Whether something has changed since rules looked at it.
+    is_dirty: bool,
+    /// Whether a rule of the table asks for it.
+    is_wanted: bool,
+}
+
+/// Of all groups of a table, by number.
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    panes: Panes,
+    leaving: Leaving,
+    dirty: Vec<u32>,
+    /// Groups that a rule asks for.
+    wanted: usize,
+    /// Those of them that have panes.
+    held: usize,
+}
+
+impl Slots {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self {
+            slots: Vec::new(),
+            panes: Panes::new(layout),
+            leaving: Leaving::default(),
+            dirty: Vec::new(),
+            wanted: 0,
+            held: 0,
+        }
+    }
+
+    /// Forgets everything; panes to come are not before `base`.
+    pub(super) fn forget(&mut self, base: i64) {
+        (self.slots, self.dirty) = (Vec::new(), Vec::new());
+        (self.wanted, self.held) = (0, 0);
+        self.leaving = Leaving::default();
+        self.panes.forget(base);
+    }
+
+    /// Memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.panes.bytes() + self.leaving.bytes()
+    }
+
+    /// How many groups it knows of.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many of them a rule asks for.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// How many of these have panes.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// One more group.
+    pub(super) fn push(&mut self, is_wanted: bool) {
+        self.wanted += usize::from(is_wanted);
+        self.slots.push(Slot { chain: Chain::default(), is_dirty: false, is_wanted });
+    }
+
+    /// Whether a rule asks for a group.
+    #[inline]
+    pub(super) fn is_wanted(&self, group: u32) -> bool {
+        self.slots[group as usize].is_wanted
+    }
+
+    /// Adds a row to the pane of a group, if a rule asks for that: `add` is given the pane's numbers.
+    #[inline]
+    pub(super) fn add(&mut self, group: u32, pane: i64, add: impl FnOnce(&mut [f64])) {
+        let slot = &mut self.slots[group as usize];
+        if !slot.is_wanted {
+            return;
+        }
+        self.held += usize::from(slot.chain.is_empty());
+        let (numbers, is_new) = self.panes.pane(&mut slot.chain, pane);
+        add(numbers);
+        if is_new {
+            self.leaving.add(pane, group);
+        }
+        self.mark(group);
+    }
+
+    /// The window moves on to `first`.
+    pub(super) fn expire(&mut self, first: i64) {
+        while let Some(groups) = self.leaving.next_before(first) {
+            for group in groups {
+                let chain = &mut self.slots[group as usize].chain;
+                if self.panes.expire(chain, first) > 0 {
+                    self.held -= usize::from(chain.is_empty());
+                }
+                self.mark(group);
+            }
+        }
+    }
+
+    /// Puts these numbers in the place of all panes of a group, or nothing; marks it if that changes anything.
+    pub(super) fn replace(&mut self, group: u32, numbers: Option<&[f64]>) {
+        let chain = &mut self.slots[group as usize].chain;
+        let was_empty = chain.is_empty();
+        let is_changed = match numbers {
+            Some(numbers) => {
+                let (kept, is_new) = self.panes.pane(chain, ONLY);
+                // By their bits: times are among them, and what is no number is like itself.
+                let same = kept.iter().zip(numbers).all(|(kept, new)| kept.to_bits() == new.to_bits());
+                kept.copy_from_slice(numbers);
+                self.held += usize::from(was_empty);
+                is_new || !same
+            }
+            None => {
+                self.panes.clear(chain);
+                self.held -= usize::from(!was_empty);
+                !was_empty
+            }
+        };
+        if is_changed {
+            self.mark(group);
+        }
+    }
+
+    /// All panes of a group as one; `false` if there are none.
+    pub(super) fn total(&self, layout: &Layout, group: u32, into: &mut [f64]) -> bool {
+        self.panes.total(self.slots[group as usize].chain, layout, into)
+    }
+
+    pub(super) fn mark(&mut self, group: u32) {
+        let is_dirty = &mut self.slots[group as usize].is_dirty;
+        if !*is_dirty {
+            *is_dirty = true;
+            self.dirty.push(group);
+        }
+    }
+
+    /// The groups that have changed since this was asked last.
+    pub(super) fn take_dirty(&mut self) -> Vec<u32> {
+        let dirty = std::mem::take(&mut self.dirty);
+        for &group in &dirty {
+            self.slots[group as usize].is_dirty = false;
+        }
+        dirty
+    }
+}
