@@ -1,12 +1,13 @@
 //! Bounds on the text of a query, so that planning it ends soon and never overflows the stack.
 //!
 //! The time limit can't stop planning, and a stack overflow ends the process. The parser bounds what nests in brackets; chains of operators
-//! (`a + a + a …`), of UNION, of tables, and WITH tables that double each other are left to these checks.
+//! (`a + a + a …`), of UNION, of tables, WITH tables that stand on each other or double each other, and CUBE are left to these checks; what columns
+//! grow to is in [`super::growth`].
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Query, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Statement, TableFactor, Visit, Visitor};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -21,6 +22,12 @@ const DEPTH_MAX: usize = 200;
 const SET_OPERATORS_MAX: usize = 32;
 /// Tables in one text, a WITH table counting as often as it is read.
 const TABLES_MAX: usize = 64;
+/// Queries one above the other, WITH tables put in their place. More are refused before they are planned, which copies the lower ones each time; what
+/// they are made of is bounded by [`super::growth`].
+const LEVELS_MAX: usize = 50;
+/// Columns in one CUBE, which stands for as many groupings as there are sets of its columns; more than 4,096 groupings are refused anyway, but only
+/// after they were made.
+const CUBE_MAX: usize = 12;
 
 fn too_large(what: &str, max: usize, fix: &str, at: Option<&TokenWithSpan>) -> QueryError {
     let message = format!("the query has more than {max} {what}: {fix}");
@@ -52,6 +59,9 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
                 outer.push((logic, other));
                 outside += logic + other;
                 (logic, other) = (0, 0);
+                if outer.len() > NESTING_MAX {
+                    return Err(nested(token));
+                }
             }
             Token::RParen | Token::RBracket | Token::RBrace => {
                 (logic, other) = outer.pop().unwrap_or_default();
@@ -77,8 +87,7 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             return Err(too_large("operators in one expression", DEPTH_MAX, "use IN (…) or WITH", Some(token)));
         }
         if cases > NESTING_MAX {
-            let message = too_deep();
-            return Err(QueryError::Syntax { message, position: Some(position(token.span.start)) });
+            return Err(nested(token));
         }
         if set_operators > SET_OPERATORS_MAX {
             return Err(too_large(
@@ -90,6 +99,11 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
         }
     }
     Ok(())
+}
+
+/// What the parser would say, with the place, which it does not know.
+fn nested(token: &TokenWithSpan) -> QueryError {
+    QueryError::Syntax { message: too_deep(), position: Some(position(token.span.start)) }
 }
 
 /// Words that stand between or behind operands.
@@ -113,62 +127,91 @@ const POSTFIX: [Keyword; 17] = [
     Keyword::SIMILAR,
 ];
 
-/// Checks how many tables a statement reads, once every WITH table is put in its place.
-pub(super) fn check_tables(statement: &Statement) -> Result<(), QueryError> {
-    let mut tables = TableCount::default();
-    if statement.visit(&mut tables).is_continue() {
-        return Ok(());
+/// Checks what a statement is made of: how many tables it reads and how many queries stand one above the other, once every WITH table is put in its
+/// place; and what CUBE stands for.
+pub(super) fn check_statement(statement: &Statement) -> Result<(), QueryError> {
+    match statement.visit(&mut Parts::default()) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break((what, max, fix)) => Err(too_large(what, max, fix, None)),
     }
-    Err(too_large("tables", TABLES_MAX, "read the table `metrics` and filter by name", None))
 }
 
-/// How many tables the queries read that are being visited. A query is visited once, and its WITH tables before the rest of it.
+/// What there is too much of, the most there may be, and what to do instead.
+type TooMuch = (&'static str, usize, &'static str);
+
+const TOO_MANY_TABLES: TooMuch = ("tables", TABLES_MAX, "read the table `metrics` and filter by name");
+const TOO_MANY_LEVELS: TooMuch =
+    ("queries one above the other", LEVELS_MAX, "record what the lower ones give as a metric");
+const TOO_LARGE_CUBE: TooMuch = ("columns in one CUBE", CUBE_MAX, "write GROUPING SETS");
+
+/// What a query reads.
+#[derive(Default, Clone, Copy)]
+struct Reads {
+    tables: usize,
+    /// Queries one above the other, below this one.
+    levels: usize,
+}
+
+/// What is read by the queries that are being visited. A query is visited once, and its WITH tables before the rest of it.
 #[derive(Default)]
-struct TableCount {
-    /// For the innermost query, the one around it, and so on outwards from the end.
-    counts: Vec<usize>,
+struct Parts {
+    /// By the innermost query, the one around it, and so on outwards from the end.
+    open: Vec<Reads>,
     /// The queries of WITH tables, by address, and their names.
     bodies: HashMap<*const Query, String>,
-    /// What a WITH table counts.
-    ctes: HashMap<String, usize>,
+    /// What a WITH table reads.
+    ctes: HashMap<String, Reads>,
 }
 
-impl Visitor for TableCount {
-    type Break = ();
+impl Visitor for Parts {
+    type Break = TooMuch;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<TooMuch> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
         self.bodies.extend(ctes.map(|cte| (&raw const *cte.query, cte.alias.name.value.to_lowercase())));
-        self.counts.push(0);
+        self.open.push(Reads::default());
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<TooMuch> {
         let TableFactor::Table { name, .. } = table else { return ControlFlow::Continue(()) };
         let name = name.to_string().replace('"', "").to_lowercase();
-        let reads = self.ctes.get(&name).copied().unwrap_or(1);
+        let reads = self.ctes.get(&name).copied().unwrap_or(Reads { tables: 1, levels: 0 });
         self.add(reads)
     }
 
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let count = self.counts.pop().unwrap_or_default();
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<TooMuch> {
+        match expr {
+            Expr::Cube(columns) if columns.len() > CUBE_MAX => ControlFlow::Break(TOO_LARGE_CUBE),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<TooMuch> {
+        let mut reads = self.open.pop().unwrap_or_default();
+        reads.levels += 1;
+        if reads.levels > LEVELS_MAX {
+            return ControlFlow::Break(TOO_MANY_LEVELS);
+        }
         match self.bodies.get(&(&raw const *query)) {
             // A WITH table costs where it is read.
             Some(name) => {
                 let known = self.ctes.entry(name.clone()).or_default();
-                *known = count.max(*known).max(1);
+                known.tables = reads.tables.max(known.tables).max(1);
+                known.levels = reads.levels.max(known.levels);
                 ControlFlow::Continue(())
             }
-            None => self.add(count),
+            None => self.add(reads),
         }
     }
 }
 
-impl TableCount {
-    fn add(&mut self, tables: usize) -> ControlFlow<()> {
-        let Some(count) = self.counts.last_mut() else { return ControlFlow::Continue(()) };
-        *count += tables;
-        if *count > TABLES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+impl Parts {
+    fn add(&mut self, reads: Reads) -> ControlFlow<TooMuch> {
+        let Some(open) = self.open.last_mut() else { return ControlFlow::Continue(()) };
+        open.tables += reads.tables;
+        open.levels = open.levels.max(reads.levels);
+        if open.tables > TABLES_MAX { ControlFlow::Break(TOO_MANY_TABLES) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -218,6 +261,24 @@ mod tests {
         };
         check(&doubling(3), None);
         check(&doubling(30), Some("the query has more than 64 tables"));
+    }
+
+    #[test]
+    fn with_tables_that_stand_on_each_other_are_refused() {
+        let chain = |times: usize| {
+            let ctes: Vec<_> = (1..=times).map(|at| format!("t{at} AS (SELECT a FROM t{})", at - 1)).collect();
+            format!("WITH t0 AS (SELECT a FROM m), {} SELECT a FROM t{times}", ctes.join(", "))
+        };
+        check(&chain(48), None);
+        check(&chain(49), Some("the query has more than 50 queries one above the other"));
+        check(&chain(4000), Some("the query has more than 50 queries one above the other"));
+    }
+
+    #[test]
+    fn a_cube_of_many_columns_is_refused() {
+        let cube = |columns: usize| format!("SELECT 1 FROM m GROUP BY CUBE (a{})", ", a".repeat(columns - 1));
+        check(&cube(12), None);
+        check(&cube(30), Some("the query has more than 12 columns in one CUBE"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
 }
 
 /// What is wrong with a regular expression, if an error is about one: the engine takes it for a fault of its own.
-fn regex_fault(message: &str) -> Option<String> {
+pub(super) fn regex_fault(message: &str) -> Option<String> {
     const HEADS: [&str; 2] = ["Regular expression did not compile: ", "regex parse error:"];
     let (_, fault) = HEADS.iter().find_map(|head| message.split_once(head))?;
     let fault = match fault.strip_prefix("CompiledTooBig(") {

@@ -22,12 +22,14 @@ mod bounds;
 mod database;
 pub(crate) mod diagnose;
 pub(crate) mod error;
+mod growth;
 pub(crate) mod inspect;
 mod limits;
 mod look_back;
 pub mod output;
 mod plan;
 mod predicate;
+mod regexes;
 mod run;
 pub(crate) mod session;
 #[cfg(test)]

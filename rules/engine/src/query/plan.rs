@@ -19,6 +19,7 @@ use super::diagnose::{during_planning, span_of, span_of_column};
 use super::error::{Position, QueryError};
 use super::text::{SqlText, is_query};
 use super::units::units;
+use super::{growth, regexes};
 use crate::catalog::context::Context;
 use crate::catalog::tables::Tables;
 
@@ -43,7 +44,7 @@ pub(super) fn plan(mut text: SqlText, tables: &Arc<Tables>, state: &SessionState
         let is_query = is_query(&statement);
         let planner = SqlToRel::new_with_options(&context, parser_options(state));
         let error = match planner.sql_statement_to_plan(statement.clone()) {
-            Ok(plan) => match check_columns(&plan) {
+            Ok(plan) => match check(&plan, &text) {
                 Ok(()) => {
                     only_reads(&plan)?;
                     no_placeholders(&plan)?;
@@ -83,6 +84,12 @@ fn no_placeholders(plan: &LogicalPlan) -> Result<(), QueryError> {
             Err(QueryError::Plan { message: format!("'{name}' has no value: write the value itself"), position: None })
         }
     }
+}
+
+fn check(plan: &LogicalPlan, text: &SqlText) -> Result<(), DataFusionError> {
+    growth::check(plan)?;
+    check_columns(plan)?;
+    regexes::check(plan, text)
 }
 
 /// Finds columns that no input has. The planner checks most itself; ORDER BY it leaves for later, when the place is lost.

@@ -52,7 +52,7 @@ impl SqlText {
         if !only_reads(&statement) {
             return Err(QueryError::NotASelect { found: self.first_word() });
         }
-        bounds::check_tables(&statement)?;
+        bounds::check_statement(&statement)?;
         Ok(statement)
     }
 
@@ -61,6 +61,14 @@ impl SqlText {
         self.tokens
             .iter()
             .find(|token| matches!(&token.token, Token::Word(word) if word.value == name))
+            .map(|token| position(token.span.start))
+    }
+
+    /// The place of the first text in quotes that is `value`.
+    pub(crate) fn find_text(&self, value: &str) -> Option<Position> {
+        self.tokens
+            .iter()
+            .find(|token| matches!(&token.token, Token::SingleQuotedString(text) if text == value))
             .map(|token| position(token.span.start))
     }
 

@@ -77,7 +77,20 @@ async fn the_largest_texts_that_are_taken_fit_on_the_stack() {
         (1..32).map(|at| format!("JOIN m t{at} ON t0.time = t{at}.time ")).collect::<String>()
     );
     let from = format!("SELECT count(*) FROM m t0 {}", (1..64).map(|at| format!(", m t{at}")).collect::<String>());
-    for (sql, rows) in [(or, 0), (sum, 3), (list, 0), (union, 99), (except, 0), (joins, 1)] {
+    // Six steps a level: name, filter, group, projection, order, limit.
+    let levels = |count: usize, terms: usize| {
+        let table = |level: usize| if level == 0 { "m".to_owned() } else { format!("t{}", level - 1) };
+        let column = format!("max(value){}", " + 1".repeat(terms));
+        let ctes = (0..count).map(|at| {
+            let from = table(at);
+            format!("t{at} AS (SELECT time, {column} AS value FROM {from} WHERE value <> {at}.5 GROUP BY time ORDER BY time LIMIT 5)")
+        });
+        format!("WITH {} SELECT value FROM {}", ctes.collect::<Vec<_>>().join(", "), table(count))
+    };
+    let (steps, both, terms) = (levels(30, 0), levels(20, 4), levels(8, 20));
+    for (sql, rows) in
+        [(or, 0), (sum, 3), (list, 0), (union, 99), (except, 0), (joins, 1), (steps, 3), (both, 3), (terms, 3)]
+    {
         assert_eq!(limited(&sql, QueryLimits::default()).await, Ok(rows), "{sql:.60}");
     }
     let limit = Duration::from_millis(500);
