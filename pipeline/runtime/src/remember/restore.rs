@@ -18,11 +18,8 @@ use crate::recording::RecordedSeries;
 /// Where the latest [`Reading`] of both clocks stands in [`Section::Instances`]. No violation's id is like it.
 pub(crate) const CLOCK_KEY: &str = "clock";
 
-/// A process that was away for less was only started anew: senders hardly noticed.
-const ABSENCE_MIN: Duration = Duration::from_secs(30);
-
-/// After a longer absence a row that is gone ends nothing for as long as the absence was, and at most for this long: windows are empty
-/// until senders, which come at least once a minute, have come back.
+/// After a start a row that is gone ends nothing for as long as nobody looked, and at most for this long: windows are empty until senders, which come
+/// at least once a minute, have come back. A short absence matters too: a window of ten seconds is empty after ten.
 const HELD_MAX: Duration = Duration::from_secs(60);
 
 /// What the rule stage goes on from.
@@ -67,7 +64,7 @@ pub(crate) fn restore(
     finish_what_ended(&history, &states, log.as_ref());
     log.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &steady.read())]);
     let away = steady.away();
-    let hold = if away < ABSENCE_MIN { Duration::ZERO } else { away.min(HELD_MAX) };
+    let hold = away.min(HELD_MAX);
     if last.is_some() {
         tracing::info!(
             rules = states.len(),

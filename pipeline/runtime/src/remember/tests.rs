@@ -351,3 +351,18 @@ proptest! {
         prop_assert_eq!(told_wrongly(&whole), None);
     }
 }
+
+#[test]
+fn what_is_gone_ends_nothing_for_as_long_as_nobody_looked_and_a_minute_at_most() {
+    for (away, expected) in [(0, 0), (11, 11), (45, 45), (7200, 60)] {
+        let clock = Arc::new(ManualClock::new(START));
+        let before = Process::start(State::default(), &clock, 1 << 20);
+        before.settle();
+        clock.advance(Duration::from_secs(away));
+        let mut found = before.memory.after_crash(0);
+        let log: Arc<dyn StateLog> = Arc::new(MemoryLog::with(found.clone()));
+        let clock: Arc<dyn Clock> = clock;
+        let restored = restore(&mut found, &log, ActionLimits::default(), &clock);
+        assert_eq!(restored.rules.hold, Duration::from_secs(expected), "away for {away} s");
+    }
+}
