@@ -46,11 +46,12 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Problem> {
             format!("{} {:?} {target:?} {:?}", step.backend.as_str(), step.action, step.params())
         });
         let says = format!(
-            "{}\0{:?}\0{:?}\0{:?}\0{}",
+            "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{}",
             rule.severity,
             rule.labels,
-            // One that is held back by another says something of its own.
+            // One that is held back by another says something of its own, and so does one that tells of silence.
             rule.unless,
+            rule.no_data,
             steps.collect::<Vec<_>>(),
             shape.text
         );
@@ -60,6 +61,10 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Problem> {
             a.0.for_ >= b.0.for_ && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(|(a, b)| a >= b)
         };
         let this = (rule, shape.thresholds);
+        // One that stands twice is told as that.
+        if others.iter().take(COMPARED_MAX).any(|other| other.0.name == rule.name) {
+            continue;
+        }
         if let Some(other) = others.iter().take(COMPARED_MAX).find(|other| stricter(&this, other)) {
             problems.push(finding(this.0, other.0));
         } else if let Some(other) = others.iter().take(COMPARED_MAX).find(|other| stricter(other, &this)) {
@@ -193,12 +198,24 @@ mod tests {
     #[test]
     fn a_rule_that_says_something_of_its_own_is_not() {
         let (low, high) = ("SELECT host FROM m WHERE value > 3", "SELECT host FROM m WHERE value > 5");
-        for more in [", severity: critical", ", labels: {team: x}", ", remediate: [{backend: ops, action: notify}]"] {
+        for more in [
+            ", severity: critical",
+            ", labels: {team: x}",
+            ", remediate: [{backend: ops, action: notify}]",
+            ", no_data: fire",
+        ] {
             assert!(check_rules(&[(low, ""), (high, more)]).is_empty(), "{more}");
         }
         // A lower bar that must hold longer fires later.
         assert!(check_rules(&[(low, ", for: 5m"), (high, "")]).is_empty());
         assert_eq!(check_rules(&[(low, ""), (high, ", for: 5m")]), [BELOW]);
+    }
+
+    #[test]
+    fn a_rule_that_stands_twice_is_told_as_that_alone() {
+        let text = "groups:\n- name: g\n  rules:\n  - {rule: R, sql: SELECT 1 AS n}\n";
+        let files = ["a.yaml", "b.yaml"].map(|name| from_str(name, text).expect("a good file"));
+        assert!(check(&RuleSet { files: files.into() }).is_empty());
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub(crate) fn range_of(table: &dyn TableProvider) -> Option<&'static str> {
     range(table).map(|table| table.range().function.name())
 }
 
+/// The unit of the values, where the metric's is `unit`: another one, or none, behind some range functions.
+pub(crate) fn unit_through(table: &dyn TableProvider, unit: &str) -> Option<String> {
+    match range(table) {
+        Some(table) => table.range().function.unit(unit),
+        None => Some(unit.to_owned()),
+    }
+}
+
 /// Whether it is `absent`, which has a row at the most.
 pub(crate) fn is_absent(table: &dyn TableProvider) -> bool {
     range(table).is_some_and(|table| table.range().function == Function::Absent)

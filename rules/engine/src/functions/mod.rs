@@ -62,7 +62,9 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
-pub(crate) use self::look::{is_absent, is_range_table, label_columns_of, range_of, range_window_of, window_of};
+pub(crate) use self::look::{
+    is_absent, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
+};
 use self::window::Function;
 use crate::catalog::SystemProvider;
 use crate::catalog::relation::TableRead;

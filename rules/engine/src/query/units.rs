@@ -41,6 +41,20 @@ const KEEPING: [&str; 22] = [
 
 /// The unit of each column of a plan, as far as it is known.
 pub(crate) fn units(plan: &LogicalPlan) -> Vec<Option<String>> {
+    units_from(plan, &told)
+}
+
+/// The units that the columns of a table carry.
+pub(crate) fn told(plan: &LogicalPlan) -> Vec<Option<String>> {
+    plan.schema().fields().iter().map(|field| unit_of(field).map(str::to_string)).collect()
+}
+
+/// As [`units`], with those of a table's columns by `leaf`.
+pub(crate) fn units_from(
+    plan: &LogicalPlan,
+    leaf: &dyn Fn(&LogicalPlan) -> Vec<Option<String>>,
+) -> Vec<Option<String>> {
+    let units = |plan: &LogicalPlan| units_from(plan, leaf);
     let columns = plan.schema().fields().len();
     let found = match (plan, plan.inputs().as_slice()) {
         (LogicalPlan::Projection(projection), [input]) => {
@@ -62,7 +76,7 @@ pub(crate) fn units(plan: &LogicalPlan) -> Vec<Option<String>> {
             | LogicalPlan::Union(_),
             [first, ..],
         ) => units(first),
-        _ => plan.schema().fields().iter().map(|field| unit_of(field).map(str::to_string)).collect::<Vec<_>>(),
+        _ => leaf(plan),
     };
     // Grouping sets, semi joins, window functions: the columns are not simply those of the inputs.
     if found.len() == columns { found } else { vec![None; columns] }

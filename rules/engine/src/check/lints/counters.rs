@@ -1,4 +1,5 @@
-//! Counters that are aggregated as they are, and functions of counters over gauges; by the kinds that senders name.
+//! Counters that are aggregated as they are, and functions of counters over gauges; by the kinds that senders name, and where none did, by `_total` at
+//! the end of the metric's name.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -57,7 +58,8 @@ pub(super) fn check(look: &mut Look<'_>) {
                     && let Some(function) = range_of(relation.table.as_ref())
                 {
                     let registry = look.database.store().registry().read();
-                    let (kind, name) = (registry.info(metric).kind, registry.metric_name(metric).to_string());
+                    let name = registry.metric_name(metric).to_string();
+                    let kind = kind(registry.info(metric).kind, &name);
                     drop(registry);
                     ranged(look, function, kind, &name);
                 }
@@ -66,6 +68,11 @@ pub(super) fn check(look: &mut Look<'_>) {
         }
         Ok(TreeNodeRecursion::Continue)
     });
+}
+
+/// What a metric is, by its sender's word or by its name.
+fn kind(told: Kind, name: &str) -> Kind {
+    if told == Kind::Unknown && name.ends_with("_total") { Kind::Counter } else { told }
 }
 
 fn aggregated(look: &mut Look<'_>, expr: &Expr, input: &LogicalPlan) {
@@ -88,10 +95,10 @@ fn aggregated(look: &mut Look<'_>, expr: &Expr, input: &LogicalPlan) {
         return;
     }
     let registry = look.database.store().registry().read();
-    if registry.info(metric).kind != Kind::Counter {
+    let name = registry.metric_name(metric).to_string();
+    if kind(registry.info(metric).kind, &name) != Kind::Counter {
         return;
     }
-    let name = registry.metric_name(metric).to_string();
     drop(registry);
     let message = format!("'{name}' is a counter, and {function} of its value says how long it has been counting");
     let hint = format!("FROM rate({name}, INTERVAL '5 minutes') has its growth per second");

@@ -19,7 +19,11 @@ fn estate() -> Fixture {
         .series("requests", &[("code", "200"), ("host", "a")], &samples())
         .series("power_draw", &[("host", "a")], &samples())
         .series("power_limit", &[("host", "a")], &samples())
-        .series("latency", &[("host", "a")], &samples());
+        .series("latency", &[("host", "a")], &samples())
+        // Of these nobody said more than the name.
+        .series("scaph_host_power_microwatts", &[("host", "a")], &samples())
+        .series("kepler_watts", &[("host", "a")], &samples())
+        .series("jobs_total", &[("host", "a")], &samples());
     let describe = |metric: &str, unit: &str, kind: Kind| {
         let info = MetricInfo { original: metric.into(), unit: unit.into(), kind, ..MetricInfo::default() };
         fixture.database.store().registry().describe(metric, &info);
@@ -69,6 +73,10 @@ async fn good_queries_have_no_findings() {
         "SELECT host, max(value) AS v FROM latency WHERE time >= now() - INTERVAL '2 minutes' AND time <= now() GROUP BY host",
         "SELECT 1 AS n FROM absent(latency, INTERVAL '5 minutes')",
         "SELECT id, site FROM twin.node",
+        "SELECT host, value / 1e6 AS watts FROM latest(scaph_host_power_microwatts) WHERE value > 5e9",
+        "SELECT host, value AS microwatts FROM avg_over(scaph_host_power_microwatts, INTERVAL '5 minutes')",
+        "SELECT host, value AS watts FROM changes(scaph_host_power_microwatts, INTERVAL '5 minutes')",
+        "SELECT host, value AS per_s FROM rate(jobs_total, INTERVAL '5 minutes')",
         "SELECT host, code, value FROM rate(requests, INTERVAL '5 minutes') WHERE code = '500'",
     ] {
         check_query(sql, &[]).await;
@@ -117,6 +125,14 @@ async fn units_that_do_not_fit() {
         (
             "SELECT d.host, d.value + l.value AS both FROM latest(power_draw) d JOIN latest(latency) l ON l.host = d.host",
             "6:22: warning: 'value' is in uW and 'value' in ms, and they are added (time is no power) [FB202]",
+        ),
+        (
+            "SELECT host, avg(value) AS watts FROM scaph_host_power_microwatts WHERE time > now() - INTERVAL '1 minute' GROUP BY host HAVING avg(value) > 5000",
+            "6:34: warning: 'watts' is called watts and is in microwatts (avg(value) / 1000000 is in watts) [FB202]",
+        ),
+        (
+            "SELECT s.host FROM latest(scaph_host_power_microwatts) s JOIN max_over(kepler_watts, INTERVAL '5 minutes') k ON s.host = k.host WHERE s.value > k.value",
+            "6:141: warning: 'value' is in microwatts and 'value' in watts, and they are compared (value * 1000000 is in microwatts) [FB202]",
         ),
     ] {
         check_query(sql, &[expected]).await;
@@ -182,6 +198,10 @@ async fn counters_and_gauges_in_each_others_functions() {
         (
             "SELECT host, code, value FROM avg_over(requests, INTERVAL '5 minutes')",
             "6:46: warning: 'requests' is a counter, and avg_over takes its resets for values (take rate or increase; aggregates of rates are avg(value) FROM rate(…)) [FB206]",
+        ),
+        (
+            "SELECT host, sum(value) AS n FROM jobs_total WHERE time > now() - INTERVAL '1 minute' GROUP BY host",
+            "6:24: warning: 'jobs_total' is a counter, and sum of its value says how long it has been counting (FROM rate(jobs_total, INTERVAL '5 minutes') has its growth per second) [FB206]",
         ),
         (
             "SELECT host, value FROM rate(latency, INTERVAL '5 minutes')",

@@ -1,10 +1,14 @@
-//! Units that do not fit each other, by what senders say of their metrics. Nothing is guessed of a value whose unit nobody named.
+//! Units that do not fit each other, by what senders say of their metrics, and where none did by the last word of the metric's name, as Prometheus'
+//! exporters name theirs (`scaph_host_power_microwatts`). Nothing is guessed of other values.
 
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
 use super::super::codes::UNITS;
+use super::origin::relation_of;
 use super::{Look, compares, first_column, shown};
-use crate::query::units::{unit, units};
+use crate::catalog::TableRead;
+use crate::functions::unit_through;
+use crate::query::units::{told, unit, units_from};
 
 /// What a unit measures, and how much of the base unit it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -91,7 +95,7 @@ pub(super) fn check(look: &mut Look<'_>) {
         }
         Expr::Alias(alias) => {
             let Some((word, named)) = measure_of_name(&alias.name) else { return };
-            let Some(unit) = unit_over(&alias.expr, over) else { return };
+            let Some(unit) = unit_over(look, &alias.expr, over) else { return };
             let Some(found) = measure(&unit) else { return };
             if found != named {
                 let message = format!("'{}' is called {word} and is in {unit}", alias.name);
@@ -109,7 +113,9 @@ pub(super) fn check(look: &mut Look<'_>) {
 }
 
 fn compare(look: &mut Look<'_>, pair: &BinaryExpr, over: &LogicalPlan) {
-    let (Some(left), Some(right)) = (unit_over(&pair.left, over), unit_over(&pair.right, over)) else { return };
+    let (Some(left), Some(right)) = (unit_over(look, &pair.left, over), unit_over(look, &pair.right, over)) else {
+        return;
+    };
     let (Some(a), Some(b)) = (measure(&left), measure(&right)) else { return };
     if a == b {
         return;
@@ -121,9 +127,32 @@ fn compare(look: &mut Look<'_>, pair: &BinaryExpr, over: &LogicalPlan) {
     look.note(UNITS, first_column(&pair.left).or_else(|| first_column(&pair.right)).as_ref(), None, message, hint);
 }
 
-fn unit_over(expr: &Expr, over: &LogicalPlan) -> Option<String> {
+fn unit_over(look: &Look<'_>, expr: &Expr, over: &LogicalPlan) -> Option<String> {
     // Most expressions have no unit at all, and the units of the plan below cost a walk through it.
-    if matches!(expr, Expr::Literal(..)) { None } else { unit(expr, over.schema(), &units(over)) }
+    if matches!(expr, Expr::Literal(..)) {
+        return None;
+    }
+    unit(expr, over.schema(), &units_from(over, &|table| of_table(look, table)))
+}
+
+/// The units of a table's columns: as told, or by the metric's name.
+fn of_table(look: &Look<'_>, plan: &LogicalPlan) -> Vec<Option<String>> {
+    let mut units = told(plan);
+    let value = plan.schema().fields().iter().position(|field| field.name() == "value");
+    if let Some(value) = value
+        && units[value].is_none()
+        && let LogicalPlan::TableScan(scan) = plan
+        && let Some(relation) = relation_of(scan)
+        && let TableRead::Metric(metric) = relation.read
+    {
+        let registry = look.database.store().registry().read();
+        let name = registry.metric_name(metric);
+        let word = measure_of_name(name.strip_suffix("_total").unwrap_or(name)).map(|(word, _)| word);
+        // A sender's word wins, also where a function makes something of it that has no unit.
+        let silent = registry.info(metric).unit.is_empty();
+        units[value] = word.filter(|_| silent).and_then(|word| unit_through(relation.table.as_ref(), word));
+    }
+    units
 }
 
 fn conversion(expr: &str, from: Measure, to: Measure, unit: &str) -> String {
