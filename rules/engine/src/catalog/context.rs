@@ -1,6 +1,6 @@
 //! The view of the catalog that DataFusion's SQL planner asks while it makes a plan.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use flyball_yaml::nearest;
 
+use super::relation::Relation;
 use super::tables::Tables;
-use crate::functions::{self, RANGE_FUNCTIONS};
+use crate::functions::{self, RANGE_FUNCTIONS, is_never_came};
 use crate::query::error::QueryError;
 
 /// Tables and functions for one planning.
@@ -26,11 +27,30 @@ pub(crate) struct Context<'a> {
     state: &'a SessionState,
     /// The columns of every table that was asked for; a range function has no name.
     seen: RefCell<Vec<(Option<String>, SchemaRef)>>,
+    /// Whether `absent` of a metric that never came was asked for, and the labels that it is supposed to have.
+    never_came: Cell<bool>,
+    supposed: RefCell<Vec<Arc<str>>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(tables: &'a Arc<Tables>, state: &'a SessionState) -> Self {
-        Self { tables, state, seen: RefCell::default() }
+        Self { tables, state, seen: RefCell::default(), never_came: Cell::default(), supposed: RefCell::default() }
+    }
+
+    /// Lets a column that no table has be a label of what never came, if there is such a table: `absent` takes it for chosen by. Whether another planning
+    /// will find it.
+    pub(crate) fn suppose(&self, column: &str) -> bool {
+        let mut supposed = self.supposed.borrow_mut();
+        let is_new = self.never_came.get() && supposed.iter().all(|label| **label != *column);
+        if is_new {
+            supposed.push(column.into());
+        }
+        is_new
+    }
+
+    /// Whether the table of what never came may have this column.
+    pub(crate) fn may_be_supposed(&self, column: &str) -> bool {
+        ["time", "value"].contains(&column) || self.supposed.borrow().iter().any(|label| **label == *column)
     }
 
     /// The names of the columns of a table that this planning has asked for, or of all that it has asked for.
@@ -76,10 +96,14 @@ impl ContextProvider for Context<'_> {
         let name = name.trim_matches('"').to_lowercase();
         let table: Arc<dyn TableProvider> = if RANGE_FUNCTIONS.contains(&name.as_str()) {
             let now = self.state.scalar_functions().get("now").ok_or_else(|| internal_datafusion_err!("no now()"))?;
-            functions::relation(self.tables, now, &name, &args).map_err(QueryError::into_datafusion)?
+            let supposed = self.supposed.borrow();
+            functions::relation(self.tables, now, &name, &args, &supposed).map_err(QueryError::into_datafusion)?
         } else {
             self.builtin_table_function(&name, &args)?
         };
+        if table.downcast_ref::<Relation>().is_some_and(|relation| is_never_came(relation.table.as_ref())) {
+            self.never_came.set(true);
+        }
         Ok(self.source(None, table))
     }
 

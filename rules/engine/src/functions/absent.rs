@@ -10,14 +10,19 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNa
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::ScalarValue;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, Operator};
-use flyball_model::UnixNanos;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use flyball_store::predicates::is_of;
 
 use super::table::schema;
 use super::window::Function;
-use crate::catalog::SystemTable;
+use crate::query::session::now_of;
 
 /// The columns that predicates set to one text: `job = 'api'`, alone or beside others with AND.
 pub(super) fn fixed_labels(filters: &[Expr]) -> Vec<(String, String)> {
@@ -71,18 +76,43 @@ pub(super) struct NeverCame {
     schema: SchemaRef,
 }
 
-impl Default for NeverCame {
-    fn default() -> Self {
-        Self { schema: schema(Function::Absent, "", &[]) }
+impl NeverCame {
+    /// With these labels, which nobody knows yet but the query.
+    pub(super) fn new(labels: &[Arc<str>]) -> Self {
+        Self { schema: schema(Function::Absent, "", labels) }
     }
 }
 
-impl SystemTable for NeverCame {
+#[async_trait]
+impl TableProvider for NeverCame {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    fn rows(&self, now: UnixNanos) -> Result<RecordBatch, ArrowError> {
-        row(&self.schema, now.0, &[])
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let label = |column: &str| self.schema.fields()[FIGURES..].iter().any(|field| field.name() == column);
+        let chooses = |filter: &&Expr| match is_of(filter, label) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(chooses).collect())
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let row = row(&self.schema, now_of(session)?.0, &fixed_labels(filters))?;
+        Ok(MemorySourceConfig::try_new_exec(&[vec![row]], self.schema(), projection.cloned())?)
     }
 }
+
+/// `time` and `value` stand before the labels.
+const FIGURES: usize = 2;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use datafusion::catalog::TableProvider;
 
+use super::absent::NeverCame;
 use super::call::RangeWindow;
 use super::table::RangeTable;
 use super::window::Function;
@@ -38,7 +39,12 @@ pub(crate) fn unit_through(table: &dyn TableProvider, unit: &str) -> Option<Stri
 
 /// Whether it is `absent`, which has a row at the most.
 pub(crate) fn is_absent(table: &dyn TableProvider) -> bool {
-    range(table).is_some_and(|table| table.range().function == Function::Absent)
+    is_never_came(table) || range(table).is_some_and(|table| table.range().function == Function::Absent)
+}
+
+/// Whether it is `absent` of a metric that never came.
+pub(crate) fn is_never_came(table: &dyn TableProvider) -> bool {
+    table.is::<NeverCame>()
 }
 
 /// How far back the function looks, and how many samples it needs there.

@@ -63,10 +63,9 @@ pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
 pub(crate) use self::look::{
-    is_absent, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
+    is_absent, is_never_came, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
 };
 use self::window::Function;
-use crate::catalog::SystemProvider;
 use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;
 use crate::query::error::QueryError;
@@ -100,7 +99,7 @@ pub(crate) const RANGE_FUNCTIONS: [&str; 25] = [
     "absent",
 ];
 
-/// The table that a range function gives; `now` is the function of that name.
+/// The table that a range function gives; `now` is the function of that name, `supposed` are the labels of what `absent` looks for in vain.
 ///
 /// # Errors
 /// Unknown metrics and arguments that don't fit.
@@ -109,6 +108,7 @@ pub(crate) fn relation(
     now: &Arc<ScalarUDF>,
     name: &str,
     args: &[Expr],
+    supposed: &[Arc<str>],
 ) -> Result<Arc<dyn TableProvider>, QueryError> {
     let (args, wanted) = labels::Wanted::split(name, args)?;
     let call = call::Call::new(name, args)?;
@@ -117,9 +117,7 @@ pub(crate) fn relation(
         // Planned anew when a metric comes that the name may mean.
         (Err(QueryError::UnknownTable { .. }), None) if absent => {
             let known = TableRead::System { schema: "flyball".into(), name: "metric_info".into() };
-            return Ok(Arc::new(
-                tables.relation_of(known, false, || Arc::new(SystemProvider(Arc::new(absent::NeverCame::default())))),
-            ));
+            return Ok(Arc::new(tables.relation_of(known, false, || Arc::new(absent::NeverCame::new(supposed)))));
         }
         (Err(QueryError::UnknownTable { .. }), Some(wanted)) if !absent => {
             return Ok(Arc::new(wanted.of_none(tables, &call.metric)));

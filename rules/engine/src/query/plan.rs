@@ -38,7 +38,7 @@ pub(super) struct Planned {
 /// Plans one statement that only reads.
 pub(super) fn plan(mut text: SqlText, tables: &Arc<Tables>, state: &SessionState) -> Result<Planned, QueryError> {
     let context = Context::new(tables, state);
-    // Each round mends at least one word and a mended word is right, so there are never more rounds than words.
+    // Each round mends at least one word, and a mended word is right, or supposes one; so there are never more rounds than words.
     for _ in 0..=text.words() {
         let statement = text.parse()?;
         let is_query = is_query(&statement);
@@ -124,7 +124,9 @@ fn mend(
         DataFusionError::SchemaError(error_of, _) => match error_of.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
                 let span = span_of(error).or_else(|| span_of_column(field));
-                Ok(mend_column(field, valid_fields, span, text)? || mend_outer(field, span, text, statement, context))
+                Ok(mend_column(field, valid_fields, span, text)?
+                    || mend_outer(field, span, text, statement, context)
+                    || suppose(field, valid_fields, context))
             }
             _ => Ok(false),
         },
@@ -134,6 +136,14 @@ fn mend(
         },
         _ => Ok(false),
     }
+}
+
+/// A label that only the query knows, of a table that is `absent` of what never came. A qualifier says whether it is that table.
+fn suppose(field: &Column, valid: &[Column], context: &Context<'_>) -> bool {
+    let qualifier = field.relation.as_ref().map(|relation| relation.table());
+    let beside = valid.iter().filter(|column| column.relation.as_ref().map(|relation| relation.table()) == qualifier);
+    (qualifier.is_none() || beside.into_iter().all(|column| context.may_be_supposed(&column.name)))
+        && context.suppose(&field.name)
 }
 
 /// A column of the scope that the planner looked in.

@@ -111,7 +111,7 @@ fn rows_of(plan: &LogicalPlan) -> Rows<'_> {
             LogicalPlan::TableScan(scan) => {
                 let Some(relation) = relation_of(scan) else { return Rows::Unknown };
                 return match relation.read {
-                    TableRead::Metric(_) if is_absent(relation.table.as_ref()) => Rows::One,
+                    _ if is_absent(relation.table.as_ref()) => Rows::One,
                     TableRead::Metric(metric) if label_columns_of(relation.table.as_ref()).is_some() => {
                         Rows::Series { metric, scan, filters }
                     }

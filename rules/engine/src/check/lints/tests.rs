@@ -72,6 +72,7 @@ async fn good_queries_have_no_findings() {
         "SELECT upper(host) AS h, avg(value) AS v FROM latest(latency) GROUP BY upper(host)",
         "SELECT host, max(value) AS v FROM latency WHERE time >= now() - INTERVAL '2 minutes' AND time <= now() GROUP BY host",
         "SELECT 1 AS n FROM absent(latency, INTERVAL '5 minutes')",
+        "SELECT value FROM absent(never_came, INTERVAL '5 minutes')",
         "SELECT id, site FROM twin.node",
         "SELECT host, value / 1e6 AS watts FROM latest(scaph_host_power_microwatts) WHERE value > 5e9",
         "SELECT host, value AS microwatts FROM avg_over(scaph_host_power_microwatts, INTERVAL '5 minutes')",

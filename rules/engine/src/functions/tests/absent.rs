@@ -45,6 +45,28 @@ async fn what_never_came_is_absent_until_it_comes() {
 }
 
 #[tokio::test]
+async fn what_never_came_has_the_labels_that_a_query_names() {
+    let fixture = Fixture::new().series("m", &[("host", "a")], &[(990, 1.0)]);
+    for (sql, expected) in [
+        ("SELECT job FROM absent(up, INTERVAL '1 minute') WHERE job = 'api'", "api"),
+        (
+            "SELECT a.job, a.\"Zone\" FROM absent(up, INTERVAL '1 minute') a WHERE a.job = 'api' AND a.\"Zone\" LIKE 'eu%'",
+            "api,",
+        ),
+        ("SELECT job, value FROM absent(up, INTERVAL '1 minute') WHERE job <> 'api' AND value > 0", ",1.0"),
+        ("SELECT count(*) FROM absent(up, INTERVAL '1 minute') WHERE job IN ('api', 'db') AND value > 1", "0"),
+    ] {
+        fixture.check(sql, &[expected]).await;
+    }
+    // Of what is there columns are known.
+    let error = fixture.database.prepare("SELECT job FROM latest(m)").await.expect_err("no such column");
+    assert_eq!(error.to_string(), "unknown column 'job': there are host, time, value");
+    let both = "SELECT b.hst FROM absent(up, INTERVAL '1 minute') a, latest(m) b";
+    let error = fixture.database.prepare(both).await.expect_err("no such column");
+    assert_eq!(error.to_string(), "unknown column 'hst' in 'b': did you mean host?");
+}
+
+#[tokio::test]
 async fn thousands_of_silent_series_are_looked_at_piece_by_piece() {
     let mut fixture = Fixture::new();
     for series in 0..3000 {
