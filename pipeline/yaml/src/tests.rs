@@ -74,6 +74,17 @@ fn what_is_not_one_document_says_where() {
 }
 
 #[test]
+fn what_takes_more_than_a_file_may_says_which_bound_it_meets() {
+    let problem = |text: &str| parse(&Source::new("f", text)).expect_err("too much").to_string();
+    let doubling: String =
+        (1..20).map(|at| format!("a{at}: &a{at} [{0}, {0}, {0}]\n", format_args!("*a{}", at - 1))).collect();
+    let message = problem(&format!("a0: &a0 [x, x, x]\n{doubling}"));
+    assert!(message.ends_with("aliases stand for more than a file may hold (write out what they repeat)"), "{message}");
+    let message = problem(&format!("a: {}{}", "[".repeat(40), "]".repeat(40)));
+    assert!(message.ends_with("lists and mappings stand inside each other more than 32 deep"), "{message}");
+}
+
+#[test]
 fn where_one_may_stand_for_a_list_it_is_the_only_item() {
     for (text, count) in [("x", 1), ("[x, y]", 2), ("[]", 0), ("{a: b}", 1)] {
         assert_eq!(parse(&Source::new("f", text)).expect("good").one_or_more().len(), count, "{text}");

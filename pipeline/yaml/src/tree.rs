@@ -13,6 +13,8 @@ use crate::source::Source;
 
 /// Values of one file. Reached long after any file a person writes: a rule has about twenty of them.
 const NODES_MAX: usize = 2_000_000;
+/// What is kept of anchors, to be put in where an alias names them. Aliases of aliases double it with each line.
+const ANCHORED_MAX: usize = 100_000;
 /// Lists and mappings inside each other; a rule file, the deepest of ours, needs nine.
 const DEPTH_MAX: usize = 32;
 
@@ -88,6 +90,7 @@ pub fn parse(source: &Source) -> Result<Node, Problem> {
             max_nodes: NODES_MAX,
             max_events: 4 * NODES_MAX,
             max_depth: DEPTH_MAX,
+            max_recorded_anchor_events: ANCHORED_MAX,
         },
         // The reader tells of each of them.
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
@@ -114,10 +117,24 @@ fn explain(error: &serde_saphyr::Error, place: Place) -> Problem {
             .hint("a file is one document; put what follows into another file"),
         other => {
             let message = other.to_string();
+            if message.contains("budget breached") {
+                return too_much(&message, place);
+            }
             // The place stands before the message already.
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
             Problem::error(place, format!("this is not YAML: {message}"))
         }
+    }
+}
+
+/// A file that takes more than a file may; the parser names the bound by its field.
+fn too_much(message: &str, place: Place) -> Problem {
+    if message.contains("Depth") {
+        Problem::error(place, format!("lists and mappings stand inside each other more than {DEPTH_MAX} deep"))
+    } else if message.contains("Anchor") || message.contains("Alias") {
+        Problem::error(place, "aliases stand for more than a file may hold").hint("write out what they repeat")
+    } else {
+        Problem::error(place, format!("the file has more than {NODES_MAX} values")).hint("split it into several")
     }
 }
 
