@@ -270,7 +270,7 @@ A test, in the file of its rules:
 
 Values:  1  1x3 (1 1 1 1)  1+2x3 (1 3 5 7)  _ or _x3 (none)  stale (the series ends)
 Inputs:  series, logs: {service_name: web}, power: {host: edge-1}, twin: node
-States:  firing (unless said), pending, resolved, error
+States:  firing (unless said), pending, no_data, error, resolved
 
 All of it: docs/testing.md";
 

@@ -8,7 +8,7 @@ use flyball_model::event::{EventKind, State, Transition};
 use flyball_model::{ManualClock, MetricRef, SteadyClock, UnixNanos};
 use flyball_remediation::{ActionLimits, BackendInfo, Planned, Planner};
 use flyball_rules::definition::Rule;
-use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, GroupsLook, Look, Reads, RuleEvaluator};
+use flyball_rules::evaluate::{EVALUATION_EVERY_MIN, EVALUATION_LIMITS, GroupsLook, Look, Reads, RuleEvaluator};
 use flyball_rules::lifecycle::{Evaluation, Health, Inhibitors, RuleState};
 use flyball_rules::query::Database;
 use flyball_rules::recording::{Dependencies, Owners, Recorder, until_next};
@@ -17,6 +17,10 @@ use hashbrown::{HashMap, HashSet};
 
 use super::clock_at;
 use super::timeline::Timeline;
+
+/// How long a rule rests whose evaluation took all the time that one may take: nine times as long, as live. Without it a test of a rule that never ends
+/// would wait for each tick of it.
+const REST_OF_A_RUNAWAY: Duration = EVALUATION_LIMITS.time.saturating_mul(9);
 
 /// When a rule is evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +77,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// When it is to be evaluated next: as live, but that an evaluation takes no time.
+    /// When it is to be evaluated next: as live, but that an evaluation takes no time unless it takes all.
     fn due_at(&self) -> Duration {
         if self.woken { self.rest_until } else { self.tick_at.max(self.rest_until) }
     }
@@ -227,10 +231,12 @@ impl Stage {
             slot.tick_at = self.now + until_next(&slot.rule, slot.pace.tick, at.now);
             return;
         }
+        let started = tokio::time::Instant::now();
         let Look { outcome, reads, sample_at } = match slot.rule.record.clone() {
             Some(record) => self.record(index, &record, at.now).await,
             None => slot.evaluator.look(&self.database, at.now).await,
         };
+        let ran_away = started.elapsed() >= EVALUATION_LIMITS.time;
         let inhibitors = self.inhibitors(&self.slots[index].rule);
         let slot = &mut self.slots[index];
         let groups = if slot.state.asks_for_groups(&slot.rule, &outcome, at) {
@@ -266,7 +272,7 @@ impl Stage {
         slot.evaluations += 1;
         slot.evaluated_at = Some(self.now);
         slot.tick_at = self.now + until_next(&slot.rule, slot.pace.tick, at.now);
-        slot.rest_until = self.now + slot.pace.rest;
+        slot.rest_until = self.now + if ran_away { slot.pace.rest.max(REST_OF_A_RUNAWAY) } else { slot.pace.rest };
     }
 
     /// The rules that are due, each behind those of them that it waits for. Rules in a circle are not in force.

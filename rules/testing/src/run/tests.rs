@@ -1,5 +1,7 @@
 //! Recording rules in simulated time.
 
+use std::time::Duration;
+
 use crate::testing::report_of;
 
 const RULES: &str = "
@@ -119,4 +121,26 @@ tests:
         let report = report_of(&text).await;
         assert!(report.starts_with("ok"), "{bad}: {report}");
     }
+}
+
+#[tokio::test]
+async fn a_query_that_never_ends_is_stopped_once_and_rests_and_the_others_go_on() {
+    let text = "
+groups:
+- name: g
+  rules:
+  - {rule: Endless, sql: 'SELECT ''a'' AS k, count(*) AS n FROM generate_series(1, 100000000000)'}
+  - {rule: Good, sql: 'SELECT host, value FROM latest(load) WHERE value > 3'}
+tests:
+- name: endless
+  input: [{series: 'load{host=\"a\"}', every: 5s, values: '1x4 5x4'}]
+  expect:
+  - {at: 20s, alerts: [{rule: Endless, state: error}]}
+  - {at: 40s, alerts: [{rule: Endless, state: error}, {rule: Good}]}
+";
+    let start = tokio::time::Instant::now();
+    let report = report_of(text).await;
+    assert!(report.starts_with("ok"), "{report}");
+    // One evaluation of five seconds, and no forty.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
