@@ -18,6 +18,7 @@ mod hot;
 mod join;
 mod journal;
 pub mod labels;
+mod newest;
 mod options;
 mod ordinals;
 mod power;

@@ -11,7 +11,7 @@ use crate::snapshot::PointQuery;
 use crate::store::Store;
 
 /// Rows that are read from a history file at a time.
-const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 /// The points of one series, by time; no time stands twice.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,10 +37,8 @@ impl Store {
         from: UnixNanos,
         to: UnixNanos,
     ) -> Result<Vec<SeriesSamples>, StoreError> {
-        let wanted = series.map_or(SeriesFilter::All, |series| SeriesFilter::Some(series.iter().copied().collect()));
-        let times = TimeRange { from: from.0.saturating_add(1), to: to.0 };
-        let query = PointQuery { metrics: vec![metric], wanted, times };
-        if times.from > times.to {
+        let query = query(metric, series, from, to);
+        if query.times.from > query.times.to {
             return Ok(Vec::new());
         }
         let snapshot = self.snapshot(&query);
@@ -54,6 +52,12 @@ impl Store {
         let _ = snapshot.read_hot(usize::MAX, &mut each)?;
         Ok(by_series.finish())
     }
+}
+
+/// The points of a metric with `from < time <= to`, of all series or of those given.
+pub(crate) fn query(metric: MetricRef, series: Option<&[SeriesRef]>, from: UnixNanos, to: UnixNanos) -> PointQuery {
+    let wanted = series.map_or(SeriesFilter::All, |series| SeriesFilter::Some(series.iter().copied().collect()));
+    PointQuery { metrics: vec![metric], wanted, times: TimeRange { from: from.0.saturating_add(1), to: to.0 } }
 }
 
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! Reading points: one consistent look at memory and history.
 
+use std::cmp::Reverse;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -101,16 +102,58 @@ impl Snapshot<'_> {
 
     /// Gives the points in the history, oldest file first, each by metric, series and time.
     pub(crate) fn read_files(&self, batch_rows: usize, each: &mut Each<'_>) -> Result<ControlFlow<()>, StoreError> {
-        for (file, rows) in &self.files {
-            self.reads.files_opened.fetch_add(1, Ordering::Relaxed);
-            for points in read_points(file, rows.clone(), &self.query.wanted, self.query.times, batch_rows)? {
-                let points = points?;
-                self.reads.history_rows.fetch_add(points.len() as u64, Ordering::Relaxed);
-                if each(points)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+        for number in 0..self.files.len() {
+            if self.read_file(number, self.query.times, batch_rows, each)?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn read_file(
+        &self,
+        number: usize,
+        times: TimeRange,
+        batch_rows: usize,
+        each: &mut Each<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let (file, rows) = &self.files[number];
+        self.reads.files_opened.fetch_add(1, Ordering::Relaxed);
+        for points in read_points(file, rows.clone(), &self.query.wanted, times, batch_rows)? {
+            let points = points?;
+            self.reads.history_rows.fetch_add(points.len() as u64, Ordering::Relaxed);
+            if each(points)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The files, then what is in memory, numbered in the order of arrival, with the times of the last metric's points; the newest first.
+    pub(crate) fn pieces_newest_first(&self) -> Vec<(usize, TimeRange)> {
+        let metric = self.query.metrics.last().copied();
+        let files =
+            self.files.iter().map(|(file, _)| metric.and_then(|metric| file.times_of(metric)).unwrap_or(file.times));
+        let mut pieces: Vec<_> = files.chain(self.hot.iter().map(|chunk| chunk.times)).enumerate().collect();
+        pieces.sort_by_key(|(_, times)| Reverse(times.to));
+        pieces
+    }
+
+    /// Gives the points of one of these pieces that are wanted and of some times, which lie within those of the query.
+    pub(crate) fn read_piece(
+        &self,
+        piece: usize,
+        times: TimeRange,
+        batch_rows: usize,
+        each: &mut Each<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        match piece.checked_sub(self.files.len()) {
+            None => self.read_file(piece, times, batch_rows, each),
+            Some(place) => {
+                let chunk = &self.hot[place];
+                self.reads.hot_rows.fetch_add(chunk.points.len() as u64, Ordering::Relaxed);
+                each(chunk.select(&self.query.wanted, times))
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flyball_model::{MetricInfo, PointBatch, UnixNanos};
+use flyball_model::batch::STALE_NAN_BITS;
+use flyball_model::{MetricInfo, PointBatch, SeriesRef, UnixNanos};
 
 use crate::range::{SeriesFilter, TimeRange};
 use crate::snapshot::PointQuery;
@@ -214,6 +215,35 @@ fn samples_are_sorted_half_open_and_the_last_of_a_time_wins() {
     assert_eq!((samples[0].series, &samples[0].values), (x, &vec![2.5, 3.0]));
     assert_eq!(store.samples(m, None, at(0), at(3)).expect("a readable history").len(), 2);
     assert!(store.samples(m, None, at(3), at(3)).expect("a readable history").is_empty());
+}
+
+#[test]
+fn the_newest_samples_are_found_without_those_before_them() {
+    let dir = folder();
+    let store = open(&dir);
+    for file in 0..5 {
+        for secs in file * 10..file * 10 + 10 {
+            put(&store, "m", &[("k", "x")], secs, secs as f64);
+        }
+        store.flush().expect("a writable folder");
+    }
+    put(&store, "m", &[("k", "y")], 49, 9.0);
+    put(&store, "m", &[("k", "x")], 50, f64::from_bits(STALE_NAN_BITS));
+    // Comes last, and is of a time that only the first file has.
+    put(&store, "m", &[("k", "x")], 4, 4.5);
+    let m = metric(&store, "m");
+    let (x, y) = (series(&store, "m", &[("k", "x")]), series(&store, "m", &[("k", "y")]));
+    let newest = |series: &[SeriesRef], count| {
+        let found = store.newest_samples(m, series, at(0), at(100), count).expect("a readable history");
+        found.into_iter().map(|samples| (samples.series, samples.values)).collect::<Vec<_>>()
+    };
+    let opened = || store.stats().files_opened;
+    let before = opened();
+    assert_eq!(newest(&[x, y], 3), [(x, vec![48.0, 49.0]), (y, vec![9.0])]);
+    assert_eq!(opened(), before + 1);
+    assert_eq!(newest(&[y], 10), [(y, vec![9.0])]);
+    assert_eq!(newest(&[x], 100)[0].1[3], 4.5);
+    assert!(newest(&[x], 0).is_empty() && newest(&[], 3).is_empty());
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The store against a plain list of points.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::{PointBatch, SeriesRef, UnixNanos};
+use flyball_model::{MetricRef, PointBatch, SeriesRef, UnixNanos};
 use proptest::prelude::*;
 
 use crate::testing::{folder, histograms, join, log, open_with, series};
-use crate::{LogPressure, Store, StoreOptions};
+use crate::{LogPressure, SeriesSamples, Store, StoreOptions};
 
 const METRICS: [&str; 3] = ["a", "b", "c"];
 const HOSTS: [&str; 4] = ["w", "x", "y", "z"];
@@ -137,10 +138,36 @@ fn check(store: &Arc<Store>, model: &[(SeriesRef, String, i64, i64)]) {
             expected.insert((*series, secs * 1_000_000_000), *value as f64);
         }
         let samples = store.samples(metric, None, from, to).expect("a readable history");
-        let found: Vec<_> = samples
-            .iter()
-            .flat_map(|s| s.times.iter().zip(&s.values).map(|(&time, &value)| ((s.series, time), value)))
-            .collect();
-        assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        let found = flat(&samples);
+        let expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(found, expected);
+        check_newest(store, metric, &expected, (from, to));
+    }
+}
+
+/// The points one after the other.
+fn flat(samples: &[SeriesSamples]) -> Vec<((SeriesRef, i64), f64)> {
+    let points = |s: &SeriesSamples| {
+        let points = s.times.iter().zip(&s.values).map(|(&time, &value)| ((s.series, time), value));
+        points.collect::<Vec<_>>()
+    };
+    samples.iter().flat_map(points).collect()
+}
+
+/// The newest points of half of the series are those of the list.
+fn check_newest(
+    store: &Store,
+    metric: MetricRef,
+    points: &[((SeriesRef, i64), f64)],
+    (from, to): (UnixNanos, UnixNanos),
+) {
+    let asked: Vec<_> = store.registry().read().series_of(metric).iter().copied().step_by(2).collect();
+    for count in [1, 3, 100] {
+        let mut expected: Vec<_> = points.iter().filter(|point| asked.contains(&point.0.0)).copied().collect();
+        expected.sort_by_key(|&((series, time), _)| (Reverse(time), series));
+        expected.truncate(count);
+        expected.sort_by_key(|&(key, _)| key);
+        let found = store.newest_samples(metric, &asked, from, to, count).expect("a readable history");
+        assert_eq!(flat(&found), expected, "{count} of {asked:?}");
     }
 }

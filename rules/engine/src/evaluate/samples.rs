@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_model::batch::is_stale;
 use flyball_model::event::Identity;
 use flyball_model::series::is_stream_table;
 use flyball_model::{MetricRef, SeriesRef, Shape, UnixNanos};
@@ -63,12 +62,11 @@ pub fn latest_samples(
     let from = now.minus(LOOK_BACK);
     let series = with_labels(store, store.series_since(metric, from.0.saturating_add(1)), &labels, identity)?;
     let mut samples: Vec<(UnixNanos, f64, SeriesRef)> = Vec::new();
-    for found in store.samples(metric, Some(&series), from, now)? {
-        let of_series = found.times.iter().zip(&found.values).rev().filter(|(_, value)| !is_stale(**value));
-        samples.extend(of_series.take(SAMPLES_MAX).map(|(&time, &value)| (UnixNanos(time), value, found.series)));
+    for found in store.newest_samples(metric, &series, from, now, SAMPLES_MAX)? {
+        let of_series = found.times.iter().zip(&found.values);
+        samples.extend(of_series.map(|(&time, &value)| (UnixNanos(time), value, found.series)));
     }
     samples.sort_by_key(|&(time, ..)| Reverse(time));
-    samples.truncate(SAMPLES_MAX);
     let series: Vec<_> = samples.iter().map(|&(_, _, series)| series).collect();
     let view = store.registry().labels_of(&series)?;
     let texts = |series| {

@@ -26,6 +26,8 @@ const LOOK_BACKS: [Duration; 3] =
     [Duration::from_secs(600), Duration::from_secs(2 * 3600), Duration::from_secs(24 * 3600)];
 /// Distances that make a median.
 const DISTANCES_MIN: usize = 3;
+/// Samples that are looked at: a metric may have millions in that time.
+const SAMPLES_MAX: usize = 512;
 
 /// What is known of the distances of samples, by metric.
 #[derive(Default)]
@@ -53,7 +55,7 @@ fn interval(store: &Store, metric: MetricRef) -> Option<Duration> {
     series.truncate(SERIES_MAX);
     for look_back in LOOK_BACKS {
         let from = UnixNanos(newest.0.saturating_sub(duration_nanos(look_back)));
-        let found = store.samples(metric, Some(&series), from, newest).ok()?;
+        let found = store.newest_samples(metric, &series, from, newest, SAMPLES_MAX).ok()?;
         let mut distances: Vec<i64> = found
             .iter()
             .flat_map(|samples| samples.times.array_windows().map(|[before, after]| after - before))
