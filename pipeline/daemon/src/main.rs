@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod client;
 mod config;
+mod heaps;
 mod idle;
 mod listen;
 mod logging;
@@ -65,6 +66,9 @@ fn main() -> ExitCode {
     if let Err(error) = logging::start(&cli.log, cli.log_format) {
         let message = format!("--log: {error}; write info, debug, or flyball_runtime=debug");
         Cli::command().error(ErrorKind::InvalidValue, message).exit();
+    }
+    if matches!(cli.command, Command::Serve(_)) {
+        heaps::one_each_core();
     }
     // HTTPS to webhooks and stores; installed once, before anything can ask for it.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
