@@ -30,8 +30,14 @@ pub(super) struct Part {
     pub(super) arrived: Arrived,
     /// Of the series of each: its position in the metric.
     positions: OnceCell<Vec<u32>>,
-    /// By grouping: the places of the series of each.
-    places: RefCell<Vec<(Arc<Grouping>, Rc<[u32]>)>>,
+    places: RefCell<Vec<Places>>,
+}
+
+/// What the series of each point or record is to a grouping.
+#[derive(Debug)]
+struct Places {
+    of: Arc<Grouping>,
+    places: Rc<[u32]>,
 }
 
 /// What a table has not taken yet.
@@ -78,12 +84,12 @@ impl Part {
 
     /// What the series of each is to a grouping.
     pub(super) fn places(&self, grouping: &Arc<Grouping>, registry: &SeriesRegistry) -> Result<Rc<[u32]>> {
-        let mut places = self.places.borrow_mut();
-        if let Some((_, known)) = places.iter().find(|(known, _)| Arc::ptr_eq(known, grouping)) {
-            return Ok(Rc::clone(known));
+        let mut known = self.places.borrow_mut();
+        if let Some(known) = known.iter().find(|known| Arc::ptr_eq(&known.of, grouping)) {
+            return Ok(Rc::clone(&known.places));
         }
-        let found: Rc<[u32]> = grouping.places_of(registry, self.arrived.series(), self.positions(registry))?.into();
-        places.push((Arc::clone(grouping), Rc::clone(&found)));
-        Ok(found)
+        let places: Rc<[u32]> = grouping.places_of(registry, self.arrived.series(), self.positions(registry))?.into();
+        known.push(Places { of: Arc::clone(grouping), places: Rc::clone(&places) });
+        Ok(places)
     }
 }

@@ -63,7 +63,7 @@ impl Panes {
     /// The numbers of a pane of a chain, and whether it is a new one.
     #[inline]
     pub(super) fn pane(&mut self, chain: &mut Chain, number: i64) -> (&mut [f64], bool) {
-        let number = self.from_base(number);
+        let number = self.short(number);
         let (pane, is_new) = if chain.newest != NONE && self.head(chain.newest).0 == number {
             (chain.newest, false)
         } else {
@@ -102,7 +102,7 @@ impl Panes {
 
     /// Forgets the panes of a chain before `first`, and says how many these were.
     pub(super) fn expire(&mut self, chain: &mut Chain, first: i64) -> usize {
-        let first = self.from_base(first);
+        let first = self.short(first);
         self.give_back_while(chain, |number| number < first)
     }
 
@@ -137,7 +137,7 @@ impl Panes {
         !chain.is_empty()
     }
 
-    fn from_base(&self, number: i64) -> u32 {
+    fn short(&self, number: i64) -> u32 {
         u32::try_from(number.saturating_sub(self.base).max(0)).unwrap_or(u32::MAX)
     }
 
