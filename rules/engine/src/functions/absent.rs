@@ -18,9 +18,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use flyball_store::predicates::is_of;
 
-use super::table::schema;
+use super::table::{schema, support};
 use super::window::Function;
 use crate::query::session::now_of;
 
@@ -94,12 +93,8 @@ impl TableProvider for NeverCame {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let label = |column: &str| self.schema.fields()[FIGURES..].iter().any(|field| field.name() == column);
-        let chooses = |filter: &&Expr| match is_of(filter, label) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(chooses).collect())
+        let is_label = |column: &str| self.schema.index_of(column).is_ok_and(|index| index >= FIGURES);
+        Ok(support(filters, is_label))
     }
 
     async fn scan(

@@ -74,10 +74,18 @@ impl RangeTable {
         Ok(LabelFilter { text, predicate, schema: Arc::new(schema), names })
     }
 
-    /// Whether an expression depends on nothing but labels, so that it can be decided once per series.
-    fn is_of_labels(&self, expr: &Expr) -> bool {
-        is_of(expr, |column| self.schema.index_of(column).is_ok_and(|index| index >= self.labels_at()))
+    fn is_label(&self, column: &str) -> bool {
+        self.schema.index_of(column).is_ok_and(|index| index >= self.labels_at())
     }
+}
+
+/// How each filter is taken: exactly if it depends on nothing but labels, so that it can be decided once per series, others not at all.
+pub(super) fn support(filters: &[&Expr], is_label: impl Fn(&str) -> bool) -> Vec<TableProviderFilterPushDown> {
+    let each = filters.iter().map(|filter| match is_of(filter, &is_label) {
+        true => TableProviderFilterPushDown::Exact,
+        false => TableProviderFilterPushDown::Unsupported,
+    });
+    each.collect()
 }
 
 /// The columns of a function's rows.
@@ -104,16 +112,7 @@ impl TableProvider for RangeTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(filters
-            .iter()
-            .map(|filter| {
-                if self.is_of_labels(filter) {
-                    TableProviderFilterPushDown::Exact
-                } else {
-                    TableProviderFilterPushDown::Unsupported
-                }
-            })
-            .collect())
+        Ok(support(filters, |column| self.is_label(column)))
     }
 
     async fn scan(

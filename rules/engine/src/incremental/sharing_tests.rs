@@ -83,6 +83,19 @@ async fn tables_that_group_alike_meet_a_series_once_and_count_what_their_rules_a
 }
 
 #[tokio::test]
+async fn groups_that_have_points_are_no_reason_to_begin_anew() {
+    let bench = Bench::new();
+    bench.send([(bench.series("first", "x"), 0.0)]);
+    let kept = bench.keep(&(rule("avg", "x", "host", 1) + " HAVING avg(value) > 0.5")).await;
+    assert_eq!(bench.rows(&kept).await, 0);
+    bench.send((0..9_000).map(|host| (bench.series(&format!("host-{host}"), "x"), 0.0)));
+    for _ in 0..3 {
+        assert_eq!(bench.rows(&kept).await, 0);
+        assert_eq!((kept.groups_met(), kept.shared().size().points), (9_001, 9_001), "each is taken once");
+    }
+}
+
+#[tokio::test]
 async fn groups_without_points_are_forgotten_when_they_are_most() {
     let mut bench = Bench::new();
     let lasting = bench.series("lasting", "x");

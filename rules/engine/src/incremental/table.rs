@@ -128,15 +128,15 @@ impl Table {
 
     /// Whether the next [`Table::advance`] may read what is stored, which blocks on files.
     pub(crate) fn may_read(&self, now: UnixNanos) -> bool {
-        self.ranges.is_some() || self.starts_anew(now)
+        self.ranges.is_some() || self.starts_anew(now) || self.has_garbage()
     }
 
     /// Whether the next [`Table::advance`] begins with what is stored.
     fn starts_anew(&self, now: UnixNanos) -> bool {
-        self.follower.is_none() || self.parts.window.first_pane(now) < self.first || self.grouping.has_grown()
+        self.follower.is_none() || self.parts.window.first_pane(now) < self.first
     }
 
-    /// Whether most groups have no point any longer, so that it had better begin anew without them.
+    /// Whether most groups have no point any longer, so that it had better move on and begin anew without them.
     pub(super) fn has_garbage(&self) -> bool {
         self.grouping.has_grown() && self.slots.wanted() > 2 * self.slots.held() + GROUPS_MORE
     }
