@@ -254,6 +254,12 @@ impl Layout {
         }
     }
 
+    /// The results of an aggregate for some groups, where it has any; `groups` are their numbers, one after the other.
+    pub(super) fn results(&self, aggregate: usize, groups: &[f64]) -> impl Iterator<Item = f64> {
+        let output = &self.outputs[aggregate];
+        groups.chunks_exact(self.words).filter_map(|words| output.result(words))
+    }
+
     /// The columns of the aggregates for some groups; `groups` are their numbers, one after the other.
     pub(super) fn columns(&self, groups: &[f64]) -> Result<Vec<ArrayRef>> {
         let column = |output: &Output| {

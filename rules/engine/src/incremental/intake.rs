@@ -42,7 +42,8 @@ impl Table {
         let met = self.grouping.met();
         for group in self.slots.len()..met.groups.len() {
             let partition = met.groups.partition(group as u32);
-            self.slots.push(is_asked(&self.members_of, partition));
+            let is_asked = self.is_asked(partition);
+            self.slots.push(is_asked);
         }
     }
 
@@ -57,9 +58,7 @@ impl Table {
         let rows = self.rows_of(&part.arrived)?;
         let times = part.arrived.times();
         let wanted = |row: &usize| {
-            is_asked(&self.members_of, partitions[*row])
-                && rows.keeps(*row)
-                && self.parts.window.pane_of(times[*row]) >= self.first
+            self.is_asked(partitions[*row]) && rows.keeps(*row) && self.parts.window.pane_of(times[*row]) >= self.first
         };
         let wanted: Vec<usize> = (skip..part.len()).filter(wanted).collect();
         if wanted.is_empty() {
@@ -79,7 +78,7 @@ impl Table {
         let layout = &self.parts.layout;
         for (row, group) in wanted.into_iter().zip(groups) {
             let pane = self.parts.window.pane_of(times[row]);
-            self.slots.add(group, pane, |numbers| layout.add(numbers, &rows.values, row, times[row], 0.0));
+            self.slots.add(group, layout, pane, |numbers| layout.add(numbers, &rows.values, row, times[row], 0.0));
         }
         Ok(())
     }
@@ -99,7 +98,7 @@ impl Table {
                 continue;
             }
             let value = values.get(row).copied().unwrap_or(0.0);
-            self.slots.add(group, pane, |numbers| layout.add(numbers, &rows.values, row, time, value));
+            self.slots.add(group, layout, pane, |numbers| layout.add(numbers, &rows.values, row, time, value));
         }
         Ok(())
     }
@@ -174,11 +173,6 @@ impl Table {
         }
         Ok(Rows { keep, values: layout.evaluate(&batch)? })
     }
-}
-
-/// Whether a rule of the table asks for a partition.
-fn is_asked(members_of: &[Vec<usize>], partition: u32) -> bool {
-    members_of.get(partition as usize).is_some_and(|members| !members.is_empty())
 }
 
 /// Points, as predicates and aggregates see them.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::cast::{as_boolean_array, as_float64_array};
+use datafusion::common::cast::as_boolean_array;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::BinaryExpr;
@@ -14,6 +14,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::lookers::{Of, Threshold};
 use super::shape::Shape;
 
 /// HAVING and projection of a rule.
@@ -26,20 +27,6 @@ pub(super) struct Finish {
     projection: Vec<Arc<dyn PhysicalExpr>>,
     output: SchemaRef,
 }
-
-/// A comparison without which HAVING can't be true. It is asked of the extremes of all groups first, so that of many rules which differ in
-/// a number only those are evaluated that may find something.
-#[derive(Debug)]
-struct Threshold {
-    of: Arc<dyn PhysicalExpr>,
-    /// What tells `of` from others.
-    text: String,
-    op: Operator,
-    value: f64,
-}
-
-/// The least and the greatest of some values, in total order.
-pub(super) type Extremes = Option<(f64, f64)>;
 
 /// A rule, and the groups that it finds.
 #[derive(Debug)]
@@ -61,14 +48,14 @@ impl Finish {
     pub(super) fn new(shape: &Shape, state: &SessionState, output: SchemaRef) -> Result<Self> {
         let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &shape.groups);
         let having = conjunction(shape.having.iter().cloned());
-        let threshold = having.as_ref().and_then(|having| split_conjunction(having).into_iter().find_map(comparison));
-        let threshold = match threshold {
-            Some((of, op, value)) => Some(Threshold { of: physical(of)?, text: of.to_string(), op, value }),
-            None => None,
-        };
         let keys = &shape.groups.fields()[..shape.keys.len()];
         let reads_keys =
-            |having: &Expr| having.column_refs().iter().any(|column| keys.iter().any(|key| *key.name() == column.name));
+            |expr: &Expr| expr.column_refs().iter().any(|column| keys.iter().any(|key| *key.name() == column.name));
+        let mut comparisons = having.iter().flat_map(split_conjunction).filter_map(comparison);
+        let threshold = match comparisons.find(|(of, ..)| !reads_keys(of)) {
+            Some((of, op, value)) => Some(Threshold { of: what(of, shape, physical)?, op, value }),
+            None => None,
+        };
         Ok(Self {
             having_reads_keys: having.as_ref().is_some_and(reads_keys),
             having: having.as_ref().map(physical).transpose()?,
@@ -94,37 +81,9 @@ impl Finish {
         }
     }
 
-    /// What the threshold is about.
-    pub(super) fn threshold_text(&self) -> Option<&str> {
-        self.threshold.as_ref().map(|threshold| threshold.text.as_str())
-    }
-
-    /// The extremes of what the threshold is about; `None` inside if all are null.
-    pub(super) fn extremes(&self, batch: &RecordBatch) -> Result<Option<Extremes>> {
-        let Some(threshold) = &self.threshold else { return Ok(None) };
-        let values = threshold.of.evaluate(batch)?.into_array(batch.num_rows())?;
-        let values = cast(&values, &DataType::Float64)?;
-        let values: &Float64Array = as_float64_array(&values)?;
-        let widen = |range: Extremes, value: f64| match range {
-            None => Some((value, value)),
-            Some((least, greatest)) => Some((
-                if value.total_cmp(&least).is_lt() { value } else { least },
-                if value.total_cmp(&greatest).is_gt() { value } else { greatest },
-            )),
-        };
-        Ok(Some(values.iter().flatten().fold(None, widen)))
-    }
-
-    /// Whether HAVING may be true of a row whose value lies within these.
-    pub(super) fn may_hold(&self, extremes: Extremes) -> bool {
-        let Some(Threshold { op, value, .. }) = &self.threshold else { return true };
-        let Some((least, greatest)) = extremes else { return false };
-        match op {
-            Operator::Gt => greatest.total_cmp(value).is_gt(),
-            Operator::GtEq => greatest.total_cmp(value).is_ge(),
-            Operator::Lt => least.total_cmp(value).is_lt(),
-            _ => least.total_cmp(value).is_le(),
-        }
+    /// A comparison of aggregates without which HAVING can't be true, if there is one; it is given once.
+    pub(super) fn take_threshold(&mut self) -> Option<Threshold> {
+        self.threshold.take()
     }
 
     /// The rows of the rule's query.
@@ -145,6 +104,17 @@ impl Finish {
     pub(super) fn output(&self) -> &SchemaRef {
         &self.output
     }
+}
+
+/// What a threshold is about.
+fn what(of: &Expr, shape: &Shape, physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>) -> Result<Of> {
+    if let Expr::Column(column) = of
+        && let Some(at) = shape.groups.index_of_column(column)?.checked_sub(shape.keys.len())
+        && matches!(shape.groups.field(at + shape.keys.len()).data_type(), DataType::Float64 | DataType::Int64)
+    {
+        return Ok(Of::Aggregate(at));
+    }
+    Ok(Of::Expression(physical(of)?, of.to_string()))
 }
 
 /// `expression > number` and its kin, the expression on the left.

@@ -16,7 +16,7 @@
 //! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`) |
 //! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
-//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `member`) |
+//! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `lookers`, `member`) |
 //! | a rule finds others, or the same with other values | its projection, for the groups that it finds |
 
 mod accumulate;
@@ -32,6 +32,7 @@ mod intake;
 mod kept;
 mod leaving;
 mod line;
+mod lookers;
 mod member;
 mod obstacle;
 mod panes;

@@ -1,5 +1,10 @@
 //! What is kept of points in the panes of a window. All panes of a table lie in one place, and those of a group or series form a chain: a
 //! point that begins a pane asks the allocator for nothing, and neither does a pane that leaves.
+//!
+//! A chain of more than a few panes is put together without a look at each, as a queue of two stacks is. The older panes, its *front*, hold
+//! what they and all panes of the front behind them hold, so that the oldest one tells the whole front and can leave without any sum to be
+//! made anew. Those behind the front hold their own numbers; what all of them but the newest hold is kept in one pane more, the *middle*. A total is the
+//! oldest, the middle and the newest. When a pane leaves that is not of the front, the panes that are left become the next front.
 
 use super::accumulate::Layout;
 
@@ -12,16 +17,21 @@ const CHUNK_PANES: usize = 256;
 /// Numbers before those of a pane: which pane it is, and where the next one of its chain lies.
 const HEAD: usize = 1;
 
+/// Chains of no more panes are put together one by one.
+const SHORT: usize = 4;
+
 /// The panes of a group or series that have points, rising.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chain {
     oldest: u32,
     newest: u32,
+    /// What the panes behind the front hold but the newest; its number is that of the first of them. None while no pane is of a front.
+    middle: u32,
 }
 
 impl Default for Chain {
     fn default() -> Self {
-        Self { oldest: NONE, newest: NONE }
+        Self { oldest: NONE, newest: NONE, middle: NONE }
     }
 }
 
@@ -60,44 +70,100 @@ impl Panes {
         self.chunks.len() * CHUNK_PANES * self.stride * size_of::<f64>()
     }
 
-    /// The numbers of a pane of a chain, and whether it is a new one.
+    /// Adds to a pane of a chain, and says whether it is a new one. `add` puts the same to whatever numbers it is given.
     #[inline]
-    pub(super) fn pane(&mut self, chain: &mut Chain, number: i64) -> (&mut [f64], bool) {
+    pub(super) fn add(
+        &mut self,
+        chain: &mut Chain,
+        layout: &Layout,
+        number: i64,
+        mut add: impl FnMut(&mut [f64]),
+    ) -> bool {
         let number = self.short(number);
-        let (pane, is_new) = if chain.newest != NONE && self.head(chain.newest).0 == number {
-            (chain.newest, false)
-        } else {
-            self.find_or_insert(chain, number)
-        };
-        (&mut self.at_mut(pane)[HEAD..], is_new)
+        if chain.newest != NONE {
+            let newest = self.head(chain.newest).0;
+            if newest == number {
+                add(self.numbers(chain.newest));
+                return false;
+            }
+            if number < newest {
+                return self.add_late(chain, number, add);
+            }
+        }
+        let pane = self.append(chain, layout, number);
+        add(self.numbers(pane));
+        true
     }
 
+    /// One more pane at the end of a chain.
+    fn append(&mut self, chain: &mut Chain, layout: &Layout, number: u32) -> u32 {
+        let new = self.take(number, NONE);
+        if chain.newest == NONE {
+            chain.oldest = new;
+        } else {
+            self.link(chain.newest, new);
+            if chain.middle != NONE {
+                self.merge(chain.middle, layout, chain.newest);
+            }
+        }
+        chain.newest = new;
+        new
+    }
+
+    /// Adds to a pane before the newest one.
+    fn add_late(&mut self, chain: &mut Chain, number: u32, mut add: impl FnMut(&mut [f64])) -> bool {
+        let (pane, is_new) = self.find_or_insert(chain, number);
+        if chain.middle == NONE {
+            add(self.numbers(pane));
+            return is_new;
+        }
+        let behind_front = self.head(chain.middle).0;
+        if number >= behind_front {
+            add(self.numbers(pane));
+            add(self.numbers(chain.middle));
+            return is_new;
+        }
+        let next = self.head(pane).1;
+        if is_new && self.head(next).0 < behind_front {
+            let (numbers, of_next) = self.two(pane, next);
+            numbers.copy_from_slice(of_next);
+        }
+        let mut of_front = chain.oldest;
+        loop {
+            add(self.numbers(of_front));
+            if of_front == pane {
+                return is_new;
+            }
+            of_front = self.head(of_front).1;
+        }
+    }
+
+    /// A pane before the newest one, and whether it is a new one.
     fn find_or_insert(&mut self, chain: &mut Chain, number: u32) -> (u32, bool) {
         let (mut before, mut next) = (NONE, chain.oldest);
-        if chain.newest != NONE && self.head(chain.newest).0 < number {
-            (before, next) = (chain.newest, NONE);
+        while self.head(next).0 < number {
+            (before, next) = (next, self.head(next).1);
         }
-        while next != NONE {
-            let (of_next, after) = self.head(next);
-            if of_next == number {
-                return (next, false);
-            }
-            if of_next > number {
-                break;
-            }
-            (before, next) = (next, after);
+        if self.head(next).0 == number {
+            return (next, false);
         }
         let new = self.take(number, next);
         if before == NONE {
             chain.oldest = new;
         } else {
-            let (of_before, _) = self.head(before);
-            self.set_head(before, of_before, new);
-        }
-        if next == NONE {
-            chain.newest = new;
+            self.link(before, new);
         }
         (new, true)
+    }
+
+    /// The one pane of a chain that never has another, and whether it is a new one.
+    pub(super) fn only(&mut self, chain: &mut Chain) -> (&mut [f64], bool) {
+        let is_new = chain.is_empty();
+        if is_new {
+            let pane = self.take(0, NONE);
+            *chain = Chain { oldest: pane, newest: pane, middle: NONE };
+        }
+        (self.numbers(chain.newest), is_new)
     }
 
     /// Forgets the panes of a chain before `first`, and says how many these were.
@@ -112,29 +178,74 @@ impl Panes {
     }
 
     fn give_back_while(&mut self, chain: &mut Chain, leaves: impl Fn(u32) -> bool) -> usize {
-        let mut gone = 0;
+        let (mut gone, mut last) = (0, 0);
         while chain.oldest != NONE {
             let (number, next) = self.head(chain.oldest);
             if !leaves(number) {
-                return gone;
+                break;
             }
-            self.set_head(chain.oldest, 0, self.free);
-            self.free = chain.oldest;
+            self.give_back(chain.oldest);
             chain.oldest = next;
-            gone += 1;
+            (gone, last) = (gone + 1, number);
         }
-        chain.newest = NONE;
+        if chain.oldest == NONE {
+            chain.newest = NONE;
+        }
+        if gone > 0 && chain.middle != NONE && last >= self.head(chain.middle).0 {
+            self.give_back(chain.middle);
+            chain.middle = NONE;
+        }
         gone
     }
 
     /// All panes of a chain as one; `false` if there are none.
-    pub(super) fn total(&self, chain: Chain, layout: &Layout, into: &mut [f64]) -> bool {
-        let mut pane = chain.oldest;
-        while pane != NONE {
-            layout.merge(into, &self.at(pane)[HEAD..]);
-            (_, pane) = self.head(pane);
+    pub(super) fn total(&mut self, chain: &mut Chain, layout: &Layout, into: &mut [f64]) -> bool {
+        if chain.middle == NONE && !self.is_short(*chain) {
+            self.make_front(chain, layout);
         }
-        !chain.is_empty()
+        if chain.middle == NONE {
+            let mut pane = chain.oldest;
+            while pane != NONE {
+                layout.merge(into, self.numbers(pane));
+                pane = self.head(pane).1;
+            }
+            return !chain.is_empty();
+        }
+        if self.head(chain.oldest).0 < self.head(chain.middle).0 {
+            layout.merge(into, self.numbers(chain.oldest));
+        }
+        layout.merge(into, self.numbers(chain.middle));
+        layout.merge(into, self.numbers(chain.newest));
+        true
+    }
+
+    fn is_short(&self, chain: Chain) -> bool {
+        let mut pane = chain.oldest;
+        for _ in 0..SHORT {
+            if pane == NONE {
+                return true;
+            }
+            pane = self.head(pane).1;
+        }
+        pane == NONE
+    }
+
+    /// Makes all panes but the newest one the front.
+    fn make_front(&mut self, chain: &mut Chain, layout: &Layout) {
+        let (mut panes, mut pane) = (Vec::new(), chain.oldest);
+        while pane != chain.newest {
+            panes.push(pane);
+            pane = self.head(pane).1;
+        }
+        for pair in panes.windows(2).rev() {
+            self.merge(pair[0], layout, pair[1]);
+        }
+        chain.middle = self.take(self.head(chain.newest).0, NONE);
+    }
+
+    fn merge(&mut self, into: u32, layout: &Layout, pane: u32) {
+        let (into, pane) = self.two(into, pane);
+        layout.merge(into, pane);
     }
 
     fn short(&self, number: i64) -> u32 {
@@ -152,34 +263,59 @@ impl Panes {
         } else {
             let pane = self.free;
             (_, self.free) = self.head(pane);
-            self.at_mut(pane).fill(0.0);
+            self.numbers(pane).fill(0.0);
             pane
         };
         self.set_head(pane, number, next);
         pane
     }
 
+    fn give_back(&mut self, pane: u32) {
+        self.set_head(pane, 0, self.free);
+        self.free = pane;
+    }
+
+    /// The numbers of a pane without its head.
     #[inline]
-    fn at(&self, pane: u32) -> &[f64] {
-        let (chunk, at) = (pane as usize / CHUNK_PANES, pane as usize % CHUNK_PANES * self.stride);
-        &self.chunks[chunk][at..at + self.stride]
+    fn numbers(&mut self, pane: u32) -> &mut [f64] {
+        let (chunk, at) = self.place(pane);
+        &mut self.chunks[chunk][at + HEAD..at + self.stride]
+    }
+
+    /// The numbers of two panes.
+    fn two(&mut self, one: u32, other: u32) -> (&mut [f64], &mut [f64]) {
+        let [(chunk_of_one, one), (chunk_of_other, other)] = [one, other].map(|pane| self.place(pane));
+        let [one, other] = [one, other].map(|at| at + HEAD..at + self.stride);
+        if chunk_of_one == chunk_of_other {
+            let [one, other] = self.chunks[chunk_of_one].get_disjoint_mut([one, other]).expect("two panes");
+            return (one, other);
+        }
+        let [of_one, of_other] = self.chunks.get_disjoint_mut([chunk_of_one, chunk_of_other]).expect("two chunks");
+        (&mut of_one[one], &mut of_other[other])
     }
 
     #[inline]
-    fn at_mut(&mut self, pane: u32) -> &mut [f64] {
-        let (chunk, at) = (pane as usize / CHUNK_PANES, pane as usize % CHUNK_PANES * self.stride);
-        &mut self.chunks[chunk][at..at + self.stride]
+    fn place(&self, pane: u32) -> (usize, usize) {
+        (pane as usize / CHUNK_PANES, pane as usize % CHUNK_PANES * self.stride)
     }
 
     /// Which pane it is, and the next one of its chain.
     #[inline]
     fn head(&self, pane: u32) -> (u32, u32) {
-        let head = self.at(pane)[0].to_bits();
+        let (chunk, at) = self.place(pane);
+        let head = self.chunks[chunk][at].to_bits();
         ((head >> 32) as u32, head as u32)
     }
 
     fn set_head(&mut self, pane: u32, number: u32, next: u32) {
-        self.at_mut(pane)[0] = f64::from_bits(u64::from(number) << 32 | u64::from(next));
+        let (chunk, at) = self.place(pane);
+        self.chunks[chunk][at] = f64::from_bits(u64::from(number) << 32 | u64::from(next));
+    }
+
+    /// Has `next` behind a pane.
+    fn link(&mut self, pane: u32, next: u32) {
+        let (number, _) = self.head(pane);
+        self.set_head(pane, number, next);
     }
 }
 
@@ -192,46 +328,71 @@ mod tests {
     use super::super::accumulate::Function;
     use super::*;
 
+    /// What is kept of points, looked at each for itself.
+    fn each(layout: &Layout, map: &BTreeMap<i64, Vec<f64>>) -> Vec<f64> {
+        let mut total = vec![0.0; layout.words()];
+        for (&pane, values) in map {
+            values.iter().for_each(|&value| layout.add(&mut total, &layout.plain(), 0, pane, value));
+        }
+        total
+    }
+
     proptest! {
         #[test]
-        fn chains_are_maps_by_pane(steps in prop::collection::vec((0..3_usize, 0..20_i64, prop::bool::weighted(0.2)), 1..200)) {
-            let layout = Layout::of_value(Function::Sum);
+        fn chains_are_maps_by_pane(
+            function in prop::sample::select(vec![Function::Sum, Function::Min, Function::First, Function::Last]),
+            steps in prop::collection::vec((0..3_usize, 0..6_i64, 0..3_i64, 0..10_u8), 1..300),
+        ) {
+            let layout = Layout::of_value(function);
             let mut panes = Panes::new(&layout);
             panes.forget(-5);
             let mut chains = [Chain::default(); 3];
-            let mut maps: [BTreeMap<i64, f64>; 3] = Default::default();
-            for (chain, number, leaves) in steps {
-                let map = &mut maps[chain];
-                if leaves {
-                    let before = map.len();
-                    map.retain(|&pane, _| pane >= number);
-                    prop_assert_eq!(panes.expire(&mut chains[chain], number), before - map.len());
-                } else {
-                    let known = map.contains_key(&number);
-                    *map.entry(number).or_default() += 1.0;
-                    let (numbers, is_new) = panes.pane(&mut chains[chain], number);
-                    layout.add(numbers, &layout.plain(), 0, number, 1.0);
-                    prop_assert_eq!(is_new, !known);
-                }
-                for (chain, map) in chains.iter().zip(&maps) {
-                    let mut total = vec![0.0; layout.words()];
-                    prop_assert_eq!(panes.total(*chain, &layout, &mut total), !map.is_empty());
-                    let expected = (!map.is_empty()).then(|| map.values().sum());
-                    prop_assert_eq!(layout.first_result(&total), expected);
+            let mut maps: [BTreeMap<i64, Vec<f64>>; 3] = Default::default();
+            let mut newest = 0;
+            for (step, (place, back, on, what)) in steps.into_iter().enumerate() {
+                let (chain, map) = (&mut chains[place], &mut maps[place]);
+                newest += on;
+                let number = newest - back * back;
+                match what {
+                    0 => {
+                        let before = map.len();
+                        map.retain(|&pane, _| pane >= number);
+                        prop_assert_eq!(panes.expire(chain, number), before - map.len());
+                    }
+                    1..=2 => {
+                        let mut total = vec![0.0; layout.words()];
+                        prop_assert_eq!(panes.total(chain, &layout, &mut total), !map.is_empty());
+                        prop_assert_eq!(layout.first_result(&total), layout.first_result(&each(&layout, map)));
+                    }
+                    _ if number < -5 => {}
+                    _ => {
+                        let is_known = map.contains_key(&number);
+                        map.entry(number).or_default().push(step as f64);
+                        let is_new = panes.add(chain, &layout, number, |numbers| {
+                            layout.add(numbers, &layout.plain(), 0, number, step as f64);
+                        });
+                        prop_assert_eq!(is_new, !is_known);
+                    }
                 }
             }
             chains.iter_mut().for_each(|chain| panes.clear(chain));
             prop_assert!(chains.iter().all(|chain| chain.is_empty()));
+            let mut given_back = 0;
+            while panes.free != NONE {
+                (given_back, panes.free) = (given_back + 1, panes.head(panes.free).1);
+            }
+            prop_assert_eq!(given_back, panes.taken);
         }
     }
 
     #[test]
     fn a_pane_that_is_far_ahead_is_the_last_one() {
-        let mut panes = Panes::new(&Layout::of_value(Function::Count));
+        let layout = Layout::of_value(Function::Count);
+        let mut panes = Panes::new(&layout);
         panes.forget(1_000);
         let mut chain = Chain::default();
         for (number, is_new) in [(i64::MAX, true), (1_000, true), (i64::MAX - 1, false), (1_001, true)] {
-            assert_eq!(panes.pane(&mut chain, number).1, is_new, "{number}");
+            assert_eq!(panes.add(&mut chain, &layout, number, |_| ()), is_new, "{number}");
         }
         assert_eq!(panes.expire(&mut chain, 1_002), 2);
         assert!(!chain.is_empty());

@@ -4,9 +4,6 @@ use super::accumulate::Layout;
 use super::leaving::Leaving;
 use super::panes::{Chain, Panes};
 
-/// The pane of a group whose numbers are replaced as a whole.
-const ONLY: i64 = 0;
-
 /// Of one group.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -82,17 +79,15 @@ impl Slots {
         self.slots[group as usize].is_wanted
     }
 
-    /// Adds a row to the pane of a group, if a rule asks for that: `add` is given the pane's numbers.
+    /// Adds a row to the pane of a group, if a rule asks for that: `add` puts it to the numbers it is given.
     #[inline]
-    pub(super) fn add(&mut self, group: u32, pane: i64, add: impl FnOnce(&mut [f64])) {
+    pub(super) fn add(&mut self, group: u32, layout: &Layout, pane: i64, add: impl FnMut(&mut [f64])) {
         let slot = &mut self.slots[group as usize];
         if !slot.is_wanted {
             return;
         }
         self.held += usize::from(slot.chain.is_empty());
-        let (numbers, is_new) = self.panes.pane(&mut slot.chain, pane);
-        add(numbers);
-        if is_new {
+        if self.panes.add(&mut slot.chain, layout, pane, add) {
             self.leaving.add(pane, group);
         }
         self.mark(group);
@@ -117,7 +112,7 @@ impl Slots {
         let was_empty = chain.is_empty();
         let is_changed = match numbers {
             Some(numbers) => {
-                let (kept, is_new) = self.panes.pane(chain, ONLY);
+                let (kept, is_new) = self.panes.only(chain);
                 // By their bits: times are among them, and what is no number is like itself.
                 let same = kept.iter().zip(numbers).all(|(kept, new)| kept.to_bits() == new.to_bits());
                 kept.copy_from_slice(numbers);
@@ -136,8 +131,8 @@ impl Slots {
     }
 
     /// All panes of a group as one; `false` if there are none.
-    pub(super) fn total(&self, layout: &Layout, group: u32, into: &mut [f64]) -> bool {
-        self.panes.total(self.slots[group as usize].chain, layout, into)
+    pub(super) fn total(&mut self, layout: &Layout, group: u32, into: &mut [f64]) -> bool {
+        self.panes.total(&mut self.slots[group as usize].chain, layout, into)
     }
 
     pub(super) fn mark(&mut self, group: u32) {

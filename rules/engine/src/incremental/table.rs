@@ -14,6 +14,7 @@ use super::accumulate::Layout;
 use super::arrived::Following;
 use super::grouping::{GROUPS_MORE, Grouping};
 use super::incoming::{Incoming, News, Part};
+use super::lookers::Lookers;
 use super::member::{Finish, Member};
 use super::ranges::Ranges;
 use super::sliding::Sliding;
@@ -81,8 +82,8 @@ pub(crate) struct Table {
     has_begun: bool,
     /// What it keeps of each group.
     pub(super) slots: Slots,
-    /// The members of each partition, by place.
-    pub(super) members_of: Vec<Vec<usize>>,
+    /// The members of each partition.
+    pub(super) lookers: Vec<Lookers>,
     pub(super) members: Vec<Option<Member>>,
     /// The place of each member by its token.
     pub(super) places: HashMap<u64, usize>,
@@ -118,7 +119,7 @@ impl Table {
             first: i64::MIN,
             grouping,
             has_begun: false,
-            members_of: Vec::new(),
+            lookers: Vec::new(),
             members: Vec::new(),
             places: HashMap::new(),
             points_seen: 0,
@@ -146,17 +147,18 @@ impl Table {
         &mut self,
         token: u64,
         partition: &[(String, datafusion::common::ScalarValue)],
-        finish: Finish,
+        mut finish: Finish,
     ) -> Result<()> {
         let by = self.grouping.by();
         let partition = by.partition(by.classifier.partition_of(partition)?);
-        if self.members_of.len() <= partition as usize {
-            self.members_of.resize(partition as usize + 1, Vec::new());
+        if self.lookers.len() <= partition as usize {
+            self.lookers.resize_with(partition as usize + 1, Lookers::default);
         }
-        if self.members_of[partition as usize].is_empty() {
+        if !self.is_asked(partition) {
             // Groups that nobody looked at may be this rule's.
             self.forget();
         }
+        let threshold = finish.take_threshold();
         let member =
             Member { token, partition, finish, found: Default::default(), anew: true, touched: true, error: None };
         let place = match self.members.iter().position(Option::is_none) {
@@ -168,8 +170,13 @@ impl Table {
         };
         self.members[place] = Some(member);
         self.places.insert(token, place);
-        self.members_of[partition as usize].push(place);
+        self.lookers[partition as usize].join(place, threshold);
         Ok(())
+    }
+
+    /// Whether a rule asks for a partition.
+    pub(super) fn is_asked(&self, partition: u32) -> bool {
+        self.lookers.get(partition as usize).is_some_and(|lookers| !lookers.is_empty())
     }
 
     /// A rule is gone.
@@ -177,7 +184,7 @@ impl Table {
         if let Some(place) = self.places.remove(&token)
             && let Some(member) = self.members[place].take()
         {
-            self.members_of[member.partition as usize].retain(|&other| other != place);
+            self.lookers[member.partition as usize].leave(place);
         }
     }
 
@@ -189,10 +196,12 @@ impl Table {
         }
         // What is replaced as a whole has no time.
         self.slots.forget(if self.ranges.is_some() { 0 } else { self.first });
-        for member in self.members.iter_mut().flatten() {
+        for (place, member) in self.members.iter_mut().enumerate() {
+            let Some(member) = member else { continue };
             member.touched |= !member.found.is_empty();
             member.found.clear();
             member.anew = true;
+            self.lookers[member.partition as usize].finds(place, false);
         }
     }
 
@@ -264,7 +273,7 @@ impl Table {
         self.forget();
         if self.grouping.classifier().is_global() {
             let groups: Vec<u32> =
-                (0..self.members_of.len() as u32).map(|partition| self.grouping.global(partition)).collect();
+                (0..self.lookers.len() as u32).map(|partition| self.grouping.global(partition)).collect();
             self.know_groups();
             groups.into_iter().for_each(|group| self.slots.mark(group));
         }
@@ -301,10 +310,10 @@ impl Table {
 
     pub(crate) fn size(&self) -> TableSize {
         let met = self.grouping.met();
-        let asked = (0..self.members_of.len()).filter(|&partition| !self.members_of[partition].is_empty());
+        let asked = (0..self.lookers.len() as u32).filter(|&partition| self.is_asked(partition));
         TableSize {
             rules: self.members.iter().flatten().count(),
-            series: asked.map(|partition| met.series_of(partition as u32)).sum(),
+            series: asked.map(|partition| met.series_of(partition)).sum(),
             groups: self.slots.held(),
             bytes: self.own_bytes() + met.bytes(),
             points: self.points_seen,

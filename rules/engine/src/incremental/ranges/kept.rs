@@ -128,10 +128,8 @@ impl Kept {
             Kept::Ends { series } => series[place].add(window, pane, sample),
             Kept::Panes { series, panes, layout, values, .. } => {
                 let Timed { chain, last_at } = &mut series[place];
-                let (numbers, is_new) = panes.pane(chain, pane);
-                layout.add(numbers, values, 0, sample.0, sample.1);
                 *last_at = sample.0;
-                is_new
+                panes.add(chain, layout, pane, |numbers| layout.add(numbers, values, 0, sample.0, sample.1))
             }
             Kept::All { series, samples } => {
                 *samples += 1;
@@ -172,7 +170,7 @@ impl Kept {
             Kept::All { series, .. } => series[place].figure(range.function, window),
             Kept::Panes { series, panes, layout, total, .. } => {
                 total.fill(0.0);
-                panes.total(series[place].chain, layout, total);
+                panes.total(&mut series[place].chain, layout, total);
                 match range.function {
                     Function::PredictLinear(ahead) => layout.first_line_at(total, window.to.saturating_add(ahead)),
                     _ => layout.first_result(total),
