@@ -95,6 +95,16 @@ impl Panes {
         true
     }
 
+    /// The first pane of a chain.
+    pub(super) fn oldest(&self, chain: Chain) -> Option<i64> {
+        (!chain.is_empty()).then(|| self.base.saturating_add(i64::from(self.head(chain.oldest).0)))
+    }
+
+    /// Whether a pane is the first one of a chain that has one.
+    pub(super) fn is_oldest(&self, chain: Chain, number: i64) -> bool {
+        self.head(chain.oldest).0 == self.short(number)
+    }
+
     /// One more pane at the end of a chain.
     fn append(&mut self, chain: &mut Chain, layout: &Layout, number: u32) -> u32 {
         let new = self.take(number, NONE);

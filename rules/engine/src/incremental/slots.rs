@@ -19,6 +19,7 @@ struct Slot {
 pub(super) struct Slots {
     slots: Vec<Slot>,
     panes: Panes,
+    /// By their oldest panes.
     leaving: Leaving,
     dirty: Vec<u32>,
     /// Groups that a rule asks for.
@@ -87,7 +88,7 @@ impl Slots {
             return;
         }
         self.held += usize::from(slot.chain.is_empty());
-        if self.panes.add(&mut slot.chain, layout, pane, add) {
+        if self.panes.add(&mut slot.chain, layout, pane, add) && self.panes.is_oldest(slot.chain, pane) {
             self.leaving.add(pane, group);
         }
         self.mark(group);
@@ -98,8 +99,13 @@ impl Slots {
         while let Some(groups) = self.leaving.next_before(first) {
             for group in groups {
                 let chain = &mut self.slots[group as usize].chain;
-                if self.panes.expire(chain, first) > 0 {
-                    self.held -= usize::from(chain.is_empty());
+                if self.panes.expire(chain, first) == 0 {
+                    // It has left with an older one, which a late point had begun.
+                    continue;
+                }
+                match self.panes.oldest(*chain) {
+                    Some(oldest) => self.leaving.add(oldest, group),
+                    None => self.held -= 1,
                 }
                 self.mark(group);
             }
