@@ -2,15 +2,26 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::common::cast::{as_boolean_array, as_float64_array};
 use datafusion::error::Result;
-use datafusion::physical_expr::PhysicalExpr;
-use flyball_model::batch::is_stale;
 
+use super::distinct::{Distinct, OfSeries};
 use super::line;
+use super::sketch::{Sketch, Sketcher, Sketches};
+use super::values::{Argument, ArgumentKind, Values};
+
+/// What a point is added to.
+#[derive(Debug)]
+pub(super) struct PaneOf<'p> {
+    /// The numbers of the pane.
+    pub(super) numbers: &'p mut [f64],
+    /// What some of them tell; `None` where the numbers are a sum of panes.
+    pub(super) sketches: Option<&'p mut Sketches>,
+    /// The values of all groups, the number of this one, and that of its pane; `None` where the layout has no [`Function::Distinct`].
+    pub(super) distinct: Option<(&'p mut Distinct, u32, i64)>,
+}
 
 /// An aggregate that can be kept. Numbers that are no numbers (NaN) are passed over by `Min` and `Max` as long as there is a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +44,10 @@ pub(crate) enum Function {
     Last,
     /// The slope per second of the straight line through the values, by least squares.
     Line,
+    /// What DataFusion computes of a state of its own.
+    Sketch,
+    /// How many different values there are.
+    Distinct,
 }
 
 /// What a column of values is kept as.
@@ -47,20 +62,30 @@ enum Statistic {
     /// An instant, the mean of the seconds since then, the mean of the values; sums of the squares of the first and of the products of both,
     /// around the means.
     Line,
+    /// Where the sketch of the pane lies, and where that of its block does (`panes`).
+    Sketch,
+    /// Nothing in the pane; in the place of a place among its numbers stands which of the inputs that are counted so it is.
+    Distinct,
 }
 
 impl Statistic {
     /// The numbers that it takes.
     const fn words(self) -> usize {
         match self {
+            Statistic::Distinct => 0,
             Statistic::Sum | Statistic::Min | Statistic::Max => 1,
-            Statistic::Moments | Statistic::First | Statistic::Last => 2,
+            Statistic::Moments | Statistic::First | Statistic::Last | Statistic::Sketch => 2,
             Statistic::Line => 5,
         }
     }
 }
 
 impl Function {
+    /// Whether its result is computed from the numbers of panes alone.
+    pub(super) fn is_of_numbers(self) -> bool {
+        !matches!(self, Function::Sketch | Function::Distinct)
+    }
+
     fn statistic(self) -> Option<Statistic> {
         match self {
             Function::Count => None,
@@ -71,28 +96,10 @@ impl Function {
             Function::First => Some(Statistic::First),
             Function::Last => Some(Statistic::Last),
             Function::Line => Some(Statistic::Line),
+            Function::Sketch => Some(Statistic::Sketch),
+            Function::Distinct => Some(Statistic::Distinct),
         }
     }
-}
-
-/// The values that an aggregate is over.
-#[derive(Debug, Clone)]
-pub(super) struct Argument {
-    /// What tells it from others.
-    pub(super) text: String,
-    pub(super) kind: ArgumentKind,
-    /// Only rows for which this is true.
-    pub(super) filter: Option<Arc<dyn PhysicalExpr>>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum ArgumentKind {
-    /// Every row counts: `count(*)`.
-    Rows,
-    /// The column `value`.
-    Value,
-    /// An expression over the columns of points or records.
-    Expression(Arc<dyn PhysicalExpr>),
 }
 
 /// An argument, and where its statistics stand among the numbers of a pane.
@@ -111,6 +118,7 @@ struct Output {
     count_at: usize,
     at: usize,
     data_type: DataType,
+    sketcher: Option<Arc<Sketcher>>,
 }
 
 /// How the numbers of a pane are laid out.
@@ -119,12 +127,14 @@ pub(super) struct Layout {
     inputs: Vec<Input>,
     outputs: Vec<Output>,
     words: usize,
+    /// Inputs whose different values are counted.
+    distinct: usize,
 }
 
 impl Layout {
     /// Room for these aggregates; those over the same argument share what they can.
     pub(super) fn new(aggregates: Vec<(Function, Argument, DataType)>) -> Self {
-        let (mut inputs, mut words): (Vec<Input>, usize) = (Vec::new(), 0);
+        let (mut inputs, mut words, mut distinct): (Vec<Input>, usize, usize) = (Vec::new(), 0, 0);
         for (_, argument, _) in &aggregates {
             if !inputs.iter().any(|input| input.argument.text == argument.text) {
                 let wanted = aggregates.iter().filter(|other| other.1.text == argument.text);
@@ -132,7 +142,13 @@ impl Layout {
                 words += 1;
                 let mut statistics = Vec::new();
                 for statistic in wanted.filter_map(|(function, ..)| function.statistic()) {
-                    if !statistics.iter().any(|&(known, _)| known == statistic) {
+                    if statistics.iter().any(|&(known, _)| known == statistic) {
+                        continue;
+                    }
+                    if statistic == Statistic::Distinct {
+                        statistics.push((statistic, distinct));
+                        distinct += 1;
+                    } else {
                         statistics.push((statistic, words));
                         words += statistic.words();
                     }
@@ -143,9 +159,11 @@ impl Layout {
         let outputs = aggregates.into_iter().map(|(function, argument, data_type)| {
             let input = inputs.iter().find(|input| input.argument.text == argument.text).expect("made above");
             let place = function.statistic().and_then(|wanted| input.statistics.iter().find(|known| known.0 == wanted));
-            Output { function, count_at: input.at, at: place.map_or(input.at, |known| known.1), data_type }
+            let at = place.map_or(input.at, |known| known.1);
+            let sketcher = argument.sketcher().cloned();
+            Output { function, count_at: input.at, at, data_type, sketcher }
         });
-        Self { outputs: outputs.collect(), inputs, words }
+        Self { outputs: outputs.collect(), inputs, words, distinct }
     }
 
     /// Room for one aggregate of the column `value`.
@@ -170,15 +188,43 @@ impl Layout {
         self.words
     }
 
-    /// The values of each argument for points or records.
-    pub(super) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<Values>> {
-        self.inputs.iter().map(|input| input.argument.evaluate(batch)).collect()
+    /// Which numbers tell a sketch, each with its input.
+    pub(super) fn sketched(&self) -> impl Iterator<Item = (usize, usize)> {
+        let of = |(input, of): (usize, &Input)| {
+            let statistic = of.statistics.iter().find(|(statistic, _)| *statistic == Statistic::Sketch);
+            statistic.map(|&(_, at)| (at, input))
+        };
+        self.inputs.iter().enumerate().filter_map(of)
+    }
+
+    /// What makes the states of an input's sketches.
+    ///
+    /// # Panics
+    /// When the input is none of [`Layout::sketched`].
+    pub(super) fn sketcher(&self, input: usize) -> &Sketcher {
+        self.inputs[input].argument.sketcher().expect("only inputs with a sketcher have sketches")
+    }
+
+    /// How many inputs there are whose different values are counted.
+    pub(super) fn distinct(&self) -> usize {
+        self.distinct
+    }
+
+    /// Memory of what is known of series.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |input: &Input| if let ArgumentKind::OfSeries(keys) = &input.argument.kind { keys.bytes() } else { 0 };
+        self.inputs.iter().map(of).sum()
+    }
+
+    /// The values of each argument for points or records; `series` are theirs, where they have some.
+    pub(super) fn evaluate(&self, batch: &RecordBatch, series: Option<OfSeries<'_>>) -> Result<Vec<Values>> {
+        self.inputs.iter().map(|input| input.argument.evaluate(batch, series)).collect()
     }
 
     /// Whether [`Layout::evaluate`] looks at the batch at all.
     pub(super) fn needs_batch(&self) -> bool {
         self.inputs.iter().any(|Input { argument, .. }| {
-            argument.filter.is_some() || matches!(argument.kind, ArgumentKind::Expression(_))
+            argument.filter.is_some() || !matches!(argument.kind, ArgumentKind::Rows | ArgumentKind::Value)
         })
     }
 
@@ -189,8 +235,9 @@ impl Layout {
 
     /// Adds a point to a pane.
     #[inline]
-    pub(super) fn add(&self, pane: &mut [f64], values: &[Values], row: usize, time: i64, value: f64) {
-        for (input, values) in self.inputs.iter().zip(values) {
+    pub(super) fn add(&self, pane: PaneOf<'_>, values: &[Values], row: usize, time: i64, value: f64) {
+        let PaneOf { numbers: pane, mut sketches, mut distinct } = pane;
+        for (place, (input, values)) in self.inputs.iter().zip(values).enumerate() {
             let Some(value) = values.at(row, value) else { continue };
             let count = pane[input.at];
             for &(statistic, at) in &input.statistics {
@@ -214,13 +261,23 @@ impl Layout {
                         }
                     }
                     Statistic::Line => line::add(&mut pane[at..at + 5], count, time, value),
+                    Statistic::Sketch => {
+                        if let Some(sketches) = &mut sketches {
+                            values.arguments(row, |row| sketches.add(&mut pane[at], place, row));
+                        }
+                    }
+                    Statistic::Distinct => {
+                        if let (Some((distinct, group, number)), Some(key)) = (&mut distinct, values.key(row)) {
+                            distinct.add(*group, at, *number, key);
+                        }
+                    }
                 }
             }
             pane[input.at] = count + 1.0;
         }
     }
 
-    /// Puts what a pane holds to what is there.
+    /// Puts the numbers of a pane to what is there, but for those that tell sketches.
     pub(super) fn merge(&self, into: &mut [f64], pane: &[f64]) {
         for input in &self.inputs {
             let (before, more) = (into[input.at], pane[input.at]);
@@ -248,22 +305,41 @@ impl Layout {
                         }
                     }
                     Statistic::Line => line::merge(&mut into[at..at + 5], before, &pane[at..at + 5], more),
+                    Statistic::Sketch | Statistic::Distinct => {}
                 }
             }
             into[input.at] = before + more;
         }
     }
 
-    /// The results of an aggregate for some groups, where it has any; `groups` are their numbers, one after the other.
+    /// The results of an aggregate that is computed from numbers for some groups, where it has any; `groups` are their numbers, one after the other.
     pub(super) fn results(&self, aggregate: usize, groups: &[f64]) -> impl Iterator<Item = f64> {
         let output = &self.outputs[aggregate];
         groups.chunks_exact(self.words).filter_map(|words| output.result(words))
     }
 
-    /// The columns of the aggregates for some groups; `groups` are their numbers, one after the other.
-    pub(super) fn columns(&self, groups: &[f64]) -> Result<Vec<ArrayRef>> {
+    /// The columns of the aggregates for so many groups; `numbers` are those of each, one after the other. `sketches` gives the sketches that a
+    /// number of theirs tells, each with the place of its group, rising; `distinct` how many different values the group at a place has, of one of the
+    /// inputs that are counted so.
+    pub(super) fn columns<'s>(
+        &self,
+        groups: usize,
+        numbers: &[f64],
+        sketches: impl Fn(usize) -> Vec<(usize, &'s Sketch)>,
+        distinct: impl Fn(usize, usize) -> usize,
+    ) -> Result<Vec<ArrayRef>> {
         let column = |output: &Output| {
-            let values: Float64Array = groups.chunks_exact(self.words).map(|words| output.result(words)).collect();
+            let values: ArrayRef = match &output.sketcher {
+                Some(sketcher) => sketcher.evaluate(&sketches(output.at), groups)?,
+                None if output.function == Function::Distinct => {
+                    let counts = (0..groups).map(|place| Some(distinct(place, output.at) as f64));
+                    Arc::new(counts.collect::<Float64Array>())
+                }
+                None => {
+                    let results = numbers.chunks_exact(self.words).map(|words| output.result(words));
+                    Arc::new(results.collect::<Float64Array>())
+                }
+            };
             Ok(cast(&values, &output.data_type)?)
         };
         self.outputs.iter().map(column).collect()
@@ -280,6 +356,8 @@ impl Output {
             Function::Avg => Some(words[at] / count),
             Function::First | Function::Last => Some(words[at + 1]),
             Function::Line => line::slope(&words[at..at + 5], count),
+            // These are not made of numbers.
+            Function::Sketch | Function::Distinct => None,
             Function::Variance { sample: true, .. } if count < 2.0 => None,
             Function::Variance { sample, root } => {
                 let variance = words[at + 1] / if sample { count - 1.0 } else { count };
@@ -289,14 +367,6 @@ impl Output {
     }
 }
 
-/// Values as numbers. Of what is no number, a text, it can be counted alone how many are not null.
-fn numbers(values: &ArrayRef) -> Result<Float64Array> {
-    if values.data_type().is_numeric() {
-        return Ok(as_float64_array(&cast(values, &DataType::Float64)?)?.clone());
-    }
-    Ok(Float64Array::new(vec![0.0; values.len()].into(), values.logical_nulls()))
-}
-
 /// A time among numbers, by its bits.
 pub(super) fn word_of(time: i64) -> f64 {
     f64::from_bits(time.cast_unsigned())
@@ -304,61 +374,4 @@ pub(super) fn word_of(time: i64) -> f64 {
 
 pub(super) fn time_of(word: f64) -> i64 {
     word.to_bits().cast_signed()
-}
-
-/// The values of an argument for the rows of a batch.
-#[derive(Debug)]
-pub(super) struct Values {
-    kind: ValuesKind,
-    keep: Option<BooleanArray>,
-}
-
-#[derive(Debug)]
-enum ValuesKind {
-    Rows,
-    Value,
-    Computed(Float64Array),
-}
-
-impl Values {
-    /// The value of a row, of which the column `value` is given; `None` when it does not count.
-    #[inline]
-    fn at(&self, row: usize, value: f64) -> Option<f64> {
-        if let Some(keep) = &self.keep
-            && !(keep.is_valid(row) && keep.value(row))
-        {
-            return None;
-        }
-        match &self.kind {
-            ValuesKind::Rows => Some(1.0),
-            ValuesKind::Value => (!is_stale(value)).then_some(value),
-            ValuesKind::Computed(values) => values.is_valid(row).then(|| values.value(row)),
-        }
-    }
-}
-
-impl Argument {
-    fn plain(&self) -> Values {
-        let kind = match &self.kind {
-            ArgumentKind::Rows => ValuesKind::Rows,
-            ArgumentKind::Value | ArgumentKind::Expression(_) => ValuesKind::Value,
-        };
-        Values { kind, keep: None }
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<Values> {
-        let rows = batch.num_rows();
-        let keep = match &self.filter {
-            Some(filter) => Some(as_boolean_array(&filter.evaluate(batch)?.into_array(rows)?)?.clone()),
-            None => None,
-        };
-        let kind = match &self.kind {
-            ArgumentKind::Rows => ValuesKind::Rows,
-            ArgumentKind::Value => ValuesKind::Value,
-            ArgumentKind::Expression(expression) => {
-                ValuesKind::Computed(numbers(&expression.evaluate(batch)?.into_array(rows)?)?)
-            }
-        };
-        Ok(Values { kind, keep })
-    }
 }

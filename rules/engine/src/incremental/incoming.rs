@@ -9,6 +9,7 @@ use flyball_model::{SeriesRef, SeriesRegistry};
 use flyball_store::Store;
 
 use super::arrived::{Arrived, Following};
+use super::distinct::OfSeries;
 use super::grouping::Grouping;
 
 /// What has arrived for one metric since tables of it looked last. Tables that have followed up to the same place share what it finds out.
@@ -80,6 +81,11 @@ impl Part {
             let view = registry.read();
             self.arrived.series().iter().map(|&series| view.position(SeriesRef(series))).collect()
         })
+    }
+
+    /// The series of each.
+    pub(super) fn of_series<'p>(&'p self, registry: &'p SeriesRegistry) -> OfSeries<'p> {
+        OfSeries { registry, series: self.arrived.series(), positions: self.positions(registry) }
     }
 
     /// What the series of each is to a grouping.

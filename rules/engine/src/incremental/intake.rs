@@ -12,11 +12,12 @@ use flyball_model::UnixNanos;
 use flyball_model::batch::is_stale;
 use flyball_store::{Store, series_of_records};
 
-use super::accumulate::Values;
 use super::arrived::Arrived;
+use super::distinct::OfSeries;
 use super::grouping::NOBODYS;
 use super::incoming::Part;
 use super::table::{BATCH_GROUPS, Parts, Stop, Table};
+use super::values::Values;
 
 /// The first stored column of records that is no series.
 const OF_RECORDS: usize = 1;
@@ -32,9 +33,9 @@ impl Table {
             (None, Arrived::Records(records)) if self.grouping.classifier().is_per_row() => {
                 self.take_records(store, (part, skip), records, &places)?;
             }
-            (None, _) => self.take_rows(&part.arrived, skip, &places)?,
+            (None, _) => self.take_rows(store, part, skip, &places)?,
         }
-        Ok(())
+        self.slots.fold(&self.parts.layout)
     }
 
     /// Makes room for the groups that were met since it was made last.
@@ -55,7 +56,7 @@ impl Table {
         records: &RecordBatch,
         partitions: &[u32],
     ) -> Result<()> {
-        let rows = self.rows_of(&part.arrived)?;
+        let rows = self.rows_of(&part.arrived, Some(part.of_series(store.registry())))?;
         let times = part.arrived.times();
         let wanted = |row: &usize| {
             self.is_asked(partitions[*row]) && rows.keeps(*row) && self.parts.window.pane_of(times[*row]) >= self.first
@@ -78,15 +79,15 @@ impl Table {
         let layout = &self.parts.layout;
         for (row, group) in wanted.into_iter().zip(groups) {
             let pane = self.parts.window.pane_of(times[row]);
-            self.slots.add(group, layout, pane, |numbers| layout.add(numbers, &rows.values, row, times[row], 0.0));
+            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, times[row], 0.0));
         }
         Ok(())
     }
 
     /// Adds points or records to the panes of their groups.
-    fn take_rows(&mut self, arrived: &Arrived, skip: usize, places: &[u32]) -> Result<()> {
-        let rows = self.rows_of(arrived)?;
-        let (times, values, layout) = (arrived.times(), arrived.values(), &self.parts.layout);
+    fn take_rows(&mut self, store: &Store, part: &Part, skip: usize, places: &[u32]) -> Result<()> {
+        let rows = self.rows_of(&part.arrived, Some(part.of_series(store.registry())))?;
+        let (times, values, layout) = (part.arrived.times(), part.arrived.values(), &self.parts.layout);
         let mut panes = self.parts.window.panes();
         for row in skip..times.len() {
             let (group, time) = (places[row], times[row]);
@@ -98,7 +99,7 @@ impl Table {
                 continue;
             }
             let value = values.get(row).copied().unwrap_or(0.0);
-            self.slots.add(group, layout, pane, |numbers| layout.add(numbers, &rows.values, row, time, value));
+            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, value));
         }
         Ok(())
     }
@@ -137,26 +138,27 @@ impl Table {
     /// Puts figures, which have the number of their group in place of one of a series, one group after the other, in the place of what the groups
     /// hold.
     fn replace(&mut self, groups: &[u32], figures: &Arrived) -> Result<()> {
-        let rows = self.rows_of(figures)?;
+        let rows = self.rows_of(figures, None)?;
         let mut numbers = vec![0.0; self.parts.layout.words()];
         let points = figures.times().iter().zip(figures.values());
         let mut figures = figures.series().iter().zip(points).enumerate().peekable();
         for &group in groups {
             let mut is_there = false;
             numbers.fill(0.0);
+            self.slots.begin(group);
             while let Some((row, (_, (&time, &value)))) = figures.next_if(|(_, (of, _))| **of == group) {
                 if rows.keeps(row) {
-                    self.parts.layout.add(&mut numbers, &rows.values, row, time, value);
+                    self.parts.layout.add(self.slots.begun(group, &mut numbers), &rows.values, row, time, value);
                     is_there = true;
                 }
             }
             self.slots.replace(group, is_there.then_some(numbers.as_slice()));
         }
-        Ok(())
+        self.slots.fold(&self.parts.layout)
     }
 
-    /// What predicates and aggregates make of points or records.
-    fn rows_of(&self, arrived: &Arrived) -> Result<Rows> {
+    /// What predicates and aggregates make of points or records; `series` are theirs, where they have some.
+    fn rows_of(&self, arrived: &Arrived, series: Option<OfSeries<'_>>) -> Result<Rows> {
         let Parts { layout, points: predicates, point_schema, .. } = &self.parts;
         if predicates.is_empty() && !layout.needs_batch() {
             return Ok(Rows { keep: None, values: layout.plain() });
@@ -171,7 +173,7 @@ impl Table {
                 None => holds.clone(),
             });
         }
-        Ok(Rows { keep, values: layout.evaluate(&batch)? })
+        Ok(Rows { keep, values: layout.evaluate(&batch, series)? })
     }
 }
 

@@ -12,19 +12,23 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use flyball_model::{MetricRef, UnixNanos};
 use flyball_store::Store;
+use flyball_store::labels::label_type;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use super::accumulate::{Argument, ArgumentKind, Layout};
+use super::accumulate::{Function, Layout};
 use super::budget::{Budget, Share};
 use super::classify::Classifier;
+use super::distinct::{Keys, SeriesKeys};
 use super::grouping::Groupings;
 use super::incoming::Incoming;
 use super::member::Finish;
 use super::obstacle::Obstacle;
 use super::shape::{Kept as KeptAggregate, Shape, Source};
+use super::sketch::Sketcher;
 use super::sliding::Sliding;
 use super::table::{Parts, Stop, Table, TableSize};
+use super::values::{Argument, ArgumentKind};
 use super::way::Way;
 use crate::evaluate::Row;
 
@@ -291,13 +295,18 @@ fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
     let named = DFSchema::try_from(Arc::clone(points))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
     let mut aggregates = Vec::new();
-    for KeptAggregate { function, argument, filter, data_type } in &shape.aggregates {
+    for aggregate in &shape.aggregates {
+        let KeptAggregate { function, argument, filter, data_type } = aggregate;
         let kind = match argument {
             None => ArgumentKind::Rows,
+            Some(aggregate) if *function == Function::Sketch => {
+                ArgumentKind::Sketched(Arc::new(Sketcher::new(aggregate, &named, state)?))
+            }
+            Some(argument) if *function == Function::Distinct => told(argument, shape, state)?,
             Some(Expr::Column(column)) if column.name == "value" => ArgumentKind::Value,
             Some(argument) => ArgumentKind::Expression(physical(argument)?),
         };
-        let text = format!("{argument:?} {filter:?}");
+        let text = aggregate.input();
         let filter = filter.as_ref().map(physical).transpose()?;
         aggregates.push((*function, Argument { text, kind, filter }, data_type.clone()));
     }
@@ -311,4 +320,24 @@ fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
         point_schema: Arc::clone(points),
         group_schema: Arc::new(Schema::new(nullable(shape.groups.fields()))),
     })
+}
+
+/// What tells the values of a count of different ones from each other.
+fn told(argument: &Expr, shape: &Shape, state: &SessionState) -> Result<ArgumentKind, Obstacle> {
+    let Source { points, labels, .. } = &shape.source;
+    let columns: Vec<&str> = argument.column_refs().into_iter().map(|column| column.name.as_str()).collect();
+    let is_asked = |column: &String| columns.contains(&column.as_str());
+    let keys = |schema: &SchemaRef| -> Result<Keys> {
+        let named = DFSchema::try_from(Arc::clone(schema))?;
+        Keys::new(state.create_physical_expr(argument.clone(), &named)?, schema)
+    };
+    if columns.iter().all(|column| points.index_of(column).is_ok()) {
+        return Ok(ArgumentKind::Told(Arc::new(keys(points)?)));
+    }
+    let labels: Vec<_> = labels.iter().filter(|(column, _)| is_asked(column)).collect();
+    let fields: Vec<_> = labels.iter().map(|(column, _)| Field::new(column, label_type(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let keys = keys(&schema)?;
+    let names = labels.iter().map(|(_, name)| Arc::clone(name)).collect();
+    Ok(ArgumentKind::OfSeries(Arc::new(SeriesKeys::new(names, schema, keys))))
 }

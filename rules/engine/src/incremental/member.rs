@@ -110,7 +110,8 @@ impl Finish {
 fn what(of: &Expr, shape: &Shape, physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>) -> Result<Of> {
     if let Expr::Column(column) = of
         && let Some(at) = shape.groups.index_of_column(column)?.checked_sub(shape.keys.len())
-        && matches!(shape.groups.field(at + shape.keys.len()).data_type(), DataType::Float64 | DataType::Int64)
+        && shape.aggregates[at].function.is_of_numbers()
+        && matches!(shape.aggregates[at].data_type, DataType::Float64 | DataType::Int64)
     {
         return Ok(Of::Aggregate(at));
     }

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | a series is met for the first time | predicates on labels, group keys (`classify`, `grouping`, `groups`) |
 //! | points arrive | where their series stand, once for all tables that are brought up to date together (`incoming`) |
-//! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`) |
+//! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`), or what DataFusion makes of its values (`sketch`), or which there are (`distinct`) |
 //! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
 //! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `lookers`, `member`) |
@@ -23,6 +23,7 @@ mod accumulate;
 mod arrived;
 mod budget;
 mod classify;
+mod distinct;
 mod explain;
 mod grouping;
 mod groups;
@@ -41,11 +42,13 @@ mod settle;
 mod shape;
 #[cfg(test)]
 mod sharing_tests;
+mod sketch;
 mod sliding;
 mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 mod way;
 
 pub use explain::{Explanation, Groups, explain};

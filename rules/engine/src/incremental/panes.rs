@@ -6,7 +6,10 @@
 //! made anew. Those behind the front hold their own numbers; what all of them but the newest hold is kept in one pane more, the *middle*. A total is the
 //! oldest, the middle and the newest. When a pane leaves that is not of the front, the panes that are left become the next front.
 
+mod blocks;
+
 use super::accumulate::Layout;
+use super::sketch::Sketches;
 
 /// No pane.
 const NONE: u32 = u32::MAX;
@@ -53,46 +56,61 @@ pub(super) struct Panes {
     taken: u32,
     /// The first of those that were given back.
     free: u32,
+    /// Which of the numbers tell a sketch.
+    sketched: Vec<usize>,
+    sketches: Sketches,
 }
 
 impl Panes {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { stride: HEAD + layout.words(), base: 0, chunks: Vec::new(), taken: 0, free: NONE }
+        Self::begin(HEAD + layout.words(), layout.sketched().map(|(at, _)| at).collect(), 0)
+    }
+
+    fn begin(stride: usize, sketched: Vec<usize>, base: i64) -> Self {
+        let sketches = Sketches::default();
+        Self { stride, base, chunks: Vec::new(), taken: 0, free: NONE, sketched, sketches }
     }
 
     /// Forgets all panes; those to come are not before `base`.
     pub(super) fn forget(&mut self, base: i64) {
-        *self = Self { stride: self.stride, base, chunks: Vec::new(), taken: 0, free: NONE };
+        *self = Self::begin(self.stride, std::mem::take(&mut self.sketched), base);
     }
 
     /// Memory.
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_PANES * self.stride * size_of::<f64>()
+        self.chunks.len() * CHUNK_PANES * self.stride * size_of::<f64>() + self.sketches.bytes()
     }
 
-    /// Adds to a pane of a chain, and says whether it is a new one. `add` puts the same to whatever numbers it is given.
+    /// Adds to a pane of a chain, and says whether it is a new one. `add` is given the numbers of the pane and what some of them tell, and before or after that
+    /// the numbers of each pane that has this one in its sums.
     #[inline]
     pub(super) fn add(
         &mut self,
         chain: &mut Chain,
         layout: &Layout,
         number: i64,
-        mut add: impl FnMut(&mut [f64]),
+        mut add: impl FnMut(&mut [f64], Option<&mut Sketches>),
     ) -> bool {
         let number = self.short(number);
         if chain.newest != NONE {
             let newest = self.head(chain.newest).0;
             if newest == number {
-                add(self.numbers(chain.newest));
+                self.add_to(chain.newest, add);
                 return false;
             }
             if number < newest {
-                return self.add_late(chain, number, add);
+                return self.add_late(chain, layout, number, add);
             }
         }
         let pane = self.append(chain, layout, number);
-        add(self.numbers(pane));
+        self.add_to(pane, &mut add);
         true
+    }
+
+    #[inline]
+    fn add_to(&mut self, pane: u32, mut add: impl FnMut(&mut [f64], Option<&mut Sketches>)) {
+        let (chunk, at) = self.place(pane);
+        add(&mut self.chunks[chunk][at + HEAD..at + self.stride], Some(&mut self.sketches));
     }
 
     /// The first pane of a chain.
@@ -121,31 +139,36 @@ impl Panes {
     }
 
     /// Adds to a pane before the newest one.
-    fn add_late(&mut self, chain: &mut Chain, number: u32, mut add: impl FnMut(&mut [f64])) -> bool {
+    fn add_late(
+        &mut self,
+        chain: &mut Chain,
+        layout: &Layout,
+        number: u32,
+        mut add: impl FnMut(&mut [f64], Option<&mut Sketches>),
+    ) -> bool {
         let (pane, is_new) = self.find_or_insert(chain, number);
+        self.open_block(*chain, number);
         if chain.middle == NONE {
-            add(self.numbers(pane));
+            self.add_to(pane, add);
             return is_new;
         }
         let behind_front = self.head(chain.middle).0;
         if number >= behind_front {
-            add(self.numbers(pane));
-            add(self.numbers(chain.middle));
+            add(self.numbers(chain.middle), None);
+            self.add_to(pane, add);
             return is_new;
         }
         let next = self.head(pane).1;
         if is_new && self.head(next).0 < behind_front {
-            let (numbers, of_next) = self.two(pane, next);
-            numbers.copy_from_slice(of_next);
+            self.merge(pane, layout, next);
         }
         let mut of_front = chain.oldest;
-        loop {
-            add(self.numbers(of_front));
-            if of_front == pane {
-                return is_new;
-            }
+        while of_front != pane {
+            add(self.numbers(of_front), None);
             of_front = self.head(of_front).1;
         }
+        self.add_to(pane, add);
+        is_new
     }
 
     /// A pane before the newest one, and whether it is a new one.
@@ -281,6 +304,7 @@ impl Panes {
     }
 
     fn give_back(&mut self, pane: u32) {
+        self.release(pane);
         self.set_head(pane, 0, self.free);
         self.free = pane;
     }
@@ -335,14 +359,17 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::accumulate::Function;
+    use super::super::accumulate::{Function, PaneOf};
     use super::*;
 
     /// What is kept of points, looked at each for itself.
     fn each(layout: &Layout, map: &BTreeMap<i64, Vec<f64>>) -> Vec<f64> {
         let mut total = vec![0.0; layout.words()];
         for (&pane, values) in map {
-            values.iter().for_each(|&value| layout.add(&mut total, &layout.plain(), 0, pane, value));
+            for &value in values {
+                let total = PaneOf { numbers: &mut total, sketches: None, distinct: None };
+                layout.add(total, &layout.plain(), 0, pane, value);
+            }
         }
         total
     }
@@ -378,8 +405,9 @@ mod tests {
                     _ => {
                         let is_known = map.contains_key(&number);
                         map.entry(number).or_default().push(step as f64);
-                        let is_new = panes.add(chain, &layout, number, |numbers| {
-                            layout.add(numbers, &layout.plain(), 0, number, step as f64);
+                        let is_new = panes.add(chain, &layout, number, |numbers, sketches| {
+                            let pane = PaneOf { numbers, sketches, distinct: None };
+                            layout.add(pane, &layout.plain(), 0, number, step as f64);
                         });
                         prop_assert_eq!(is_new, !is_known);
                     }
@@ -402,7 +430,7 @@ mod tests {
         panes.forget(1_000);
         let mut chain = Chain::default();
         for (number, is_new) in [(i64::MAX, true), (1_000, true), (i64::MAX - 1, false), (1_001, true)] {
-            assert_eq!(panes.add(&mut chain, &layout, number, |_| ()), is_new, "{number}");
+            assert_eq!(panes.add(&mut chain, &layout, number, |_, _| ()), is_new, "{number}");
         }
         assert_eq!(panes.expire(&mut chain, 1_002), 2);
         assert!(!chain.is_empty());

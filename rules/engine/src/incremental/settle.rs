@@ -30,7 +30,7 @@ struct Looked {
 impl Table {
     /// Lets each rule look at the groups that have changed.
     pub(super) fn settle(&mut self) -> Result<()> {
-        let mut changed = self.slots.take_dirty();
+        let mut changed = self.slots.take_dirty(&self.parts.layout)?;
         let grouping = Arc::clone(&self.grouping);
         let met = grouping.met();
         let partition_of = |group: &u32| met.groups.partition(*group);
@@ -72,7 +72,7 @@ impl Table {
                 (0..self.slots.len() as u32).filter(|&group| met.groups.partition(group) == partition).collect();
             for groups in all.chunks(BATCH_GROUPS) {
                 self.look_at(groups, &mut looked);
-                self.evaluate(met, &looked, &members)?;
+                self.evaluate(met, &looked, &members, None)?;
             }
         }
         Ok(())
@@ -87,22 +87,32 @@ impl Table {
                 member.touched |= member.found.remove(group);
             }
         }
+        let mut batch = None;
         let looking = lookers.looking(|of| match of {
             Of::Aggregate(aggregate) => Ok(extremes(self.parts.layout.results(*aggregate, &looked.numbers))),
-            Of::Expression(expression, _) => extremes_of(expression, &self.batch(met, looked, false)?),
+            Of::Expression(expression, _) => {
+                let batch = match &mut batch {
+                    Some(batch) => batch,
+                    None => batch.insert(self.batch(met, looked, false)?),
+                };
+                extremes_of(expression, batch)
+            }
         });
         let looking: Vec<_> = looking.into_iter().filter(|&place| !self.is_anew(place)).collect();
-        self.evaluate(met, looked, &looking)
+        self.evaluate(met, looked, &looking, batch)
     }
 
-    /// Lets some rules of one partition look at some of its groups.
-    fn evaluate(&mut self, met: &Met, looked: &Looked, places: &[usize]) -> Result<()> {
+    /// Lets some rules of one partition look at some of its groups, of which there may be a `batch` without what is grouped by.
+    fn evaluate(&mut self, met: &Met, looked: &Looked, places: &[usize], batch: Option<RecordBatch>) -> Result<()> {
         if places.is_empty() {
             return Ok(());
         }
         let reads_keys =
             |&place: &usize| self.members[place].as_ref().is_some_and(|member| member.finish.having_reads_keys());
-        let batch = self.batch(met, looked, places.iter().any(reads_keys))?;
+        let batch = match batch {
+            Some(batch) if !places.iter().any(reads_keys) => batch,
+            _ => self.batch(met, looked, places.iter().any(reads_keys))?,
+        };
         for &place in places {
             let Some(member) = &mut self.members[place] else { continue };
             if let Err(error) = member.look(&looked.present, &batch) {
@@ -145,7 +155,7 @@ impl Table {
             let keys = group_schema.fields().iter().take(classifier.keys());
             keys.map(|key| new_null_array(key.data_type(), rows)).collect()
         };
-        columns.extend(layout.columns(&looked.numbers)?);
+        columns.extend(self.slots.columns(layout, &looked.present, &looked.numbers)?);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(group_schema), columns, &options)?)
     }

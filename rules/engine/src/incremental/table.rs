@@ -305,7 +305,7 @@ impl Table {
 
     /// Memory, near enough.
     pub(super) fn own_bytes(&self) -> usize {
-        self.slots.bytes() + self.ranges.as_ref().map_or(0, Ranges::bytes)
+        self.slots.bytes() + self.parts.layout.bytes() + self.ranges.as_ref().map_or(0, Ranges::bytes)
     }
 
     pub(crate) fn size(&self) -> TableSize {

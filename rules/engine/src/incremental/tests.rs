@@ -107,6 +107,15 @@ fn rule_of_logs() -> impl Strategy<Value = String> {
         "max(severity_number)",
         "count(*) FILTER (WHERE body LIKE '%error%')",
         "1.0 * count(*) FILTER (WHERE severity_number > 12) / count(*)",
+        "approx_distinct(body)",
+        "approx_distinct(severity_number % 5) FILTER (WHERE body LIKE '%e%')",
+        "approx_percentile_cont(severity_number, 0.9)",
+        "date_part('epoch', max(time))",
+        "length(min(body))",
+        "count(DISTINCT body)",
+        "count(DISTINCT service_name)",
+        "count(DISTINCT severity_number) FILTER (WHERE body LIKE '%e%')",
+        "count(DISTINCT time)",
     ]);
     let having = prop::sample::select(vec!["", "> 2", "< 0.50001", "IS NULL"]);
     (keys, window, wheres, aggregate, having).prop_map(|(keys, window, wheres, aggregate, having)| {
@@ -150,6 +159,21 @@ fn rule() -> impl Strategy<Value = String> {
         "count(*) FILTER (WHERE value < 0)",
         "max(value) - min(value)",
         "1.0 * count(*) FILTER (WHERE value > 5) / nullif(count(*), 0)",
+        "approx_percentile_cont(value, 0.9)",
+        "approx_percentile_cont(value, 0.5) + approx_percentile_cont(value, 0.99)",
+        "approx_percentile_cont(0.2) WITHIN GROUP (ORDER BY value DESC)",
+        "approx_percentile_cont(value * 2, 0.3, 20) FILTER (WHERE value > 0)",
+        "approx_percentile_cont_with_weight(abs(value) + 1, 0.5) WITHIN GROUP (ORDER BY value)",
+        "approx_median(value)",
+        "approx_distinct(value::bigint)",
+        "CASE WHEN bool_or(value > 6) THEN 1 ELSE 0 END",
+        "CASE WHEN bool_and(value > 0) THEN 2 ELSE 5 END",
+        "date_part('epoch', max(time)) % 7",
+        "count(DISTINCT value)",
+        "count(DISTINCT value) FILTER (WHERE value > 3) + count(DISTINCT abs(value))",
+        "avg(value) + count(DISTINCT value)",
+        "count(DISTINCT host)",
+        "count(DISTINCT upper(zone) || host) FILTER (WHERE value > 3)",
     ]);
     // No figure lies so close to a number that its rounding decides.
     let having = prop::sample::select(vec![
@@ -234,6 +258,8 @@ fn range_rule() -> impl Strategy<Value = String> {
         "max(value) - min(value)",
         "max(value) FILTER (WHERE value > 2.00001)",
         "sum(value * 2 + 1)",
+        "approx_percentile_cont(value, 0.75)",
+        "count(DISTINCT value * 0)",
     ]);
     let having = prop::sample::select(vec!["", "> 1.00001", "< 0.50001", "IS NULL"]);
     (function, window, wheres, keys, aggregate, having).prop_map(

@@ -16,7 +16,7 @@ use super::error::QueryError;
 use super::limits::QueryLimits;
 use super::plan;
 use super::run::{Run, run};
-use super::session::shared_state;
+use super::session::{prepared_state, shared_state};
 use super::text::SqlText;
 use super::units::with_units;
 use crate::catalog::relation::{TableVersion, for_each_relation};
@@ -32,6 +32,8 @@ const PARTITIONS: usize = 2;
 pub struct Database {
     pub(super) tables: Arc<Tables>,
     pub(super) state: Arc<SessionState>,
+    /// For what runs many times.
+    prepared: Arc<SessionState>,
     limits: QueryLimits,
     incremental: Arc<Incremental>,
 }
@@ -62,9 +64,11 @@ impl Database {
 
     /// Like [`Database::new`], but a query may use `partitions` threads at a time instead of 2.
     pub fn with_partitions(store: Arc<Store>, limits: QueryLimits, partitions: usize) -> Self {
+        let state = shared_state(partitions);
         Self {
             tables: Arc::new(Tables::new(store)),
-            state: Arc::new(shared_state(partitions)),
+            prepared: Arc::new(prepared_state(&state)),
+            state: Arc::new(state),
             limits,
             incremental: Arc::default(),
         }
@@ -130,7 +134,7 @@ impl Database {
         tables.sort_by(|a, b| a.0.cmp(&b.0));
         tables.dedup_by(|a, b| a.0 == b.0);
         let (reads, versions) = tables.into_iter().unzip();
-        let plan = self.state.optimize(&planned.plan).map_err(in_planning)?;
+        let plan = self.prepared.optimize(&planned.plan).map_err(in_planning)?;
         let schema = with_units(plan.schema().inner(), &planned.units);
         Ok(Prepared {
             units: planned.units,

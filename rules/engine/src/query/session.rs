@@ -35,6 +35,9 @@ use crate::functions::{histogram, labels};
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
 
+/// DataFusion's name of a rule of its optimizer.
+const DISTINCT_IN_TWO: &str = "single_distinct_aggregation_to_group_by";
+
 /// Functions whose result has no bound by their input: one call could ask for more memory than the machine has, before any
 /// memory pool is asked. As table functions `generate_series` and `range` stay, because they give batches.
 const UNBOUNDED: [&str; 7] = ["range", "generate_series", "array_repeat", "array_resize", "repeat", "lpad", "rpad"];
@@ -75,6 +78,13 @@ pub(crate) fn shared_state(partitions: usize) -> SessionState {
         functions.extend(histogram::aggregate_functions());
     }
     builder.build()
+}
+
+/// The same for queries that are planned once for many runs: `count(DISTINCT …)` stays an aggregate in their plans, and is not made into two, so that a
+/// rule with it can be kept incrementally.
+pub(crate) fn prepared_state(shared: &SessionState) -> SessionState {
+    let rules = shared.optimizers().iter().filter(|rule| rule.name() != DISTINCT_IN_TWO).map(Arc::clone).collect();
+    SessionStateBuilder::new_from_existing(shared.clone()).with_optimizer_rules(rules).build()
 }
 
 /// The session of one run.

@@ -1,8 +1,9 @@
 //! The samples of many series, by place.
 
-use super::super::accumulate::{Function as Aggregate, Layout, Values};
+use super::super::accumulate::{Function as Aggregate, Layout, PaneOf};
 use super::super::panes::{Chain, Panes};
 use super::super::sliding::Sliding;
+use super::super::values::Values;
 use super::all::{self, All, SAMPLE_BYTES};
 use super::ends::{self, Ends};
 use super::marks::{Marks, step_of};
@@ -24,7 +25,7 @@ pub(super) enum Kept {
     },
     Panes {
         series: Vec<Timed>,
-        panes: Panes,
+        panes: Box<Panes>,
         layout: Layout,
         values: Vec<Values>,
         /// All panes of a series, while its figure is made.
@@ -70,7 +71,7 @@ impl Kept {
         let layout = Layout::of_value(aggregate);
         Some(Kept::Panes {
             series: Vec::new(),
-            panes: Panes::new(&layout),
+            panes: Box::new(Panes::new(&layout)),
             values: layout.plain(),
             total: vec![0.0; layout.words()],
             layout,
@@ -129,7 +130,10 @@ impl Kept {
             Kept::Panes { series, panes, layout, values, .. } => {
                 let Timed { chain, last_at } = &mut series[place];
                 *last_at = sample.0;
-                panes.add(chain, layout, pane, |numbers| layout.add(numbers, values, 0, sample.0, sample.1))
+                panes.add(chain, layout, pane, |numbers, sketches| {
+                    let pane = PaneOf { numbers, sketches, distinct: None };
+                    layout.add(pane, values, 0, sample.0, sample.1);
+                })
             }
             Kept::All { series, samples } => {
                 *samples += 1;

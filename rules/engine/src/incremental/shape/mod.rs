@@ -4,13 +4,13 @@
 //! It is read from the optimized plan, where DataFusion has already resolved names, moved predicates down and typed everything. What each
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
 
+mod aggregates;
 mod walk;
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue};
-use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use flyball_store::Store;
@@ -56,7 +56,7 @@ pub(super) struct Shape {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) function: Function,
-    /// Over columns that are no labels; `None` when each row counts.
+    /// Over columns that are no labels; `None` when each row counts. Of a sketch: the aggregate, without its FILTER.
     pub(super) argument: Option<Expr>,
     pub(super) filter: Option<Expr>,
     pub(super) data_type: DataType,
@@ -181,67 +181,6 @@ impl Shape {
             }
         };
         Ok(())
-    }
-
-    fn kept(&self, expr: &Expr, of: &Aggregate, rows: &Meaning, data_type: DataType) -> Result<Kept, Obstacle> {
-        let Expr::AggregateFunction(AggregateFunction { func, params }) = expr.clone().unalias() else {
-            return Err(Obstacle::new(format!("\"{expr}\" is not an aggregate of one function")));
-        };
-        let cannot = || {
-            Obstacle::new(format!("{} is not kept incrementally", func.name()))
-                .hint("count, sum, avg, min, max, stddev, var, first_value and last_value by time are")
-        };
-        if params.distinct {
-            return Err(Obstacle::new("DISTINCT in an aggregate is not kept incrementally"));
-        }
-        let by_time = match params.order_by.as_slice() {
-            [] => false,
-            [sort]
-                if sort.asc
-                    && matches!(inline(sort.expr.clone(), of.input.schema(), rows)?, Expr::Column(column) if column.name == "time") =>
-            {
-                true
-            }
-            _ => return Err(Obstacle::new("an aggregate has an order other than by rising time")),
-        };
-        let function = match (func.name(), by_time) {
-            ("count", _) => Function::Count,
-            ("sum", _) => Function::Sum,
-            ("avg", _) => Function::Avg,
-            ("min", _) => Function::Min,
-            ("max", _) => Function::Max,
-            ("stddev", _) => Function::Variance { sample: true, root: true },
-            ("stddev_pop", _) => Function::Variance { sample: false, root: true },
-            ("var", _) => Function::Variance { sample: true, root: false },
-            ("var_pop", _) => Function::Variance { sample: false, root: false },
-            ("first_value", true) if params.null_treatment.is_none() => Function::First,
-            ("last_value", true) if params.null_treatment.is_none() => Function::Last,
-            _ => return Err(cannot()),
-        };
-        let [argument] = params.args.as_slice() else { return Err(cannot()) };
-        let argument = inline(argument.clone(), of.input.schema(), rows)?;
-        refuse(&argument)?;
-        let argument = match (&argument, self.subject(&argument)?) {
-            (Expr::Literal(value, _), _) if function == Function::Count && !value.is_null() => None,
-            (_, Subject::Points) => Some(argument),
-            _ => return Err(Obstacle::new(format!("{}({argument}) is not over values alone", func.name()))),
-        };
-        let is_number = |data_type: &DataType| data_type.is_numeric();
-        if function != Function::Count && !is_number(&data_type) {
-            return Err(Obstacle::new(format!("{} gives no number here", func.name())));
-        }
-        let filter = match params.filter {
-            Some(filter) => {
-                let filter = inline(*filter, of.input.schema(), rows)?;
-                refuse(&filter)?;
-                match self.subject(&filter)? {
-                    Subject::Points => Some(filter),
-                    _ => return Err(Obstacle::new(format!("FILTER (WHERE {filter}) is not about values alone"))),
-                }
-            }
-            None => None,
-        };
-        Ok(Kept { function, argument, filter, data_type })
     }
 
     /// Rules of one signature are kept together: all but their HAVING, their projection and the values they ask of labels.

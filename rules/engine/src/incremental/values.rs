@@ -1,0 +1,144 @@
+//! What aggregates are over: of each point or record a number, or the arguments that DataFusion asks for, or what tells a value from others.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::row::Rows;
+use datafusion::common::cast::{as_boolean_array, as_float64_array};
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use flyball_model::batch::is_stale;
+
+use super::distinct::{Key, Keys, OfSeries, SeriesKeys, is_value};
+use super::sketch::Sketcher;
+
+/// The values that an aggregate is over.
+#[derive(Debug, Clone)]
+pub(super) struct Argument {
+    /// What tells it from others.
+    pub(super) text: String,
+    pub(super) kind: ArgumentKind,
+    /// Only rows for which this is true.
+    pub(super) filter: Option<Arc<dyn PhysicalExpr>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum ArgumentKind {
+    /// Every row counts: `count(*)`.
+    Rows,
+    /// The column `value`.
+    Value,
+    /// An expression over the columns of points or records.
+    Expression(Arc<dyn PhysicalExpr>),
+    /// All arguments of an aggregate of DataFusion's. Those that differ in what they make of the same states, as quantiles do, share these.
+    Sketched(Arc<Sketcher>),
+    /// Values that are told from each other.
+    Told(Arc<Keys>),
+    /// The same of values that are those of labels.
+    OfSeries(Arc<SeriesKeys>),
+}
+
+/// The values of an argument for the rows of a batch.
+#[derive(Debug)]
+pub(super) struct Values {
+    kind: ValuesKind,
+    keep: Option<BooleanArray>,
+}
+
+#[derive(Debug)]
+enum ValuesKind {
+    Rows,
+    Value,
+    Computed(Float64Array),
+    Arguments(Rows),
+    Keys(Vec<Key>),
+}
+
+impl Values {
+    /// The value of a row, of which the column `value` is given; `None` when it does not count.
+    #[inline]
+    pub(super) fn at(&self, row: usize, value: f64) -> Option<f64> {
+        if let Some(keep) = &self.keep
+            && !(keep.is_valid(row) && keep.value(row))
+        {
+            return None;
+        }
+        match &self.kind {
+            ValuesKind::Rows | ValuesKind::Arguments(_) => Some(1.0),
+            ValuesKind::Value => (!is_stale(value)).then_some(value),
+            ValuesKind::Keys(keys) => is_value(keys[row]).then_some(1.0),
+            ValuesKind::Computed(values) => values.is_valid(row).then(|| values.value(row)),
+        }
+    }
+}
+
+impl Values {
+    /// Gives the arguments of a row for a sketch.
+    #[inline]
+    pub(super) fn arguments(&self, row: usize, add: impl FnOnce(&[u8])) {
+        if let ValuesKind::Arguments(rows) = &self.kind {
+            add(rows.row(row).data());
+        }
+    }
+
+    /// What tells the value of a row from others.
+    #[inline]
+    pub(super) fn key(&self, row: usize) -> Option<Key> {
+        match &self.kind {
+            ValuesKind::Keys(keys) => Some(keys[row]),
+            _ => None,
+        }
+    }
+}
+
+impl Argument {
+    pub(super) fn sketcher(&self) -> Option<&Arc<Sketcher>> {
+        match &self.kind {
+            ArgumentKind::Sketched(sketcher) => Some(sketcher),
+            _ => None,
+        }
+    }
+
+    /// The values of points of which only the column `value` is asked.
+    pub(super) fn plain(&self) -> Values {
+        let kind = match &self.kind {
+            ArgumentKind::Rows => ValuesKind::Rows,
+            _ => ValuesKind::Value,
+        };
+        Values { kind, keep: None }
+    }
+
+    /// The values for points or records; `series` are theirs, where they have some.
+    pub(super) fn evaluate(&self, batch: &RecordBatch, series: Option<OfSeries<'_>>) -> Result<Values> {
+        let rows = batch.num_rows();
+        let keep = match &self.filter {
+            Some(filter) => Some(as_boolean_array(&filter.evaluate(batch)?.into_array(rows)?)?.clone()),
+            None => None,
+        };
+        let kind = match &self.kind {
+            ArgumentKind::Rows => ValuesKind::Rows,
+            ArgumentKind::Value => ValuesKind::Value,
+            ArgumentKind::Expression(expression) => {
+                ValuesKind::Computed(numbers(&expression.evaluate(batch)?.into_array(rows)?)?)
+            }
+            ArgumentKind::Sketched(sketcher) => ValuesKind::Arguments(sketcher.rows(batch)?),
+            ArgumentKind::Told(keys) => ValuesKind::Keys(keys.of(batch)?),
+            ArgumentKind::OfSeries(keys) => match series {
+                Some(series) => ValuesKind::Keys(keys.of(series)?),
+                None => return internal_err!("figures of a group have no labels"),
+            },
+        };
+        Ok(Values { kind, keep })
+    }
+}
+
+/// Values as numbers. Of what is no number, a text, it can be counted alone how many are not null.
+fn numbers(values: &ArrayRef) -> Result<Float64Array> {
+    if values.data_type().is_numeric() {
+        return Ok(as_float64_array(&cast(values, &DataType::Float64)?)?.clone());
+    }
+    Ok(Float64Array::new(vec![0.0; values.len()].into(), values.logical_nulls()))
+}
