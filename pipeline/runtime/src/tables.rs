@@ -1,6 +1,7 @@
 //! flyball's own state as tables: `flyball.*` and `twin.*`. Each is built from what is in memory when a query asks.
 
 mod slos;
+mod twin;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ use flyball_rules::query::Database;
 use flyball_store::Store;
 use flyball_twin::{EntityKind, Mapping, Twin};
 
+use self::twin::TwinTable;
 use crate::accounts::Books;
 use crate::board::RuleBoard;
 use crate::history::{Violation, ViolationHistory};
@@ -108,13 +110,8 @@ impl TableSources {
 
 fn register(database: &Database, sources: &TableSources) {
     for kind in EntityKind::ALL {
-        let twin = Arc::clone(&sources.twin);
-        let rows = move |_| twin.batch(kind).columns().to_vec();
-        database.register(
-            "twin",
-            kind.as_str(),
-            Arc::new(Made { name: kind.as_str(), schema: Twin::schema(kind), rows, books: None }),
-        );
+        let table = TwinTable { kind, twin: Arc::clone(&sources.twin) };
+        database.register("twin", kind.as_str(), Arc::new(table));
     }
     let flyball = |name, fields: Vec<Field>, rows: Box<dyn Fn() -> Vec<ArrayRef> + Send + Sync>| {
         let books = matches!(name, "ledger" | "sources").then(|| sources.ledger.clone());

@@ -97,6 +97,14 @@ impl Twin {
         table::batch(&self.state.read(), &self.mapping, kind)
     }
 
+    /// Some columns of it, by their places in the schema; what none of them needs is not put together.
+    ///
+    /// # Panics
+    /// When there is no column at a place.
+    pub fn columns(&self, kind: EntityKind, places: &[usize]) -> RecordBatch {
+        table::columns(&self.state.read(), &self.mapping, kind, places)
+    }
+
     /// A snapshot for stores: one record an entity that was heard of within five minutes before `now`.
     ///
     /// Measurement `twin_<kind>`, tags `id` (and `namespace` or `node` where they are part of it), fields the attributes, the

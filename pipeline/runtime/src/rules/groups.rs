@@ -1,5 +1,6 @@
 //! Bringing the groups of rules that are kept incrementally up to date: when points of their metric have arrived, and once a second,
-//! so that what leaves a window is noticed too.
+//! so that what leaves a window is noticed too. Tables whose rules look rows of the twin up are brought up to date with points of any metric, since
+//! any may change the twin.
 //!
 //! It is done for all tables whose metrics have new points at once, apart from the evaluations, and gives the rules that find others than
 //! before. While it is done, more points come together: the faster they come, the larger the steps.
@@ -7,9 +8,9 @@
 use std::time::Duration;
 
 use flyball_model::{MetricRef, UnixNanos};
-use flyball_rules::incremental::Incoming;
+use flyball_rules::incremental::{Incoming, Shared};
 use flyball_rules::query::Database;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tokio::task::{JoinError, JoinSet};
 
 /// Windows move on this often although nothing has arrived.
@@ -64,7 +65,7 @@ impl GroupKeeper {
             std::mem::take(&mut self.woken).into_iter().map(|(metric, received)| (metric, Some(received))).collect();
         if self.all_at <= now {
             self.all_at = now + ALL_EVERY;
-            let known = metrics.iter().map(|&(metric, _)| metric).collect::<hashbrown::HashSet<_>>();
+            let known = metrics.iter().map(|&(metric, _)| metric).collect::<HashSet<_>>();
             let others = database.incremental().metrics().into_iter().filter(|metric| !known.contains(metric));
             metrics.extend(others.map(|metric| (metric, None)));
         }
@@ -90,17 +91,28 @@ impl GroupKeeper {
 fn advance(metrics: &[(MetricRef, Option<Duration>)], at: UnixNanos, database: &Database) -> Advanced {
     let started = tokio::time::Instant::now();
     let mut touched = Vec::new();
+    let mut bring = |table: &Shared, incoming: &mut Incoming, received| {
+        let before = tokio::time::Instant::now();
+        let advanced = table.advance(incoming, database.store(), at);
+        table.took(before.elapsed());
+        match advanced {
+            Ok(tokens) => touched.extend(tokens.into_iter().map(|token| (token, received))),
+            // Its rules find out for themselves, and tell.
+            Err(error) => tracing::debug!(error, "groups of rules can't be brought up to date"),
+        }
+    };
     for &(metric, received) in metrics {
         let mut incoming = Incoming::default();
         for table in database.incremental().tables_of(metric) {
-            let before = tokio::time::Instant::now();
-            let advanced = table.advance(&mut incoming, database.store(), at);
-            table.took(before.elapsed());
-            match advanced {
-                Ok(tokens) => touched.extend(tokens.into_iter().map(|token| (token, received))),
-                // Its rules find out for themselves, and tell.
-                Err(error) => tracing::debug!(error, "groups of rules can't be brought up to date"),
-            }
+            bring(&table, &mut incoming, received);
+        }
+    }
+    // Points of any metric may change the twin.
+    let received = metrics.iter().filter_map(|&(_, received)| received).min();
+    let brought: HashSet<MetricRef> = metrics.iter().map(|&(metric, _)| metric).collect();
+    for table in database.incremental().tables_with_joins() {
+        if !brought.contains(&table.metric()) && table.is_outdated() {
+            bring(&table, &mut Incoming::default(), received);
         }
     }
     Advanced { touched, took: started.elapsed() }

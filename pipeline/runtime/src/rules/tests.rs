@@ -13,6 +13,7 @@ use super::*;
 use crate::dispatch::DispatchParts;
 use crate::history::ViolationHistory;
 use crate::remember::{Restored, restore};
+use crate::tables::TableSources;
 
 const START: UnixNanos = UnixNanos::from_secs(1_767_225_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -125,6 +126,24 @@ impl Bench {
             self.running.join_evaluations().await;
         }
         evaluations(self) - before
+    }
+
+    /// Tells the rules that a metric has points, as intake does, brings groups up to date and evaluates the rules that this has touched. Gives their number.
+    async fn wake(&mut self, metric: &str) -> usize {
+        while let Some(before) = self.running.groups.done().await {
+            self.running.touch(before);
+        }
+        self.clock.advance(Duration::from_millis(250));
+        let metric = self.running.stage.database.store().registry().read().metric(metric).expect("it has points");
+        self.running.stage.wake.tell(&[metric], self.clock.monotonic());
+        self.running.take_wakes();
+        self.running.start_due();
+        let advanced = self.running.groups.done().await.expect("it was begun");
+        let touched = advanced.as_ref().map_or(0, |advanced| advanced.touched.len());
+        self.running.touch(advanced);
+        self.running.start_due();
+        self.running.join_evaluations().await;
+        touched
     }
 
     fn states(&self) -> Vec<(String, &'static str)> {
@@ -249,4 +268,46 @@ async fn a_reload_during_an_evaluation_waits_for_it_and_keeps_the_state_of_what_
     assert_ne!(before, after);
     let expected = [("Always", "resolved"), ("New", "firing"), ("Waits", "firing")];
     assert_eq!(after, expected.map(|(rule, state)| (rule.to_owned(), state)));
+}
+
+#[tokio::test]
+async fn a_change_of_the_twin_alone_wakes_a_rule_that_is_kept_over_a_join_with_it() {
+    let loaded = "  - {rule: Loaded, sql: \"SELECT n.id AS host, n.cpu_cores, avg(m.value) AS load FROM m JOIN twin.node n ON n.id = m.host \
+        WHERE m.time > now() - INTERVAL '5 minutes' AND n.unschedulable = 0 GROUP BY n.id, n.cpu_cores HAVING avg(m.value) > n.cpu_cores\"}\n";
+    let mut bench = Bench::start(State::default(), START, &[]).await;
+    let store = Arc::clone(bench.running.stage.database.store());
+    let sources = TableSources::empty(Arc::clone(&store));
+    sources.register(&bench.running.stage.database);
+    let send = |bench: &Bench, metric: &str, labels: &[(&str, &str)], value: f64| {
+        let at = bench.clock.now();
+        let series = store.registry().resolve(metric, flyball_model::Shape::Numbers, labels, at).expect("room");
+        let mut points = flyball_model::PointBatch::default();
+        points.push(series, at, value);
+        store.append_unlogged(points.clone());
+        sources.twin.observe(store.registry(), &points).expect("labels are in memory");
+    };
+    let cordoned = |bench: &Bench, value| send(bench, "kube_node_spec_unschedulable", &[("node", "a")], value);
+    let cores = |bench: &Bench, value| {
+        send(bench, "kube_node_status_capacity", &[("node", "a"), ("resource", "cpu")], value);
+    };
+    send(&bench, "m", &[("host", "a")], 5.0);
+    cordoned(&bench, 0.0);
+    cores(&bench, 8.0);
+    let rules = bench.set(&[loaded]);
+    bench.running.replace(rules).await;
+    bench.turn().await;
+    let way = |bench: &Bench| bench.running.stage.board.rows()[0].way.as_str();
+    assert_eq!((bench.states(), way(&bench)), (vec![], "incremental"));
+
+    let states = |state| vec![("Loaded".to_owned(), state)];
+    bench.clock.advance(Duration::from_secs(1));
+    cores(&bench, 4.0);
+    assert_eq!(bench.wake("kube_node_status_capacity").await, 1);
+    assert_eq!(bench.states(), states("firing"));
+    cordoned(&bench, 1.0);
+    assert_eq!(bench.wake("kube_node_spec_unschedulable").await, 1);
+    assert_eq!(bench.states(), states("resolved"));
+    bench.clock.advance(Duration::from_secs(1));
+    send(&bench, "node_load1", &[("node", "a")], 3.0);
+    assert_eq!(bench.wake("node_load1").await, 0, "the rule does not read that");
 }

@@ -211,6 +211,14 @@ fn tables_have_main_columns_and_maps() {
         let batch = fed.twin.batch(kind);
         assert_eq!((batch.schema(), batch.num_rows()), (Twin::schema(kind), fed.twin.len(kind)), "{kind}");
     }
+    for kind in EntityKind::ALL {
+        let all = fed.twin.batch(kind);
+        for place in 0..all.num_columns() {
+            let some = [place, 0];
+            assert_eq!(fed.twin.columns(kind, &some), all.project(&some).expect("columns"), "{kind} {place}");
+        }
+        assert_eq!(fed.twin.columns(kind, &[]).num_rows(), all.num_rows());
+    }
     let nodes = fed.twin.batch(EntityKind::Node);
     let watts = nodes.column_by_name("power_watts").expect("a column").as_primitive::<Float64Type>();
     assert_eq!((watts.value(0), watts.is_null(1)), (41.25, true));

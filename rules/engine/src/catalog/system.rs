@@ -30,6 +30,25 @@ pub trait SystemTable: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the rows don't fit the schema; the query fails with it.
     fn rows(&self, now: UnixNanos) -> Result<RecordBatch, ArrowError>;
+
+    /// Some columns of all rows, by their places in the schema. A table that can make them without the others does so.
+    ///
+    /// # Errors
+    /// As [`SystemTable::rows`].
+    fn columns(&self, now: UnixNanos, places: &[usize]) -> Result<RecordBatch, ArrowError> {
+        self.rows(now)?.project(places)
+    }
+
+    /// The column that is another text in each row; `None` when there is none.
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    /// Has grown before other rows can be found, which depend on no time then; `None` when nobody counts. Rules that join a table with a key
+    /// and a revision can be kept incrementally.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A [`SystemTable`] as DataFusion wants it.

@@ -182,12 +182,7 @@ impl Classifier {
         self.keys.iter().zip(self.key_types()?).map(column).collect()
     }
 
-    /// How many columns are grouped by.
-    pub(super) fn keys(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// These, of some groups.
+    /// The columns that are grouped by, of some groups.
     pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<Vec<ArrayRef>> {
         if self.keys.is_empty() {
             return Ok(Vec::new());
@@ -203,7 +198,7 @@ impl Classifier {
         self.keys.is_empty() && !self.per_series
     }
 
-    fn key_types(&self) -> Result<Vec<DataType>> {
+    pub(super) fn key_types(&self) -> Result<Vec<DataType>> {
         self.keys.iter().map(|key| key.data_type(&self.key_schema)).collect()
     }
 }

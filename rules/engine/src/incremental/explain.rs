@@ -20,6 +20,8 @@ pub struct Explanation {
     pub window_s: Option<f64>,
     /// In what steps the far edge of the window moves, seconds.
     pub step_s: Option<f64>,
+    /// The tables of the twin whose changes it follows too.
+    pub joins: Vec<String>,
     /// What holds its groups, where they are kept already.
     pub groups: Option<Groups>,
     /// The optimized plan.
@@ -48,14 +50,22 @@ pub struct Groups {
 pub async fn explain(database: &Database, sql: &Text) -> Result<Explanation, QueryError> {
     let prepared = database.prepare(sql.as_str()).await?;
     let plan = prepared.text();
-    let nothing =
-        Explanation { mode: "plan", reason: None, hint: None, window_s: None, step_s: None, groups: None, plan };
+    let nothing = Explanation {
+        mode: "plan",
+        reason: None,
+        hint: None,
+        window_s: None,
+        step_s: None,
+        joins: Vec::new(),
+        groups: None,
+        plan,
+    };
     let place = match database.keep(&prepared) {
         Ok(place) => place,
         Err(Obstacle { reason, hint }) => return Ok(Explanation { reason: Some(reason), hint, ..nothing }),
     };
     let way = place.way();
-    let Way::Incremental { window, step, .. } = &way else { return Ok(nothing) };
+    let Way::Incremental { window, step, joins, .. } = &way else { return Ok(nothing) };
     // Only the place that was taken for this looks at groups that are not kept yet.
     let groups = way.size().filter(|size| size.rules > 1).map(|size| Groups {
         shared_with: size.rules - 1,
@@ -65,5 +75,6 @@ pub async fn explain(database: &Database, sql: &Text) -> Result<Explanation, Que
         cpu_s_per_million_points: (size.points > 0).then(|| size.spent.as_secs_f64() * 1e6 / size.points as f64),
     });
     let (window_s, step_s) = (Some(window.as_secs_f64()), Some(step.as_secs_f64()));
-    Ok(Explanation { mode: way.as_str(), window_s, step_s, groups, ..nothing })
+    let joins = joins.clone();
+    Ok(Explanation { mode: way.as_str(), window_s, step_s, joins, groups, ..nothing })
 }

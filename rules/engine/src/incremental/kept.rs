@@ -1,7 +1,7 @@
 //! All tables of groups that rules are kept in.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,11 +24,12 @@ use super::grouping::Groupings;
 use super::incoming::Incoming;
 use super::member::Finish;
 use super::obstacle::Obstacle;
-use super::shape::{Kept as KeptAggregate, Shape, Source};
+use super::shape::{Kept as KeptAggregate, Shape, Source, key_name};
 use super::sketch::Sketcher;
 use super::sliding::Sliding;
 use super::table::{Parts, Stop, Table, TableSize};
 use super::values::{Argument, ArgumentKind};
+use super::views::{Mirrors, View};
 use super::way::Way;
 use crate::evaluate::Row;
 
@@ -41,6 +42,7 @@ pub struct Incremental {
     /// By metric, and by signature.
     tables: Mutex<HashMap<MetricRef, HashMap<String, Weak<Shared>>>>,
     groupings: Arc<Groupings>,
+    mirrors: Mirrors,
     next_token: AtomicU64,
     budget: Arc<Budget>,
 }
@@ -49,6 +51,8 @@ pub struct Incremental {
 pub struct Shared {
     metric: MetricRef,
     table: Mutex<Table>,
+    /// Whether a rule looks rows up for its groups.
+    joins: AtomicBool,
     share: Share,
     /// Microseconds that were spent on bringing it up to date as points arrived.
     spent: AtomicU64,
@@ -60,6 +64,8 @@ pub(crate) struct Place {
     shared: Arc<Shared>,
     token: u64,
     window: Sliding,
+    /// The tables that are looked up.
+    joins: Vec<String>,
 }
 
 impl Incremental {
@@ -86,9 +92,11 @@ impl Incremental {
                 let grouping = self
                     .groupings
                     .get(shape.signature_of_grouping(), &self.budget, || Classifier::new(&shape, state))?;
+                let parts = parts(&shape, grouping.classifier(), state)?;
                 let shared = Arc::new(Shared {
                     metric: shape.source.metric,
-                    table: Mutex::new(Table::new(parts(&shape, state)?, grouping)),
+                    table: Mutex::new(Table::new(parts, grouping)),
+                    joins: AtomicBool::new(false),
                     share: Share::new(Arc::clone(&self.budget)),
                     spent: AtomicU64::new(0),
                     groupings: Arc::clone(&self.groupings),
@@ -100,14 +108,39 @@ impl Incremental {
         };
         drop(tables);
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        shared.table.lock().join(token, &shape.partition, finish)?;
-        Ok(Place { shared, token, window: shape.window })
+        let mut table = shared.table.lock();
+        let view = self.view(&shape, table.grouping.classifier(), state)?;
+        table.join(token, &shape.partition, finish, view)?;
+        shared.joins.fetch_or(shape.view.is_some(), Ordering::Relaxed);
+        drop(table);
+        let joins = shape.view.map(|view| view.names()).unwrap_or_default();
+        Ok(Place { shared, token, window: shape.window, joins })
+    }
+
+    /// What a rule over a join looks at, with its signature.
+    fn view(
+        &self,
+        shape: &Shape,
+        classifier: &Classifier,
+        state: &SessionState,
+    ) -> Result<Option<(Arc<str>, View)>, Obstacle> {
+        let Some(view) = &shape.view else { return Ok(None) };
+        let group_schema = Arc::new(Schema::new(nullable(shape.groups.fields())));
+        let made = View::new(shape, view, classifier, &self.mirrors, state, group_schema)?;
+        Ok(Some((view.signature().into(), made)))
     }
 
     /// The tables that points of a metric go into.
     pub fn tables_of(&self, metric: MetricRef) -> Vec<Arc<Shared>> {
         let tables = self.tables.lock();
         tables.get(&metric).into_iter().flat_map(HashMap::values).filter_map(Weak::upgrade).collect()
+    }
+
+    /// The tables for whose groups rows of the twin are looked up.
+    pub fn tables_with_joins(&self) -> Vec<Arc<Shared>> {
+        let tables = self.tables.lock();
+        let all = tables.values().flat_map(HashMap::values).filter_map(Weak::upgrade);
+        all.filter(|table| table.joins.load(Ordering::Relaxed)).collect()
     }
 
     /// The metrics that there are tables of.
@@ -139,6 +172,12 @@ impl Shared {
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::TooLarge { bytes }) => Err(too_large(bytes)),
         }
+    }
+
+    /// Whether rows that are looked up for its groups may have changed since it was brought up to date.
+    pub fn is_outdated(&self) -> bool {
+        // Who holds the table brings it up to date, with what there was before perhaps.
+        self.joins.load(Ordering::Relaxed) && self.table.try_lock().is_none_or(|table| table.has_outdated_view())
     }
 
     /// Takes note of what [`Shared::advance`] took.
@@ -227,7 +266,7 @@ impl Place {
     }
 
     pub(crate) fn way(&self) -> Way {
-        Way::incremental(self.window, &self.shared)
+        Way::incremental(self.window, &self.shared, self.joins.clone())
     }
 
     /// How [`Shared::advance`] calls the rule.
@@ -274,7 +313,9 @@ fn find_in(shared: &Shared, token: u64, table: &mut Table, store: &Store, now: U
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.table.lock().leave(self.token);
+        let mut table = self.shared.table.lock();
+        table.leave(self.token);
+        self.shared.joins.store(!table.views.is_empty(), Ordering::Relaxed);
     }
 }
 
@@ -289,8 +330,16 @@ fn nullable(fields: &Fields) -> Vec<Field> {
     fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect()
 }
 
+/// The columns of a table's groups: of what is grouped by, and of the aggregates.
+fn group_schema(shape: &Shape, classifier: &Classifier) -> Result<SchemaRef> {
+    let keys = classifier.key_types()?.into_iter().enumerate();
+    let mut fields: Vec<Field> = keys.map(|(place, key)| Field::new(key_name(place), key, true)).collect();
+    fields.extend(nullable(shape.groups.fields()).split_off(shape.key_count()));
+    Ok(Arc::new(Schema::new(fields)))
+}
+
 /// All expressions of a shape that a table needs, ready to be evaluated.
-fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
+fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result<Parts, Obstacle> {
     let Source { metric, records, range, points, .. } = &shape.source;
     let named = DFSchema::try_from(Arc::clone(points))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
@@ -318,7 +367,7 @@ fn parts(shape: &Shape, state: &SessionState) -> Result<Parts, Obstacle> {
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
         range: *range,
         point_schema: Arc::clone(points),
-        group_schema: Arc::new(Schema::new(nullable(shape.groups.fields()))),
+        group_schema: group_schema(shape, classifier)?,
     })
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Lookers {
     bounds: Vec<Bounds>,
     /// Those that find groups now.
     finding: BTreeSet<usize>,
+    /// Those that ask for the partition and look at something else that is made of it.
+    asking: Vec<usize>,
 }
 
 /// Thresholds about the same, with the rules whose they are.
@@ -105,7 +107,13 @@ impl Bound {
 
 impl Lookers {
     pub(super) fn is_empty(&self) -> bool {
-        self.unbounded.is_empty() && self.bounds.is_empty()
+        self.unbounded.is_empty() && self.bounds.is_empty() && self.asking.is_empty()
+    }
+
+    /// Those that look.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        let bounds = self.bounds.iter().flat_map(|bounds| bounds.above.iter().chain(&bounds.below));
+        self.unbounded.iter().copied().chain(bounds.map(|bound| bound.place))
     }
 
     /// Those that find groups now.
@@ -120,6 +128,16 @@ impl Lookers {
         } else {
             self.finding.remove(&place);
         }
+    }
+
+    /// No rule finds groups now.
+    pub(super) fn find_nothing(&mut self) {
+        self.finding.clear();
+    }
+
+    /// One rule more that does not look.
+    pub(super) fn ask(&mut self, place: usize) {
+        self.asking.push(place);
     }
 
     /// One rule more.
@@ -143,6 +161,7 @@ impl Lookers {
     pub(super) fn leave(&mut self, place: usize) {
         self.finding.remove(&place);
         self.unbounded.retain(|&other| other != place);
+        self.asking.retain(|&other| other != place);
         for Bounds { above, below, .. } in &mut self.bounds {
             above.retain(|bound| bound.place != place);
             below.retain(|bound| bound.place != place);

@@ -33,6 +33,8 @@ pub(super) struct Finish {
 pub(super) struct Member {
     pub(super) token: u64,
     pub(super) partition: u32,
+    /// The view whose groups it looks at; `None` where it looks at those of the table.
+    pub(super) view: Option<Arc<str>>,
     pub(super) finish: Finish,
     /// The groups for which HAVING is true.
     pub(super) found: BTreeSet<u32>,
@@ -48,7 +50,7 @@ impl Finish {
     pub(super) fn new(shape: &Shape, state: &SessionState, output: SchemaRef) -> Result<Self> {
         let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &shape.groups);
         let having = conjunction(shape.having.iter().cloned());
-        let keys = &shape.groups.fields()[..shape.keys.len()];
+        let keys = &shape.groups.fields()[..shape.key_count()];
         let reads_keys =
             |expr: &Expr| expr.column_refs().iter().any(|column| keys.iter().any(|key| *key.name() == column.name));
         let mut comparisons = having.iter().flat_map(split_conjunction).filter_map(comparison);
@@ -109,7 +111,7 @@ impl Finish {
 /// What a threshold is about.
 fn what(of: &Expr, shape: &Shape, physical: impl Fn(&Expr) -> Result<Arc<dyn PhysicalExpr>>) -> Result<Of> {
     if let Expr::Column(column) = of
-        && let Some(at) = shape.groups.index_of_column(column)?.checked_sub(shape.keys.len())
+        && let Some(at) = shape.groups.index_of_column(column)?.checked_sub(shape.key_count())
         && shape.aggregates[at].function.is_of_numbers()
         && matches!(shape.aggregates[at].data_type, DataType::Float64 | DataType::Int64)
     {

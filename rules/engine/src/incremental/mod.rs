@@ -6,8 +6,8 @@
 //! projection, or the values that they ask of labels share one `table` of groups; tables that differ only in their windows and aggregates share
 //! which series belong to which group (`grouping`). A table *follows* the points of its metric
 //! ([`flyball_store::Follower`], [`flyball_store::RowFollower`]): intake knows nothing of rules, a table that is late catches up in larger steps, and after a restart it begins
-//! with what is stored. So the answer is a function of what is stored, the rule and the time, and equals that of the plan, which a
-//! test compares for random rules and points.
+//! with what is stored. So the answer is a function of what is stored, the twin, the rule and the time, and equals that of the plan, which a
+//! test compares for random rules and points. Rows of the twin are looked up for groups, not for points (`views`).
 //!
 //! | when | what is evaluated |
 //! |---|---|
@@ -15,6 +15,7 @@
 //! | points arrive | where their series stand, once for all tables that are brought up to date together (`incoming`) |
 //! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`), or what DataFusion makes of its values (`sketch`), or which there are (`distinct`) |
 //! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
+//! | the twin has changed | which groups belong together, for rules over a join whose columns are others now (`views`) |
 //! | a pane leaves the window | the groups that had points in it have changed |
 //! | groups have changed | HAVING, of those rules whose threshold lies within the extremes of the changed groups (`settle`, `lookers`, `member`) |
 //! | a rule finds others, or the same with other values | its projection, for the groups that it finds |
@@ -49,6 +50,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod values;
+mod views;
 mod way;
 
 pub use explain::{Explanation, Groups, explain};

@@ -184,21 +184,29 @@ impl Slots {
         self.panes.total(&mut self.slots[group as usize].chain, layout, into)
     }
 
-    /// The columns of the aggregates for some groups; `numbers` are the numbers of each, one after the other.
+    /// The columns of the aggregates for some groups, each of one or several that are kept; `numbers` are those of each, one after the other.
     ///
     /// # Errors
     /// When DataFusion can't compute one.
-    pub(super) fn columns(&self, layout: &Layout, groups: &[u32], numbers: &[f64]) -> Result<Vec<ArrayRef>> {
+    pub(super) fn columns<'g>(
+        &self,
+        layout: &Layout,
+        numbers: &[f64],
+        groups: impl Iterator<Item = &'g [u32]>,
+    ) -> Result<Vec<ArrayRef>> {
+        let groups: Vec<_> = groups.collect();
         let sketches = |at: usize| {
             let mut sketches = Vec::new();
-            for (place, &group) in groups.iter().enumerate() {
-                let chain = self.slots[group as usize].chain;
-                self.panes.sketches_of(chain, at, |sketch| sketches.push((place, sketch)));
+            for (place, &parts) in groups.iter().enumerate() {
+                for &part in parts {
+                    self.panes
+                        .sketches_of(self.slots[part as usize].chain, at, |sketch| sketches.push((place, sketch)));
+                }
             }
             sketches
         };
         let distinct = |place: usize, which: usize| match &self.distinct {
-            Some(distinct) => distinct.count(groups[place], which),
+            Some(distinct) => groups[place].iter().map(|&part| distinct.count(part, which)).sum(),
             None => 0,
         };
         layout.columns(groups.len(), numbers, sketches, distinct)

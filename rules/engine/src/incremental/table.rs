@@ -19,6 +19,7 @@ use super::member::{Finish, Member};
 use super::ranges::Ranges;
 use super::sliding::Sliding;
 use super::slots::Slots;
+use super::views::View;
 use crate::evaluate::EVALUATION_LIMITS;
 use crate::functions::call::RangeWindow;
 use crate::query::diagnose::while_running;
@@ -82,6 +83,8 @@ pub(crate) struct Table {
     has_begun: bool,
     /// What it keeps of each group.
     pub(super) slots: Slots,
+    /// What rules over joins look at, by signature.
+    pub(super) views: HashMap<Arc<str>, View>,
     /// The members of each partition.
     pub(super) lookers: Vec<Lookers>,
     pub(super) members: Vec<Option<Member>>,
@@ -119,6 +122,7 @@ impl Table {
             first: i64::MIN,
             grouping,
             has_begun: false,
+            views: HashMap::new(),
             lookers: Vec::new(),
             members: Vec::new(),
             places: HashMap::new(),
@@ -127,9 +131,9 @@ impl Table {
         }
     }
 
-    /// Whether the next [`Table::advance`] may read what is stored, which blocks on files.
+    /// Whether the next [`Table::advance`] may read what is stored, which blocks on files, or the twin.
     pub(crate) fn may_read(&self, now: UnixNanos) -> bool {
-        self.ranges.is_some() || self.starts_anew(now) || self.has_garbage()
+        self.ranges.is_some() || self.starts_anew(now) || self.has_garbage() || self.has_outdated_view()
     }
 
     /// Whether the next [`Table::advance`] begins with what is stored.
@@ -142,12 +146,13 @@ impl Table {
         self.grouping.has_grown() && self.slots.wanted() > 2 * self.slots.held() + GROUPS_MORE
     }
 
-    /// Takes a rule in that asks for labels with these values.
+    /// Takes a rule in that asks for labels with these values, and looks at a view, given by its signature, or at the table.
     pub(super) fn join(
         &mut self,
         token: u64,
         partition: &[(String, datafusion::common::ScalarValue)],
         mut finish: Finish,
+        view: Option<(Arc<str>, View)>,
     ) -> Result<()> {
         let by = self.grouping.by();
         let partition = by.partition(by.classifier.partition_of(partition)?);
@@ -159,8 +164,17 @@ impl Table {
             self.forget();
         }
         let threshold = finish.take_threshold();
-        let member =
-            Member { token, partition, finish, found: Default::default(), anew: true, touched: true, error: None };
+        let signature = view.as_ref().map(|(signature, _)| Arc::clone(signature));
+        let member = Member {
+            token,
+            partition,
+            view: signature,
+            finish,
+            found: Default::default(),
+            anew: true,
+            touched: true,
+            error: None,
+        };
         let place = match self.members.iter().position(Option::is_none) {
             Some(free) => free,
             None => {
@@ -169,8 +183,15 @@ impl Table {
             }
         };
         self.members[place] = Some(member);
+        let lookers = &mut self.lookers[partition as usize];
+        match view {
+            Some((signature, view)) => {
+                lookers.ask(place);
+                self.views.entry(signature).or_insert(view).join(partition, place, threshold);
+            }
+            None => lookers.join(place, threshold),
+        }
         self.places.insert(token, place);
-        self.lookers[partition as usize].join(place, threshold);
         Ok(())
     }
 
@@ -185,6 +206,11 @@ impl Table {
             && let Some(member) = self.members[place].take()
         {
             self.lookers[member.partition as usize].leave(place);
+            if let Some(signature) = member.view
+                && self.views.get_mut(&signature).is_some_and(|view| view.leave(place))
+            {
+                self.views.remove(&signature);
+            }
         }
     }
 
@@ -196,12 +222,12 @@ impl Table {
         }
         // What is replaced as a whole has no time.
         self.slots.forget(if self.ranges.is_some() { 0 } else { self.first });
-        for (place, member) in self.members.iter_mut().enumerate() {
-            let Some(member) = member else { continue };
+        self.views.values_mut().for_each(View::forget);
+        self.lookers.iter_mut().for_each(Lookers::find_nothing);
+        for member in self.members.iter_mut().flatten() {
             member.touched |= !member.found.is_empty();
             member.found.clear();
             member.anew = true;
-            self.lookers[member.partition as usize].finds(place, false);
         }
     }
 
@@ -264,7 +290,7 @@ impl Table {
             }
         }
         self.take_figures(store, now)?;
-        self.settle().map_err(Stop::from)
+        self.settle(now).map_err(Stop::from)
     }
 
     /// Begins with what is stored.
@@ -305,7 +331,9 @@ impl Table {
 
     /// Memory, near enough.
     pub(super) fn own_bytes(&self) -> usize {
-        self.slots.bytes() + self.parts.layout.bytes() + self.ranges.as_ref().map_or(0, Ranges::bytes)
+        let views: usize = self.views.values().map(View::bytes).sum();
+        let ranges = self.ranges.as_ref().map_or(0, Ranges::bytes);
+        self.slots.bytes() + self.parts.layout.bytes() + ranges + views
     }
 
     pub(crate) fn size(&self) -> TableSize {

@@ -22,15 +22,22 @@ pub enum Way {
         window: Duration,
         /// In what steps the far edge of the window moves.
         step: Duration,
+        /// The tables of the twin that it follows beside, sorted.
+        joins: Vec<String>,
         /// Its groups.
         groups: Weak<Shared>,
     },
 }
 
 impl Way {
-    pub(super) fn incremental(window: Sliding, groups: &Arc<Shared>) -> Self {
+    pub(super) fn incremental(window: Sliding, groups: &Arc<Shared>, joins: Vec<String>) -> Self {
         let nanos = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
-        Way::Incremental { window: nanos(window.length), step: nanos(window.step), groups: Arc::downgrade(groups) }
+        Way::Incremental {
+            window: nanos(window.length),
+            step: nanos(window.step),
+            joins,
+            groups: Arc::downgrade(groups),
+        }
     }
 
     /// One word: `unknown`, `plan` or `incremental`.

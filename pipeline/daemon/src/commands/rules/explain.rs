@@ -75,6 +75,11 @@ fn text(rule: &Rule, explanation: &Value) -> String {
                 seconds("window_s"),
                 seconds("step_s")
             ));
+            let joins: Vec<_> =
+                explanation["joins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            if !joins.is_empty() {
+                lines.push(format!("  looks rows of {} up, and follows their changes too", joins.join(" and ")));
+            }
             let groups = &explanation["groups"];
             let number = |key: &str| groups[key].as_u64().unwrap_or_default();
             if groups.is_object() {

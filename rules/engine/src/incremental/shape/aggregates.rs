@@ -58,7 +58,7 @@ impl Shape {
             match self.subject(argument)? {
                 Subject::Points => {}
                 Subject::Nothing if place > 0 => {}
-                _ => return Err(not_of_values(name, argument)),
+                subject => return Err(not_of_values(name, argument, subject)),
             }
         }
         let argument = Some(Expr::AggregateFunction(aggregate));
@@ -72,7 +72,7 @@ impl Shape {
         match (argument, self.subject(argument)?) {
             (Expr::Literal(value, _), _) if function == Function::Count && !value.is_null() => Ok(None),
             (_, Subject::Points) => Ok(Some(argument.clone())),
-            _ => Err(not_of_values(of.func.name(), argument)),
+            (_, subject) => Err(not_of_values(of.func.name(), argument, subject)),
         }
     }
 
@@ -149,8 +149,12 @@ fn distinct() -> Obstacle {
     Obstacle::new("DISTINCT is kept incrementally in count(DISTINCT …) of one argument only")
 }
 
-fn not_of_values(name: &str, argument: &Expr) -> Obstacle {
-    Obstacle::new(format!("{name}({argument}) is not over values alone"))
+fn not_of_values(name: &str, argument: &Expr, subject: Subject) -> Obstacle {
+    match subject {
+        Subject::LookedUp | Subject::All => Obstacle::new(format!("{name}({argument}) is over what is looked up"))
+            .hint("GROUP BY it, and compare with it in HAVING"),
+        _ => Obstacle::new(format!("{name}({argument}) is not over values alone")),
+    }
 }
 
 fn cannot(name: &str) -> Obstacle {

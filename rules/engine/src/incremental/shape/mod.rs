@@ -1,10 +1,13 @@
 //! The shape of a rule that can be kept: filter → window → group by → aggregates → HAVING and projection over the points of one metric, the
-//! figures of a range function, or records.
+//! figures of a range function, or records, maybe joined with rows of the twin (`joins`, `split`, `view`).
 //!
 //! It is read from the optimized plan, where DataFusion has already resolved names, moved predicates down and typed everything. What each
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
 
 mod aggregates;
+mod joins;
+mod split;
+mod view;
 mod walk;
 
 use std::sync::Arc;
@@ -15,6 +18,9 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use flyball_store::Store;
 
+pub(super) use self::joins::JoinKind;
+pub(super) use self::split::{LookedUp, column_name, key_name};
+pub(super) use self::view::ViewShape;
 pub(super) use self::walk::Source;
 use self::walk::{Above, Below, Top, above, below, equality, refuse, source_of};
 use super::accumulate::Function;
@@ -44,6 +50,8 @@ pub(super) struct Shape {
     /// Whether a key is about more than labels.
     pub(super) per_row: bool,
     pub(super) aggregates: Vec<Kept>,
+    /// What is looked up for groups.
+    pub(super) view: Option<ViewShape>,
     /// The columns of keys and aggregates.
     pub(super) groups: DFSchemaRef,
     /// Over these columns.
@@ -68,12 +76,14 @@ impl Shape {
     /// # Errors
     /// The first thing in it that can't be kept.
     pub(super) fn of(plan: &LogicalPlan, store: &Store) -> Result<Self, Obstacle> {
-        let Above { top, having, meaning } = above(plan)?;
+        let mut joins = Vec::new();
+        let Above { top, having, meaning } = above(plan, &mut joins)?;
+        let joins_above = joins.len();
         let (input, groups) = match top {
             Top::Aggregate(aggregate) => (aggregate.input.as_ref(), Arc::clone(&aggregate.schema)),
             Top::Series(scan) => (scan, of_series(scan.schema())?),
         };
-        let Below { scan, predicates, meaning: rows } = below(input)?;
+        let Below { scan, predicates, meaning: rows } = below(input, &mut joins)?;
         let mut shape = Self {
             source: source_of(scan, store)?,
             per_series: matches!(top, Top::Series(_)),
@@ -84,14 +94,19 @@ impl Shape {
             keys: Vec::new(),
             per_row: false,
             aggregates: Vec::new(),
+            view: None,
             groups,
             having,
             projection: meaning,
         };
-        shape.sort_predicates(predicates)?;
+        let conditions = shape.sort_predicates(predicates)?;
         match top {
             Top::Aggregate(aggregate) => shape.group(aggregate, &rows)?,
             Top::Series(_) => shape.group_by_series(),
+        }
+        if !joins.is_empty() {
+            joins.rotate_left(joins_above);
+            shape.look_up(joins, joins_above, conditions)?;
         }
         for expr in shape.having.iter().chain(&shape.projection) {
             refuse(expr)?;
@@ -110,13 +125,13 @@ impl Shape {
             }
             let key = inline(key.clone(), aggregate.input.schema(), rows)?;
             match self.subject(&key)? {
-                Subject::Labels | Subject::Nothing => self.keys.push(key),
-                Subject::Points | Subject::Both if self.source.records.is_some() && !is_of_time(&key) => {
+                Subject::Labels | Subject::Nothing | Subject::LookedUp => self.keys.push(key),
+                _ if self.source.records.is_some() && !is_of_time(&key) => {
                     refuse(&key)?;
                     self.per_row = true;
                     self.keys.push(key);
                 }
-                Subject::Points | Subject::Both => {
+                _ => {
                     return Err(Obstacle::new(format!("it groups by \"{key}\", which is not of labels alone"))
                         .hint("group by labels; a window says what points belong together"));
                 }
@@ -143,9 +158,9 @@ impl Shape {
         }
     }
 
-    /// Puts each predicate where it is evaluated.
-    fn sort_predicates(&mut self, predicates: Vec<Expr>) -> Result<(), Obstacle> {
-        let mut window = None;
+    /// Puts each predicate where it is evaluated; gives those on what is looked up.
+    fn sort_predicates(&mut self, predicates: Vec<Expr>) -> Result<Vec<Expr>, Obstacle> {
+        let (mut window, mut looked_up) = (None, Vec::new());
         for predicate in predicates.into_iter().flat_map(split_conjunction_owned) {
             refuse(&predicate)?;
             if let Some(found) = Sliding::of(&predicate)? {
@@ -166,8 +181,13 @@ impl Shape {
                     _ => self.labels.push(predicate),
                 },
                 Subject::Points => self.points.push(predicate),
+                Subject::LookedUp => looked_up.push(predicate),
                 Subject::Nothing | Subject::Both => {
                     return Err(Obstacle::new(format!("\"{predicate}\" is about labels and values at once")));
+                }
+                Subject::All => {
+                    let obstacle = format!("\"{predicate}\" is about single values and what is looked up for them");
+                    return Err(Obstacle::new(obstacle).hint("compare an aggregate with it in HAVING"));
                 }
             }
         }
@@ -180,7 +200,7 @@ impl Shape {
                 return Err(obstacle.hint("add WHERE time > now() - INTERVAL '5 minutes'"));
             }
         };
-        Ok(())
+        Ok(looked_up)
     }
 
     /// Rules of one signature are kept together: all but their HAVING, their projection and the values they ask of labels.
@@ -205,17 +225,21 @@ impl Shape {
         if reads_clock(expr)? {
             return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
         }
-        let (mut labels, mut points) = (false, false);
+        let (mut labels, mut points, mut looked_up) = (false, false, false);
         for column in expr.column_refs() {
-            let of_points = self.source.points.index_of(&column.name).is_ok();
-            points |= of_points;
-            labels |= !of_points;
+            match (&column.relation, self.source.points.index_of(&column.name)) {
+                (Some(_), _) => looked_up = true,
+                (None, Ok(_)) => points = true,
+                (None, Err(_)) => labels = true,
+            }
         }
-        Ok(match (labels, points) {
-            (false, false) => Subject::Nothing,
-            (true, false) => Subject::Labels,
-            (false, true) => Subject::Points,
-            (true, true) => Subject::Both,
+        Ok(match (labels, points, looked_up) {
+            (false, false, false) => Subject::Nothing,
+            (true, false, false) => Subject::Labels,
+            (false, true, false) => Subject::Points,
+            (true, true, false) => Subject::Both,
+            (_, false, true) => Subject::LookedUp,
+            (_, true, true) => Subject::All,
         })
     }
 }
@@ -248,6 +272,10 @@ enum Subject {
     Labels,
     Points,
     Both,
+    /// What is looked up, and maybe labels.
+    LookedUp,
+    /// The same and values.
+    All,
 }
 
 impl std::fmt::Display for Kept {

@@ -16,6 +16,7 @@ use flyball_store::predicates::needs_a_plan;
 use super::super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
 use super::super::obstacle::Obstacle;
 use super::super::ranges;
+use super::joins::{Joined, Sides};
 use crate::catalog::TableRead;
 use crate::catalog::relation::Relation;
 use crate::functions::call::RangeWindow;
@@ -57,27 +58,34 @@ pub(in super::super) struct Source {
     pub(in super::super) labels: Vec<(String, Arc<str>)>,
 }
 
-pub(super) fn above(plan: &LogicalPlan) -> Result<Above<'_>, Obstacle> {
+/// Joins with looked-up rows are added to `joins`, the lowest first.
+pub(super) fn above<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Result<Above<'p>, Obstacle> {
     match plan {
         LogicalPlan::Aggregate(aggregate) => {
             let meaning = columns_of(&aggregate.schema);
             Ok(Above { top: Top::Aggregate(aggregate), having: Vec::new(), meaning })
         }
         LogicalPlan::Projection(projection) => {
-            let mut found = above(&projection.input)?;
+            let mut found = above(&projection.input, joins)?;
             let schema = projection.input.schema();
             let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
             found.meaning = meaning.collect::<Result<_, _>>()?;
             Ok(found)
         }
         LogicalPlan::Filter(filter) => {
-            let mut found = above(&filter.input)?;
+            let mut found = above(&filter.input, joins)?;
             found.having.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
             Ok(found)
         }
-        LogicalPlan::SubqueryAlias(alias) => above(&alias.input),
+        LogicalPlan::SubqueryAlias(alias) => above(&alias.input, joins),
         // Rows of a rule have no order.
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => above(&sort.input),
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => above(&sort.input, joins),
+        LogicalPlan::Join(join) => {
+            let sides = Sides::of(join)?;
+            let mut found = above(sides.points, joins)?;
+            found.having.extend(sides.join(&mut found.meaning, joins)?);
+            Ok(found)
+        }
         LogicalPlan::TableScan(scan)
             if relation_of(scan).is_some_and(|of| range_window_of(of.table.as_ref()).is_some()) =>
         {
@@ -89,7 +97,8 @@ pub(super) fn above(plan: &LogicalPlan) -> Result<Above<'_>, Obstacle> {
     }
 }
 
-pub(super) fn below(plan: &LogicalPlan) -> Result<Below<'_>, Obstacle> {
+/// As [`above`].
+pub(super) fn below<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Result<Below<'p>, Obstacle> {
     match plan {
         LogicalPlan::TableScan(scan) => {
             if scan.fetch.is_some() {
@@ -99,18 +108,24 @@ pub(super) fn below(plan: &LogicalPlan) -> Result<Below<'_>, Obstacle> {
             Ok(Below { scan, predicates, meaning: plain_columns_of(&scan.projected_schema) })
         }
         LogicalPlan::Projection(projection) => {
-            let mut found = below(&projection.input)?;
+            let mut found = below(&projection.input, joins)?;
             let schema = projection.input.schema();
             let meaning = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &found.meaning));
             found.meaning = meaning.collect::<Result<_, _>>()?;
             Ok(found)
         }
         LogicalPlan::Filter(filter) => {
-            let mut found = below(&filter.input)?;
+            let mut found = below(&filter.input, joins)?;
             found.predicates.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
             Ok(found)
         }
-        LogicalPlan::SubqueryAlias(alias) => below(&alias.input),
+        LogicalPlan::SubqueryAlias(alias) => below(&alias.input, joins),
+        LogicalPlan::Join(join) => {
+            let sides = Sides::of(join)?;
+            let mut found = below(sides.points, joins)?;
+            found.predicates.extend(sides.join(&mut found.meaning, joins)?);
+            Ok(found)
+        }
         LogicalPlan::Aggregate(_) => Err(Obstacle::new("it aggregates aggregates")),
         other => Err(stands_in_the_way(other)),
     }
@@ -118,7 +133,6 @@ pub(super) fn below(plan: &LogicalPlan) -> Result<Below<'_>, Obstacle> {
 
 fn stands_in_the_way(plan: &LogicalPlan) -> Obstacle {
     let what = match plan {
-        LogicalPlan::Join(_) => "it joins tables",
         LogicalPlan::Union(_) => "it is a UNION",
         LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => "LIMIT picks rows among all",
         LogicalPlan::Window(_) => "it has a window function (OVER)",
@@ -151,7 +165,7 @@ pub(super) fn equality(predicate: &Expr) -> Option<(String, ScalarValue)> {
     }
 }
 
-fn relation_of(scan: &TableScan) -> Option<&Relation> {
+pub(super) fn relation_of(scan: &TableScan) -> Option<&Relation> {
     let source = scan.source.downcast_ref::<DefaultTableSource>();
     source.and_then(|source| source.table_provider.downcast_ref::<Relation>())
 }

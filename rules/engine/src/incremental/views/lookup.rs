@@ -1,0 +1,176 @@
+//! Rows of a table that are looked up by a text.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{cast, filter_record_batch, prep_null_mask_filter, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::error::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::PhysicalExpr;
+use flyball_model::UnixNanos;
+use hashbrown::HashMap;
+
+use super::super::obstacle::Obstacle;
+use super::super::shape::{JoinKind, LookedUp, column_name};
+use super::mirror::{Mirror, Mirrors};
+
+/// A table, which rows of it count, and what is looked up in it.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    pub(super) kind: JoinKind,
+    mirror: Arc<Mirror>,
+    /// The columns that expressions are over: their places in the table.
+    places: Vec<usize>,
+    schema: SchemaRef,
+    predicates: Vec<Arc<dyn PhysicalExpr>>,
+    key: Arc<dyn PhysicalExpr>,
+    columns: Vec<Arc<dyn PhysicalExpr>>,
+    pub(super) fields: Vec<(TableReference, Field)>,
+    /// The revision that was looked at last.
+    seen: Option<u64>,
+    /// The table's columns then.
+    read: Vec<ArrayRef>,
+    rows: Rows,
+    /// Memory of these, near enough.
+    bytes: usize,
+}
+
+/// The rows that count.
+#[derive(Debug, Default, PartialEq)]
+struct Rows {
+    /// By what is looked for.
+    by_key: HashMap<Box<str>, u32>,
+    columns: Vec<ArrayRef>,
+}
+
+impl Lookup {
+    pub(super) fn new(table: &LookedUp, mirrors: &Mirrors, state: &SessionState) -> Result<Self, Obstacle> {
+        let LookedUp { of, columns } = table;
+        let whole = of.table.schema();
+        let exprs = of.predicates.iter().chain([&of.key]).chain(columns);
+        let mut places = Vec::new();
+        for column in exprs.flat_map(Expr::column_refs) {
+            places.push(whole.index_of(&column.name).map_err(|error| Obstacle::new(error.to_string()))?);
+        }
+        places.sort_unstable();
+        places.dedup();
+        let schema = Arc::new(whole.project(&places).map_err(|error| Obstacle::new(error.to_string()))?);
+        let named = DFSchema::try_from_qualified_schema(of.name.clone(), &schema)?;
+        let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
+        let key = physical(&of.key)?;
+        if !is_text(&key.data_type(&schema)?) {
+            return Err(Obstacle::new(format!("it joins by {}, which is no text", of.key)));
+        }
+        let columns: Vec<_> = columns.iter().map(physical).collect::<Result<_>>()?;
+        let mut fields = Vec::new();
+        for (place, column) in columns.iter().enumerate() {
+            fields.push((of.name.clone(), Field::new(column_name(place), column.data_type(&schema)?, true)));
+        }
+        Ok(Self {
+            kind: of.kind,
+            mirror: mirrors.get(&of.table_name, &of.table),
+            places,
+            predicates: of.predicates.iter().map(physical).collect::<Result<_>>()?,
+            schema,
+            key,
+            columns,
+            fields,
+            seen: None,
+            read: Vec::new(),
+            rows: Rows::default(),
+            bytes: 0,
+        })
+    }
+
+    /// Whether the table may have changed since it was looked at.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.seen.is_none() || self.seen != self.mirror.revision()
+    }
+
+    /// Looks at the table, and says whether other rows are found than before.
+    pub(super) fn refresh(&mut self, now: UnixNanos) -> Result<bool> {
+        if !self.is_outdated() {
+            return Ok(false);
+        }
+        let (revision, read) = self.mirror.columns(now, &self.places)?;
+        let is_first = self.seen.is_none();
+        let same = read.len() == self.read.len() && read.iter().zip(&self.read).all(|(new, old)| Arc::ptr_eq(new, old));
+        let mut changed = is_first;
+        if is_first || !same {
+            let rows = self.rows_of(&read)?;
+            changed |= rows != self.rows;
+            self.bytes = rows.size();
+            (self.rows, self.read) = (rows, read);
+        }
+        self.seen = revision;
+        Ok(changed)
+    }
+
+    /// What is found in these columns of the table.
+    fn rows_of(&self, read: &[ArrayRef]) -> Result<Rows> {
+        let rows = read.first().map_or(0, |column| column.len());
+        let mut batch = batch_of(&self.schema, read.to_vec(), rows)?;
+        for predicate in &self.predicates {
+            batch = filtered(&batch, predicate)?;
+        }
+        let keys = cast(&self.key.evaluate(&batch)?.into_array(batch.num_rows())?, &DataType::Utf8)?;
+        let keys = keys.as_string::<i32>().iter().zip(0..);
+        let by_key = keys.filter_map(|(key, row)| Some((Box::from(key?), row))).collect();
+        let column = |column: &Arc<dyn PhysicalExpr>| column.evaluate(&batch)?.into_array(batch.num_rows());
+        Ok(Rows { by_key, columns: self.columns.iter().map(column).collect::<Result<_>>()? })
+    }
+
+    /// The row of each of these texts; null where there is none.
+    pub(super) fn look_up(&self, texts: &ArrayRef) -> Result<UInt32Array> {
+        let texts = cast(texts, &DataType::Utf8)?;
+        Ok(texts.as_string::<i32>().iter().map(|text| self.rows.by_key.get(text?).copied()).collect())
+    }
+
+    /// The columns of rows, with nulls for none.
+    pub(super) fn columns(&self, rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
+        self.rows.columns.iter().map(|column| Ok(take(column, rows, None)?)).collect()
+    }
+
+    /// Memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Rows {
+    fn size(&self) -> usize {
+        let keys: usize = self.by_key.keys().map(|key| key.len() + size_of::<(Box<str>, u32)>() + 1).sum();
+        keys + self.columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>()
+    }
+}
+
+/// The rows for which a predicate is true.
+pub(super) fn filtered(batch: &RecordBatch, predicate: &Arc<dyn PhysicalExpr>) -> Result<RecordBatch> {
+    let holds = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
+    let holds = as_boolean_array(&holds)?;
+    let holds = if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() };
+    Ok(filter_record_batch(batch, &holds)?)
+}
+
+/// Columns that may be none.
+pub(super) fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// Without regard to whether there may be nulls.
+pub(super) fn schema_of(fields: &[Field]) -> SchemaRef {
+    Arc::new(Schema::new(fields.to_vec()))
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
