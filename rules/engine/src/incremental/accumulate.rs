@@ -216,8 +216,13 @@ impl Layout {
         self.inputs.iter().map(of).sum()
     }
 
-    /// The values of each argument for points or records; `series` are theirs, where they have some.
-    pub(super) fn evaluate(&self, batch: &RecordBatch, series: Option<OfSeries<'_>>) -> Result<Vec<Values>> {
+    /// Whether [`Layout::evaluate`] asks for positions of series.
+    pub(super) fn needs_positions(&self) -> bool {
+        self.inputs.iter().any(|input| matches!(input.argument.kind, ArgumentKind::OfSeries(_)))
+    }
+
+    /// The values of each argument for points, figures or records of these series.
+    pub(super) fn evaluate(&self, batch: &RecordBatch, series: OfSeries<'_>) -> Result<Vec<Values>> {
         self.inputs.iter().map(|input| input.argument.evaluate(batch, series)).collect()
     }
 

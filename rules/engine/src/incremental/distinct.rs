@@ -33,11 +33,11 @@ const NULL: Key = Key::MAX;
 /// Of a series that was not met.
 const UNMET: Key = Key::MAX - 1;
 
-/// A map has room for more than so many times its values only as long as it is small.
+/// A map takes more than so many times the memory of its values only as long as it is small.
 const ROOM_MAX: usize = 8;
 
-/// Values that a map always may have room for.
-const ROOM_MIN: usize = 32;
+/// Bytes that a map always may take.
+const ROOM_MIN: usize = 1024;
 
 /// What the keys of rows are made from.
 #[derive(Debug)]
@@ -58,12 +58,12 @@ pub(super) struct SeriesKeys {
     known: Mutex<Vec<Key>>,
 }
 
-/// The series of some points or records.
+/// The series of some points, figures or records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OfSeries<'p> {
     pub(super) registry: &'p SeriesRegistry,
     pub(super) series: &'p [u32],
-    /// Their positions in the metric.
+    /// Their positions in the metric; nothing where nobody asks for them.
     pub(super) positions: &'p [u32],
 }
 
@@ -150,7 +150,7 @@ impl Distinct {
         *self = Self::new(self.inputs);
     }
 
-    /// Memory, near enough.
+    /// Memory.
     pub(super) fn bytes(&self) -> usize {
         self.newest.capacity() * size_of::<Newest>() + self.heap_bytes
     }
@@ -165,10 +165,10 @@ impl Distinct {
     #[inline]
     pub(super) fn add(&mut self, group: u32, input: usize, pane: i64, key: Key) {
         let newest = &mut self.newest[group as usize * self.inputs + input];
-        let before = newest.capacity();
+        let before = newest.allocation_size();
         let known = newest.entry(key).or_insert(pane);
         *known = pane.max(*known);
-        self.heap_bytes += (newest.capacity() - before) * ENTRY_BYTES;
+        self.heap_bytes += newest.allocation_size() - before;
     }
 
     /// How many values of a group there are.
@@ -198,18 +198,15 @@ impl Distinct {
     fn shrink(&mut self, group: u32) {
         let mut less = 0;
         for newest in self.of(group) {
-            let before = newest.capacity();
-            if before > ROOM_MIN && before > ROOM_MAX * newest.len() {
+            let before = newest.allocation_size();
+            if before > ROOM_MIN.max(ROOM_MAX * newest.len() * size_of::<(Key, i64)>()) {
                 newest.shrink_to(2 * newest.len());
-                less += before - newest.capacity();
+                less += before - newest.allocation_size();
             }
         }
-        self.heap_bytes -= less * ENTRY_BYTES;
+        self.heap_bytes -= less;
     }
 }
-
-/// Memory of an entry of a map, which fills seven eighths of what it takes, and has a byte for each beside.
-const ENTRY_BYTES: usize = (size_of::<(Key, i64)>() + 1) * 8 / 7;
 
 /// Whether a key is one of a value.
 pub(super) fn is_value(key: Key) -> bool {
@@ -271,7 +268,7 @@ mod tests {
                 }
             }
             (0..2).for_each(|group| distinct.clear(group));
-            prop_assert!(distinct.bytes() <= empty + 4 * 2 * ROOM_MIN * ENTRY_BYTES);
+            prop_assert!(distinct.bytes() <= empty + 4 * ROOM_MIN);
         }
     }
 

@@ -8,8 +8,9 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
-use flyball_model::UnixNanos;
 use flyball_model::batch::is_stale;
+use flyball_model::{SeriesRef, UnixNanos};
+use flyball_store::labels::label_columns;
 use flyball_store::{Store, series_of_records};
 
 use super::arrived::Arrived;
@@ -56,7 +57,7 @@ impl Table {
         records: &RecordBatch,
         partitions: &[u32],
     ) -> Result<()> {
-        let rows = self.rows_of(&part.arrived, Some(part.of_series(store.registry())))?;
+        let rows = self.rows_of(&part.arrived, part.of_series(store.registry()))?;
         let times = part.arrived.times();
         let wanted = |row: &usize| {
             self.is_asked(partitions[*row]) && rows.keeps(*row) && self.parts.window.pane_of(times[*row]) >= self.first
@@ -86,7 +87,7 @@ impl Table {
 
     /// Adds points or records to the panes of their groups.
     fn take_rows(&mut self, store: &Store, part: &Part, skip: usize, places: &[u32]) -> Result<()> {
-        let rows = self.rows_of(&part.arrived, Some(part.of_series(store.registry())))?;
+        let rows = self.rows_of(&part.arrived, part.of_series(store.registry()))?;
         let (times, values, layout) = (part.arrived.times(), part.arrived.values(), &self.parts.layout);
         let mut panes = self.parts.window.panes();
         for row in skip..times.len() {
@@ -129,16 +130,22 @@ impl Table {
         read.map_err(|error| Stop::Failed(error.to_string()))?;
         for groups in ranges.take_changed().chunks(BATCH_GROUPS) {
             let Some(ranges) = &mut self.ranges else { break };
-            let figures = Arrived::Points(ranges.figures(groups, self.first, now));
-            self.replace(groups, &figures)?;
+            let (figures, series) = ranges.figures(groups, self.first, now);
+            self.replace(store, groups, &Arrived::Points(figures), &series)?;
         }
         Ok(())
     }
 
-    /// Puts figures, which have the number of their group in place of one of a series, one group after the other, in the place of what the groups
-    /// hold.
-    fn replace(&mut self, groups: &[u32], figures: &Arrived) -> Result<()> {
-        let rows = self.rows_of(figures, None)?;
+    /// Puts figures of these series, which have the number of their group in place of one of a series, one group after the other, in the place of what
+    /// the groups hold.
+    fn replace(&mut self, store: &Store, groups: &[u32], figures: &Arrived, series: &[u32]) -> Result<()> {
+        let registry = store.registry();
+        let mut positions = Vec::new();
+        if self.parts.layout.needs_positions() {
+            let view = registry.read();
+            positions.extend(series.iter().map(|&series| view.position(SeriesRef(series))));
+        }
+        let rows = self.rows_of(figures, OfSeries { registry, series, positions: &positions })?;
         let mut numbers = vec![0.0; self.parts.layout.words()];
         let points = figures.times().iter().zip(figures.values());
         let mut figures = figures.series().iter().zip(points).enumerate().peekable();
@@ -154,16 +161,18 @@ impl Table {
             }
             self.slots.replace(group, is_there.then_some(numbers.as_slice()));
         }
-        self.slots.fold(&self.parts.layout)
+        // Figures are no more than series, and are replaced before they are put together with others.
+        self.slots.leave_rows();
+        Ok(())
     }
 
-    /// What predicates and aggregates make of points or records; `series` are theirs, where they have some.
-    fn rows_of(&self, arrived: &Arrived, series: Option<OfSeries<'_>>) -> Result<Rows> {
-        let Parts { layout, points: predicates, point_schema, .. } = &self.parts;
+    /// What predicates and aggregates make of points, figures or records of these series.
+    fn rows_of(&self, arrived: &Arrived, series: OfSeries<'_>) -> Result<Rows> {
+        let Parts { layout, points: predicates, point_schema, labels, .. } = &self.parts;
         if predicates.is_empty() && !layout.needs_batch() {
             return Ok(Rows { keep: None, values: layout.plain() });
         }
-        let batch = batch_of(point_schema, arrived)?;
+        let batch = batch_of(point_schema, arrived, label_columns(series.registry, labels, series.series)?)?;
         let mut keep: Option<BooleanArray> = None;
         for predicate in predicates {
             let holds = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
@@ -191,9 +200,9 @@ impl Rows {
     }
 }
 
-/// The columns that are no labels.
-fn batch_of(schema: &SchemaRef, arrived: &Arrived) -> Result<RecordBatch> {
-    let columns: Vec<ArrayRef> = match arrived {
+/// The columns that are no labels, and behind them those labels that aggregates ask for.
+fn batch_of(schema: &SchemaRef, arrived: &Arrived, labels: Vec<ArrayRef>) -> Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = match arrived {
         Arrived::Records(records) => records.columns()[OF_RECORDS..].to_vec(),
         Arrived::Points(points) => {
             let stale = points.value.iter().any(|&value| is_stale(value));
@@ -204,5 +213,6 @@ fn batch_of(schema: &SchemaRef, arrived: &Arrived) -> Result<RecordBatch> {
             ]
         }
     };
+    columns.extend(labels);
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
-use datafusion::common::DFSchema;
+use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -340,8 +340,9 @@ fn group_schema(shape: &Shape, classifier: &Classifier) -> Result<SchemaRef> {
 
 /// All expressions of a shape that a table needs, ready to be evaluated.
 fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result<Parts, Obstacle> {
-    let Source { metric, records, range, points, .. } = &shape.source;
-    let named = DFSchema::try_from(Arc::clone(points))?;
+    let Source { metric, records, range, .. } = &shape.source;
+    let (point_schema, labels) = asked(shape)?;
+    let named = DFSchema::try_from(Arc::clone(&point_schema))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
     let mut aggregates = Vec::new();
     for aggregate in &shape.aggregates {
@@ -366,27 +367,46 @@ fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result
         layout: Layout::new(aggregates),
         points: shape.points.iter().map(physical).collect::<Result<_>>()?,
         range: *range,
-        point_schema: Arc::clone(points),
+        point_schema,
+        labels,
         group_schema: group_schema(shape, classifier)?,
     })
+}
+
+/// The columns that are no labels, and behind them those that sketches ask for, with the labels' own names.
+fn asked(shape: &Shape) -> Result<(SchemaRef, Vec<Arc<str>>), Obstacle> {
+    let Source { points, labels, .. } = &shape.source;
+    let sketches = shape.aggregates.iter().filter(|aggregate| aggregate.function == Function::Sketch);
+    let columns: Vec<_> =
+        sketches.filter_map(|aggregate| aggregate.argument.as_ref()).flat_map(Expr::column_refs).collect();
+    let (fields, names) = of_labels(labels, &columns);
+    let fields: Vec<_> = points.fields().iter().cloned().chain(fields.into_iter().map(Arc::new)).collect();
+    Ok((Arc::new(Schema::new(fields)), names))
+}
+
+/// Those labels that are among some columns, with their own names.
+fn of_labels<'c>(
+    labels: &[(String, Arc<str>)],
+    columns: impl IntoIterator<Item = &'c &'c Column> + Clone,
+) -> (Vec<Field>, Vec<Arc<str>>) {
+    let is_asked = |(column, _): &&(String, Arc<str>)| columns.clone().into_iter().any(|asked| asked.name == *column);
+    let of = |(column, name): &(String, Arc<str>)| (Field::new(column, label_type(), true), Arc::clone(name));
+    labels.iter().filter(is_asked).map(of).unzip()
 }
 
 /// What tells the values of a count of different ones from each other.
 fn told(argument: &Expr, shape: &Shape, state: &SessionState) -> Result<ArgumentKind, Obstacle> {
     let Source { points, labels, .. } = &shape.source;
-    let columns: Vec<&str> = argument.column_refs().into_iter().map(|column| column.name.as_str()).collect();
-    let is_asked = |column: &String| columns.contains(&column.as_str());
     let keys = |schema: &SchemaRef| -> Result<Keys> {
         let named = DFSchema::try_from(Arc::clone(schema))?;
         Keys::new(state.create_physical_expr(argument.clone(), &named)?, schema)
     };
-    if columns.iter().all(|column| points.index_of(column).is_ok()) {
+    let columns: Vec<_> = argument.column_refs().into_iter().collect();
+    if columns.iter().all(|column| points.index_of(&column.name).is_ok()) {
         return Ok(ArgumentKind::Told(Arc::new(keys(points)?)));
     }
-    let labels: Vec<_> = labels.iter().filter(|(column, _)| is_asked(column)).collect();
-    let fields: Vec<_> = labels.iter().map(|(column, _)| Field::new(column, label_type(), true)).collect();
+    let (fields, names) = of_labels(labels, &columns);
     let schema = Arc::new(Schema::new(fields));
     let keys = keys(&schema)?;
-    let names = labels.iter().map(|(_, name)| Arc::clone(name)).collect();
     Ok(ArgumentKind::OfSeries(Arc::new(SeriesKeys::new(names, schema, keys))))
 }

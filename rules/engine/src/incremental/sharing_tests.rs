@@ -115,3 +115,56 @@ async fn groups_without_points_are_forgotten_when_they_are_most() {
     drop((short, long));
     assert_eq!(bench.database.incremental().bytes(), 0);
 }
+
+#[tokio::test]
+async fn what_is_kept_beside_numbers_counts_as_memory_until_it_leaves() {
+    const VALUES: usize = 10_000;
+    let mut bench = Bench::new();
+    let series = bench.series("a", "x");
+    let mut places = Vec::new();
+    for aggregate in ["sum(value)", "approx_percentile_cont(value, 0.9)", "count(DISTINCT value)"] {
+        let sql = format!("SELECT {aggregate} AS v FROM m WHERE time > now() - INTERVAL '1 minute'");
+        places.push(bench.keep(&sql).await);
+    }
+    let bytes = async |bench: &Bench| {
+        let mut bytes = Vec::new();
+        for place in &places {
+            assert_eq!(bench.rows(place).await, 1);
+            bytes.push(place.shared().size().bytes);
+        }
+        bytes
+    };
+    bench.send([(series, 1.0)]);
+    let few = bytes(&bench).await;
+    for value in 0..VALUES {
+        bench.now.0 += 1;
+        bench.send([(series, value as f64)]);
+    }
+    let many = bytes(&bench).await;
+    assert!(many[0] - few[0] < 100, "a sum is one number a pane: {few:?} {many:?}");
+    assert!((1_000..20_000).contains(&(many[1] - few[1])), "a digest is of bounded size: {few:?} {many:?}");
+    assert!(many[2] - few[2] > VALUES * size_of::<u128>(), "each value is known: {few:?} {many:?}");
+    bench.now.0 += 120 * SECOND;
+    let none = bytes(&bench).await;
+    assert!(none[1] < few[1] + 1_000 && none[2] < few[2] + 5_000, "{few:?} {none:?}");
+}
+
+#[tokio::test]
+async fn why_an_aggregate_is_not_kept_says_what_would_be() {
+    let bench = Bench::new();
+    bench.send([(bench.series("a", "x"), 1.0)]);
+    let cases = [
+        ("median(value)", "median of points is not kept incrementally", Some("approx_median")),
+        ("array_agg(value)", "array_agg is not kept incrementally", Some("count(DISTINCT …)")),
+        ("sum(DISTINCT value)", "DISTINCT is kept incrementally in count(DISTINCT …) of one argument only", None),
+        ("count(DISTINCT CASE host WHEN 'a' THEN value END)", "is about labels and values at once", None),
+    ];
+    for (aggregate, reason, hint) in cases {
+        let sql = format!("SELECT {aggregate} AS v FROM m WHERE time > now() - INTERVAL '1 minute'");
+        let prepared = bench.database.prepare(&sql).await.expect("a query");
+        let obstacle = bench.database.keep(&prepared).expect_err(aggregate);
+        assert!(obstacle.reason.contains(reason), "{obstacle}");
+        assert_eq!(hint.is_some(), obstacle.hint.is_some(), "{obstacle}");
+        assert!(hint.is_none_or(|hint| obstacle.to_string().contains(hint)), "{obstacle}");
+    }
+}

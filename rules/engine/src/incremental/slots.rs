@@ -154,6 +154,11 @@ impl Slots {
         self.panes.fold(layout)
     }
 
+    /// Leaves the rows of all sketches as they are, in the place of [`Slots::fold`].
+    pub(super) fn leave_rows(&mut self) {
+        self.panes.sketches().leave_rows();
+    }
+
     /// Puts these numbers in the place of all panes of a group, or nothing; marks it if that changes anything.
     pub(super) fn replace(&mut self, group: u32, numbers: Option<&[f64]>) {
         let chain = &mut self.slots[group as usize].chain;

@@ -62,8 +62,10 @@ pub(super) struct Parts {
     pub(super) points: Vec<Arc<dyn PhysicalExpr>>,
     /// Of a range function: how far it looks back.
     pub(super) range: Option<RangeWindow>,
-    /// The columns that are no labels.
+    /// The columns that are no labels, and behind them `labels`.
     pub(super) point_schema: SchemaRef,
+    /// Labels that aggregates ask for beside values.
+    pub(super) labels: Vec<Arc<str>>,
     /// Keys and aggregates.
     pub(super) group_schema: SchemaRef,
 }

@@ -36,12 +36,12 @@ pub(super) enum Event {
 }
 
 const SERIES: [&[(&str, &str)]; 6] = [
-    &[("host", "a"), ("zone", "x")],
-    &[("host", "a"), ("zone", "y")],
-    &[("host", "b"), ("zone", "x")],
+    &[("host", "a"), ("le", "1"), ("zone", "x")],
+    &[("host", "a"), ("le", "+Inf"), ("zone", "y")],
+    &[("host", "b"), ("le", "2.5"), ("zone", "x")],
     &[("host", "b")],
-    &[("host", "c"), ("zone", "y")],
-    &[("zone", "x")],
+    &[("host", "c"), ("le", "1e1"), ("zone", "y")],
+    &[("le", "+Inf"), ("zone", "x")],
 ];
 
 /// Resources of log records; a label that is called like a column has a prefix there.
@@ -177,7 +177,10 @@ fn rule() -> impl Strategy<Value = String> {
         "count(DISTINCT value) FILTER (WHERE value > 3) + count(DISTINCT abs(value))",
         "avg(value) + count(DISTINCT value)",
         "count(DISTINCT host)",
+        "approx_distinct(host::text)",
+        "CASE max(host) WHEN 'a' THEN 1 WHEN 'b' THEN 2 ELSE 4 END",
         "count(DISTINCT upper(zone) || host) FILTER (WHERE value > 3)",
+        "histogram_quantile(0.37, le, value)",
     ]);
     // No figure lies so close to a number that its rounding decides.
     let having = prop::sample::select(vec![
@@ -264,6 +267,12 @@ fn range_rule() -> impl Strategy<Value = String> {
         "sum(value * 2 + 1)",
         "approx_percentile_cont(value, 0.75)",
         "count(DISTINCT value * 0)",
+        "count(DISTINCT zone)",
+        "histogram_quantile(0.37, le, value)",
+        "histogram_quantile(0.63, le, value)",
+        "median(value)",
+        "length(max(host))",
+        "percentile_cont(value, 0.3)",
     ]);
     let having = prop::sample::select(vec!["", "> 1.00001", "< 0.50001", "IS NULL"]);
     (function, window, wheres, keys, aggregate, having).prop_map(

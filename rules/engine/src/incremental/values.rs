@@ -7,7 +7,6 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::row::Rows;
 use datafusion::common::cast::{as_boolean_array, as_float64_array};
-use datafusion::common::internal_err;
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::batch::is_stale;
@@ -111,8 +110,8 @@ impl Argument {
         Values { kind, keep: None }
     }
 
-    /// The values for points or records; `series` are theirs, where they have some.
-    pub(super) fn evaluate(&self, batch: &RecordBatch, series: Option<OfSeries<'_>>) -> Result<Values> {
+    /// The values for points, figures or records of these series.
+    pub(super) fn evaluate(&self, batch: &RecordBatch, series: OfSeries<'_>) -> Result<Values> {
         let rows = batch.num_rows();
         let keep = match &self.filter {
             Some(filter) => Some(as_boolean_array(&filter.evaluate(batch)?.into_array(rows)?)?.clone()),
@@ -126,10 +125,7 @@ impl Argument {
             }
             ArgumentKind::Sketched(sketcher) => ValuesKind::Arguments(sketcher.rows(batch)?),
             ArgumentKind::Told(keys) => ValuesKind::Keys(keys.of(batch)?),
-            ArgumentKind::OfSeries(keys) => match series {
-                Some(series) => ValuesKind::Keys(keys.of(series)?),
-                None => return internal_err!("figures of a group have no labels"),
-            },
+            ArgumentKind::OfSeries(keys) => ValuesKind::Keys(keys.of(series)?),
         };
         Ok(Values { kind, keep })
     }

@@ -218,8 +218,9 @@ impl Ranges {
     }
 
     /// The figures of the series of some groups, one group after the other: as points that have the number of a group instead of one of a series.
-    pub(super) fn figures(&mut self, groups: &[u32], first: i64, now: UnixNanos) -> Points {
-        let (mut of, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    /// With them the series of each.
+    pub(super) fn figures(&mut self, groups: &[u32], first: i64, now: UnixNanos) -> (Points, Vec<u32>) {
+        let (mut of, mut times, mut values, mut series) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let from = self.window.start_of(first).0;
         for &group in groups {
             for &place in &self.of_group[group as usize] {
@@ -230,8 +231,9 @@ impl Ranges {
                 of.push(group);
                 times.push(if self.range.function.is_of_last_sample() { last_at } else { window.to });
                 values.push(value);
+                series.push(self.series[place as usize].number.0);
             }
         }
-        Points { series: of.into(), time: times.into(), value: values.into() }
+        (Points { series: of.into(), time: times.into(), value: values.into() }, series)
     }
 }

@@ -11,8 +11,18 @@ use super::walk::refuse;
 use super::{Kept, Shape, Subject, TIME};
 
 /// What DataFusion computes of states that are of a bounded size and can be put together in any order.
-const SKETCHED: [&str; 6] =
-    ["approx_distinct", "approx_median", QUANTILE, "approx_percentile_cont_with_weight", "bool_and", "bool_or"];
+const SKETCHED: [&str; 7] = [
+    "approx_distinct",
+    "approx_median",
+    QUANTILE,
+    "approx_percentile_cont_with_weight",
+    "bool_and",
+    "bool_or",
+    "histogram_quantile",
+];
+
+/// The same of states that are all values. Of a range function that is no more than a figure a series, and these are put together anew anyway.
+const SKETCHED_OF_FIGURES: [&str; 2] = ["median", "percentile_cont"];
 
 const QUANTILE: &str = "approx_percentile_cont";
 
@@ -39,7 +49,8 @@ impl Shape {
             let argument = Some(self.told(&aggregate)?);
             return Ok(Kept { function: Function::Distinct, argument, filter, data_type });
         }
-        if let Some(function) = number_of(&aggregate)?
+        if !self.is_sketched(aggregate.func.name())
+            && let Some(function) = number_of(&aggregate)?
             && (function == Function::Count || data_type.is_numeric())
         {
             let argument = self.argument(function, &aggregate)?;
@@ -47,22 +58,30 @@ impl Shape {
         }
         // The least and the greatest of what is no number are DataFusion's.
         let name = aggregate.func.name();
-        if !SKETCHED.contains(&name) && !matches!(name, "min" | "max") {
+        if !self.is_sketched(name) && !matches!(name, "min" | "max") {
             return Err(cannot(name));
         }
         if aggregate.params.distinct {
             return Err(distinct());
         }
-        for (place, argument) in aggregate.params.args.iter().enumerate() {
+        let mut has_subject = false;
+        for argument in &aggregate.params.args {
             refuse(argument)?;
             match self.subject(argument)? {
-                Subject::Points => {}
-                Subject::Nothing if place > 0 => {}
-                subject => return Err(not_of_values(name, argument, subject)),
+                Subject::Nothing => {}
+                subject @ (Subject::LookedUp | Subject::All) => return Err(not_of_values(name, argument, subject)),
+                Subject::Labels | Subject::Points | Subject::Both => has_subject = true,
             }
+        }
+        if !has_subject {
+            return Err(Obstacle::new(format!("{name} is over no column")));
         }
         let argument = Some(Expr::AggregateFunction(aggregate));
         Ok(Kept { function: Function::Sketch, argument, filter, data_type })
+    }
+
+    fn is_sketched(&self, name: &str) -> bool {
+        SKETCHED.contains(&name) || self.source.range.is_some() && SKETCHED_OF_FIGURES.contains(&name)
     }
 
     /// What an aggregate that is kept as numbers is over.
@@ -81,9 +100,6 @@ impl Shape {
         let [argument] = of.params.args.as_slice() else { return Err(distinct()) };
         refuse(argument)?;
         match self.subject(argument)? {
-            Subject::Labels if self.source.range.is_some() => {
-                Err(Obstacle::new("it counts the different labels of a range function's rows"))
-            }
             Subject::Points | Subject::Labels => Ok(argument.clone()),
             _ => Err(Obstacle::new(format!("count(DISTINCT {argument}) is about labels and values at once"))),
         }
@@ -118,9 +134,6 @@ impl Kept {
 /// The function of an aggregate that is kept as numbers; `None` for one that is not.
 fn number_of(aggregate: &AggregateFunction) -> Result<Option<Function>, Obstacle> {
     let (name, params) = (aggregate.func.name(), &aggregate.params);
-    if SKETCHED.contains(&name) {
-        return Ok(None);
-    }
     if params.distinct {
         return Err(distinct());
     }
@@ -158,8 +171,12 @@ fn not_of_values(name: &str, argument: &Expr, subject: Subject) -> Obstacle {
 }
 
 fn cannot(name: &str) -> Obstacle {
+    if SKETCHED_OF_FIGURES.contains(&name) {
+        let obstacle = Obstacle::new(format!("{name} of points is not kept incrementally"));
+        return obstacle.hint("approx_median and approx_percentile_cont are, and so is it over a range function");
+    }
     Obstacle::new(format!("{name} is not kept incrementally")).hint(
         "count, sum, avg, min, max, stddev, var, first_value and last_value by time, approx_percentile_cont, approx_median, \
-         approx_distinct, count(DISTINCT …), bool_and and bool_or are",
+         approx_distinct, count(DISTINCT …), histogram_quantile, bool_and and bool_or are",
     )
 }

@@ -117,6 +117,11 @@ impl Sketches {
         Ok(())
     }
 
+    /// Leaves the rows of all as they are, until they are given back.
+    pub(in super::super) fn leave_rows(&mut self) {
+        self.full.clear();
+    }
+
     /// Gives back the sketch that a number tells, if it tells one.
     pub(in super::super) fn release(&mut self, word: &mut f64) {
         let Some(place) = place_of(std::mem::take(word)) else { return };
@@ -134,6 +139,8 @@ impl Sketches {
         let sketch = &mut self.all[place as usize];
         self.heap_bytes -= sketch.heap_bytes();
         sketch.rows.clear();
+        // Many may have come at once.
+        sketch.rows.shrink_to(2 * ROWS_BYTES);
         sketch.state = Some(Box::new(state));
         self.heap_bytes += sketch.heap_bytes();
     }

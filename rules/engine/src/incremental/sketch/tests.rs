@@ -10,9 +10,11 @@ use datafusion::common::DFSchema;
 use datafusion::common::cast::as_float64_array;
 use datafusion::functions_aggregate::expr_fn::{approx_distinct, approx_percentile_cont, max};
 use datafusion::logical_expr::{EmitTo, Expr, col, lit};
+use flyball_model::SeriesRegistry;
 use proptest::prelude::*;
 
 use super::super::accumulate::{Function, Layout, PaneOf};
+use super::super::distinct::OfSeries;
 use super::super::panes::{Chain, Panes};
 use super::super::values::{Argument, ArgumentKind};
 use super::{Sketch, Sketcher};
@@ -50,6 +52,11 @@ fn layout(sketchers: &[Arc<Sketcher>]) -> Layout {
         (Function::Sketch, argument, sketcher.aggregate.field().data_type().clone())
     };
     Layout::new(sketchers.iter().enumerate().map(aggregate).collect())
+}
+
+/// Nobody asks for labels here.
+fn of_series(registry: &SeriesRegistry) -> OfSeries<'_> {
+    OfSeries { registry, series: &[], positions: &[] }
 }
 
 fn columns(layout: &Layout, panes: &Panes, chain: Chain) -> Vec<ArrayRef> {
@@ -121,7 +128,7 @@ proptest! {
                         (random >> 8) as i32 % among
                     })
                     .collect();
-                let rows = layout.evaluate(&batch(&values), None).expect("rows");
+                let rows = layout.evaluate(&batch(&values), of_series(&SeriesRegistry::new(1))).expect("rows");
                 for row in 0..count {
                     panes.add(&mut chain, &layout, number, |numbers, sketches| {
                         layout.add(PaneOf { numbers, sketches, distinct: None }, &rows, row, number, 0.0);
@@ -150,7 +157,7 @@ fn few_values_cost_few_bytes_and_what_leaves_is_used_again() {
     let before = panes.bytes();
     let mut chains = vec![Chain::default(); 100];
     let mut bytes = Vec::new();
-    let rows = layout.evaluate(&batch(&[1, 2, 3]), None).expect("rows");
+    let rows = layout.evaluate(&batch(&[1, 2, 3]), of_series(&SeriesRegistry::new(1))).expect("rows");
     for pane in 0..50 {
         for chain in &mut chains {
             for row in 0..3 {
