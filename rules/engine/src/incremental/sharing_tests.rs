@@ -156,6 +156,11 @@ async fn why_an_aggregate_is_not_kept_says_what_would_be() {
     let cases = [
         ("median(value)", "median of points is not kept incrementally", Some("approx_median")),
         ("array_agg(value)", "array_agg is not kept incrementally", Some("count(DISTINCT …)")),
+        (
+            "histogram_quantile(1.5, host, value)",
+            "the quantile of histogram_quantile is not a number from 0 to 1",
+            None,
+        ),
         ("sum(DISTINCT value)", "DISTINCT is kept incrementally in count(DISTINCT …) of one argument only", None),
         ("count(DISTINCT CASE host WHEN 'a' THEN value END)", "is about labels and values at once", None),
     ];

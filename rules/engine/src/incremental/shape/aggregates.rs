@@ -1,6 +1,7 @@
 //! The aggregates of a rule: which of them can be kept, and as what.
 
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr};
 
@@ -18,8 +19,11 @@ const SKETCHED: [&str; 7] = [
     "approx_percentile_cont_with_weight",
     "bool_and",
     "bool_or",
-    "histogram_quantile",
+    OF_BUCKETS,
 ];
+
+/// Its first argument says which quantile.
+const OF_BUCKETS: &str = "histogram_quantile";
 
 /// The same of states that are all values. Of a range function that is no more than a figure a series, and these are put together anew anyway.
 const SKETCHED_OF_FIGURES: [&str; 2] = ["median", "percentile_cont"];
@@ -75,6 +79,10 @@ impl Shape {
         }
         if !has_subject {
             return Err(Obstacle::new(format!("{name} is over no column")));
+        }
+        if name == OF_BUCKETS && !aggregate.params.args.first().is_some_and(is_share) {
+            // Said for each look at a group, it would make the groups begin anew each time.
+            return Err(Obstacle::new(format!("the quantile of {name} is not a number from 0 to 1")));
         }
         let argument = Some(Expr::AggregateFunction(aggregate));
         Ok(Kept { function: Function::Sketch, argument, filter, data_type })
@@ -156,6 +164,12 @@ fn number_of(aggregate: &AggregateFunction) -> Result<Option<Function>, Obstacle
         ("last_value", true) if params.null_treatment.is_none() => Some(Function::Last),
         _ => None,
     })
+}
+
+/// Whether an expression is a number from 0 to 1.
+fn is_share(expr: &Expr) -> bool {
+    let Expr::Literal(value, _) = expr else { return false };
+    matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(q))) if (0.0..=1.0).contains(&q))
 }
 
 fn distinct() -> Obstacle {
