@@ -30,6 +30,13 @@ impl Storage for Disk {
         Ok(Box::new(DiskFile(file)))
     }
 
+    #[cfg(target_os = "linux")]
+    fn create_synced(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        let plain = self.create(path)?;
+        // Where that can't be, as on some file systems, the plain file does the same at a higher price.
+        Ok(crate::direct::DirectFile::open(path).map_or(plain, |direct| Box::new(direct)))
+    }
+
     fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
         Ok(Box::new(DiskFile(OpenOptions::new().read(true).write(true).open(path)?)))
     }
@@ -54,7 +61,7 @@ fn is_missing(dir: &Path) -> bool {
 }
 
 #[derive(Debug)]
-struct DiskFile(File);
+pub(crate) struct DiskFile(pub(crate) File);
 
 impl StoredFile for DiskFile {
     fn len(&self) -> io::Result<u64> {
@@ -76,6 +83,15 @@ impl StoredFile for DiskFile {
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn write_parts_at(&mut self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        let mut at = offset;
+        for part in parts {
+            self.write_at(part, at)?;
+            at += part.len() as u64;
+        }
+        Ok(())
     }
 
     fn allocate(&mut self, bytes: u64) -> io::Result<()> {

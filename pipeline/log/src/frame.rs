@@ -70,17 +70,33 @@ pub(crate) fn at(bytes: &[u8], position: Position) -> Option<(FrameHeader, &[u8]
     header.fits(body).then_some((header, body))
 }
 
-/// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room, and is at most [`FRAME_BODY_BYTES_MAX`] long.
-pub(crate) fn seal(frame: &mut [u8], position: Position, synced: Position) {
-    let (header, body) = frame.split_at_mut(FRAME_HEADER_BYTES);
-    debug_assert!(body.len() <= FRAME_BODY_BYTES_MAX, "whoever seals it has looked");
-    let body_bytes = u32::try_from(body.len()).expect("at most a gibibyte");
+/// The header of a frame with this body, which comes in parts and is at most [`FRAME_BODY_BYTES_MAX`] long.
+pub(crate) fn header<'b>(
+    body: impl IntoIterator<Item = &'b [u8]>,
+    position: Position,
+    synced: Position,
+) -> [u8; FRAME_HEADER_BYTES] {
+    let (mut bytes, mut hasher) = (0, crc32fast::Hasher::new());
+    for part in body {
+        bytes += part.len();
+        hasher.update(part);
+    }
+    debug_assert!(bytes <= FRAME_BODY_BYTES_MAX, "whoever writes it has looked");
+    let body_bytes = u32::try_from(bytes).expect("at most a gibibyte");
+    let mut header = [0; FRAME_HEADER_BYTES];
     header[..4].copy_from_slice(&body_bytes.to_le_bytes());
-    header[4..8].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    header[4..8].copy_from_slice(&hasher.finalize().to_le_bytes());
     header[8..16].copy_from_slice(&position.0.to_le_bytes());
     header[16..24].copy_from_slice(&synced.0.to_le_bytes());
     let checksum = crc32fast::hash(&header[..24]);
     header[24..].copy_from_slice(&checksum.to_le_bytes());
+    header
+}
+
+/// Fills in the header of a frame whose body stands behind [`FRAME_HEADER_BYTES`] of room.
+pub(crate) fn seal(frame: &mut [u8], position: Position, synced: Position) {
+    let (room, body) = frame.split_at_mut(FRAME_HEADER_BYTES);
+    room.copy_from_slice(&header([&*body], position, synced));
 }
 
 #[cfg(test)]
@@ -89,9 +105,11 @@ mod tests {
 
     #[test]
     fn a_frame_with_any_bit_flipped_is_not_taken() {
-        let mut frame = vec![0; FRAME_HEADER_BYTES];
-        frame.extend(b"three records");
+        let parts: [&[u8]; 3] = [b"three", b"", b" records"];
+        let mut frame = [header(parts, Position(77), Position(70)).as_slice(), &parts.concat()].concat();
+        let whole = frame.clone();
         seal(&mut frame, Position(77), Position(70));
+        assert_eq!(frame, whole);
         let is_good = |frame: &[u8]| at(frame, Position(77)).is_some_and(|(_, body)| body == b"three records");
         assert!(is_good(&frame));
         for bit in 0..frame.len() * 8 {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap};
 
+use arrow::buffer::Buffer;
 use flyball_model::ledger::{Entry, Signal};
 use flyball_model::limits::SOURCES_MAX;
 use flyball_model::state::{NotDurable, Section};
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::error::LogError;
 use crate::frame::{FRAME_HEADER_BYTES, FRAME_RECORDS_BYTES_FULL, FRAME_RECORDS_BYTES_MAX};
 use crate::position::Position;
+use crate::record::NewRecord;
 
 /// What waits to be written.
 #[derive(Debug, Default)]
@@ -28,8 +30,10 @@ pub(crate) struct Pending {
 /// What is written together.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    /// Records, behind room for the frame's header.
-    pub(crate) bytes: Vec<u8>,
+    /// Records in parts, as they were made: each is copied once, to where the disk takes it.
+    pub(crate) records: Vec<Buffer>,
+    /// Bytes of the records.
+    pub(crate) records_bytes: usize,
     pub(crate) entries: Vec<Entry>,
     /// Entries that nobody waits for, one a source and signal: a disk that refuses for hours must not make them grow.
     pub(crate) notes: HashMap<Source, Entry>,
@@ -49,9 +53,15 @@ pub(crate) struct Waiting {
 }
 
 impl Group {
-    /// Where records go.
-    pub(crate) fn records(&mut self) -> &mut Vec<u8> {
-        with_room(&mut self.bytes)
+    /// Takes a record that it [has room](Self::has_room) for.
+    pub(crate) fn push(&mut self, record: NewRecord) {
+        self.records_bytes += record.len();
+        self.records.extend(record.into_parts());
+    }
+
+    /// Bytes of the frame that it becomes.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        FRAME_HEADER_BYTES + self.records_bytes
     }
 
     /// Whether it has room for this record: a group is one frame, so that it is there after a crash as a whole or not at all.
@@ -62,20 +72,16 @@ impl Group {
         if record_bytes > FRAME_RECORDS_BYTES_MAX {
             return Err(LogError::TooLarge { bytes: record_bytes, max: FRAME_RECORDS_BYTES_MAX });
         }
-        if self.records_bytes() > FRAME_RECORDS_BYTES_MAX - record_bytes { Err(LogError::Full) } else { Ok(()) }
+        if self.records_bytes > FRAME_RECORDS_BYTES_MAX - record_bytes { Err(LogError::Full) } else { Ok(()) }
     }
 
     /// Whether so much waits that nothing more should be taken in.
     pub(crate) fn is_full(&self) -> bool {
-        self.records_bytes() >= FRAME_RECORDS_BYTES_FULL
-    }
-
-    fn records_bytes(&self) -> usize {
-        self.bytes.len().saturating_sub(FRAME_HEADER_BYTES)
+        self.records_bytes >= FRAME_RECORDS_BYTES_FULL
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty() && self.notes.is_empty() && self.pieces.is_empty() && self.waiting.is_empty()
+        self.records.is_empty() && self.notes.is_empty() && self.pieces.is_empty() && self.waiting.is_empty()
     }
 
     /// Takes an entry that nobody waits for; says whether it is one more.
@@ -106,14 +112,6 @@ impl Group {
     }
 }
 
-/// A group's bytes, with room for the frame's header in front.
-pub(crate) fn with_room(bytes: &mut Vec<u8>) -> &mut Vec<u8> {
-    if bytes.is_empty() {
-        bytes.resize(FRAME_HEADER_BYTES, 0);
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +132,8 @@ mod tests {
             (MAX, MAX + 1, never, true),
         ] {
             // Zeros that nobody looks at take no memory.
-            let group = Group { bytes: vec![0; FRAME_HEADER_BYTES + waiting], ..Group::default() };
+            let mut group = Group::default();
+            group.push(vec![0; waiting].into());
             let refused = group.has_room(record).err().map(|error| error.is_retryable());
             assert_eq!((refused, group.is_full()), (expected, is_full), "{waiting} and {record}");
         }

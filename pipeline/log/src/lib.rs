@@ -8,7 +8,7 @@
 //! | `record` | what stands in a frame: bodies, lines of the ledger, pieces of state |
 //! | `checkpoint` | all state as of a position, so that the log before it may go |
 //! | `recovery`, `scan` | reading it all back, and what is damaged |
-//! | `storage`, `disk`, `read_only`, `simulation` | the disk: what is asked of it, the real one, one that is only read, and one that loses power |
+//! | `storage`, `disk`, `direct`, `read_only`, `simulation` | the disk: what is asked of it, the real one and its files for the log, one that is only read, and one that loses power |
 //!
 //! ```text
 //! data_dir/log/segment-N.log      N: the position of its first frame; 16 MiB, set aside at once
@@ -16,6 +16,8 @@
 //! ```
 
 mod checkpoint;
+#[cfg(target_os = "linux")]
+mod direct;
 pub mod disk;
 mod error;
 mod frame;
@@ -45,7 +47,7 @@ pub use error::LogError;
 pub use log::{Adding, Log, UnderWay};
 pub use position::Position;
 pub use read_only::ReadOnlyDisk;
-pub use record::{BadRecord, Body, NewBody, PointRun, Told};
+pub use record::{BadRecord, Body, NewBody, NewRecord, PointRun, Told};
 pub use recovery::{Damage, Recovered, Recovery, Replayed};
 pub use shared::LogStats;
 pub use storage::{Sequential, Storage, StoredFile};

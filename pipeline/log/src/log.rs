@@ -23,7 +23,7 @@ use crate::checkpoint::CheckpointWriter;
 use crate::error::LogError;
 use crate::group::{Group, Waiting};
 use crate::position::Position;
-use crate::record::{encode_entry, encode_piece};
+use crate::record::{NewRecord, encode_entry, encode_piece};
 use crate::recovery::Recovered;
 use crate::shared::{LogStats, Shared};
 use crate::storage::make_dir;
@@ -161,7 +161,7 @@ impl Log {
     /// # Errors
     /// When it is longer than the log takes at once, for good. The bounds on what a body may become keep every record far below that, so that
     /// this is met only where they are wrong.
-    pub fn check(record: &[u8]) -> Result<(), LogError> {
+    pub fn check(record: &NewRecord) -> Result<(), LogError> {
         Group::default().has_room(record.len())
     }
 
@@ -169,7 +169,7 @@ impl Log {
     ///
     /// A record that a frame has no room for is not taken, nor is its entry, and its ticket says so at once: it could not be read back. Its
     /// maker looks first, by [`Log::check`] and [`Log::trouble`].
-    pub fn submit(&self, record: &[u8], entry: Entry) -> Ticket {
+    pub fn submit(&self, record: NewRecord, entry: Entry) -> Ticket {
         let (told, receiver) = oneshot::channel();
         let mut pending = self.shared.pending.lock();
         if pending.stopped {
@@ -181,7 +181,7 @@ impl Log {
             let _ = told.send(Err(NotDurable(error.to_string())));
             return Ticket(receiver);
         }
-        pending.group.records().extend_from_slice(record);
+        pending.group.push(record);
         pending.group.entries.push(entry);
         pending.submitted += 1;
         pending.group.waiting.push(Waiting { told, patient: false });
@@ -194,7 +194,7 @@ impl Log {
     pub fn post(&self, entry: Entry) -> Ticket {
         let mut record = Vec::new();
         encode_entry(&entry, &mut record);
-        self.submit(&record, entry)
+        self.submit(record.into(), entry)
     }
 
     /// The same where nobody waits for it: it goes with the next group, together with all of its source.

@@ -32,19 +32,21 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment with room for at least `frame_bytes`. Its name is durable when this returns.
+    /// Makes a segment with room for at least `frame_bytes`, which is synced after every frame or not. Its name is durable when this returns.
     pub(crate) fn create(
         storage: &dyn Storage,
         dir: &Path,
         start: Position,
         frame_bytes: usize,
+        is_synced: bool,
     ) -> Result<Self, LogError> {
         let path = dir.join(name(start));
         // Somebody may have removed it under us.
         make_dir(storage, dir).map_err(LogError::io("create", dir))?;
         // One of that name is of a try that failed, maybe when its name was to be made durable: a new file has its name written anew.
         remove_if_there(storage, &path).map_err(LogError::io("remove", &path))?;
-        let mut file = storage.create(&path).map_err(LogError::io("create", &path))?;
+        let created = if is_synced { storage.create_synced(&path) } else { storage.create(&path) };
+        let mut file = created.map_err(LogError::io("create", &path))?;
         let allocated = SEGMENT_BYTES.max((SEGMENT_HEADER_BYTES + frame_bytes) as u64);
         file.allocate(allocated).map_err(LogError::io("set room aside in", &path))?;
         file.write_at(&header(start), 0).map_err(LogError::io("write", &path))?;
@@ -58,9 +60,10 @@ impl Segment {
         self.offset(position) + frame_bytes as u64 <= self.allocated
     }
 
-    pub(crate) fn write(&mut self, frame: &[u8], position: Position) -> Result<(), LogError> {
+    /// Writes a frame, which comes in parts.
+    pub(crate) fn write(&mut self, frame: &[&[u8]], position: Position) -> Result<(), LogError> {
         let offset = self.offset(position);
-        self.file.write_at(frame, offset).map_err(LogError::io("write", &self.path))
+        self.file.write_parts_at(frame, offset).map_err(LogError::io("write", &self.path))
     }
 
     pub(crate) fn sync(&mut self) -> Result<(), LogError> {

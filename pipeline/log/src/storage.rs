@@ -28,6 +28,15 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
     /// What the disk says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>>;
 
+    /// The same for a file that is written from its start to its end and synced after every write. A disk may make writes durable before they
+    /// return, with zeros behind them, and nothing of the sync, where that costs less.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn create_synced(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        self.create(path)
+    }
+
     /// Opens a file for reading and writing.
     ///
     /// # Errors
@@ -72,6 +81,14 @@ pub trait StoredFile: Send + fmt::Debug {
     /// # Errors
     /// What the disk says; any part of the bytes may have been written then.
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of the parts, one behind the other, as if they were one piece.
+    ///
+    /// # Errors
+    /// As [`StoredFile::write_at`].
+    fn write_parts_at(&mut self, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+        self.write_at(&parts.concat(), offset)
+    }
 
     /// Sets aside room for so many bytes from the start of the file, which read as zeros where nothing was written.
     ///

@@ -152,6 +152,13 @@ impl Storage for FaultyStorage {
         run(&self.plan, Operation::Create, path, || Ok(self.file(path, self.inner.create(path)?)))
     }
 
+    fn create_synced(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
+        if !self.syncs {
+            return self.create(path);
+        }
+        run(&self.plan, Operation::Create, path, || Ok(self.file(path, self.inner.create_synced(path)?)))
+    }
+
     fn open(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
         run(&self.plan, Operation::Open, path, || Ok(self.file(path, self.inner.open(path)?)))
     }

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use crate::simulation::PowerCutDisk;
 use crate::testing::{FaultyStorage, Operation};
 use crate::{
-    Damage, Disk, Durability, Log, LogError, NewBody, PointRun, Position, Recovery, Replayed, Storage, Ticket,
+    Damage, Disk, Durability, Log, LogError, NewBody, NewRecord, PointRun, Position, Recovery, Replayed, Storage,
+    Ticket,
 };
 
 /// What a log gave back.
@@ -55,9 +56,8 @@ fn submit(log: &Log, number: u64, bytes: usize) -> Ticket {
     let mut entry = Entry::request("remote_write", "a", Signal::Metrics, bytes, UnixNanos(1));
     entry.received = 1;
     entry.add(Outcome::Stored, Reason::None, 1);
-    let mut record = Vec::new();
     let runs = [PointRun { start: 0, end: 1, ordinal: number }];
-    NewBody {
+    let record = NewBody {
         entry: &entry,
         fingerprint: None,
         totals: &vec![1; bytes],
@@ -66,8 +66,8 @@ fn submit(log: &Log, number: u64, bytes: usize) -> Ticket {
         runs: &runs,
         rows: &[],
     }
-    .encode(&mut record);
-    log.submit(&record, entry)
+    .encode();
+    log.submit(record, entry)
 }
 
 fn stored(ledger: &Ledger) -> u64 {
@@ -183,7 +183,10 @@ async fn without_durability_nothing_is_written_and_the_ledger_is_right() {
     let dir = tempfile::tempdir().expect("a folder");
     let back = open(dir.path(), Arc::new(Disk), Durability::Memory).expect("a good log");
     back.log
-        .submit(&[], Entry::request("host", "local", Signal::Metrics, 1, UnixNanos(1)).refused(Reason::TooOld))
+        .submit(
+            NewRecord::from(Vec::new()),
+            Entry::request("host", "local", Signal::Metrics, 1, UnixNanos(1)).refused(Reason::TooOld),
+        )
         .durable()
         .await
         .expect("memory");
@@ -217,11 +220,11 @@ async fn a_record_that_could_not_be_read_back_is_refused_for_good() {
     let dir = tempfile::tempdir().expect("a folder");
     let Back { log, ledger, .. } = on_disk(&dir);
     // Zeros that nobody looks at take no memory.
-    let record = vec![0; 1 << 30];
+    let record = NewRecord::from(vec![0; 1 << 30]);
     let error = Log::check(&record).expect_err("longer than a frame");
     assert!(!error.is_retryable() && error.to_string().contains("1073741824 bytes"), "{error}");
     let entry = Entry::request("remote_write", "a", Signal::Metrics, 1, UnixNanos(1)).refused(Reason::TooOld);
-    let refused = log.submit(&record, entry).durable().await.expect_err("it is not written");
+    let refused = log.submit(record, entry).durable().await.expect_err("it is not written");
     assert_eq!(refused.0, error.to_string());
     submit(&log, 1, 10).durable().await.expect("nothing is in its way");
     assert_eq!(log.trouble(), None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flyball_model::state::NotDurable;
 
 use crate::error::LogError;
-use crate::group::{Group, with_room};
+use crate::group::Group;
 use crate::position::Position;
 use crate::record::{encode_entry, encode_piece};
 use crate::shared::{Bodies, Shared};
@@ -18,9 +18,6 @@ const RETRY_EVERY: Duration = Duration::from_millis(250);
 
 /// How long the first record of a group waits for others that are being made.
 const GATHER_MAX: Duration = Duration::from_millis(1);
-
-/// Room for the next groups that is kept from group to group.
-const GROUP_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
 /// What must be durable before any group that was submitted up to now: the names of the series that it speaks of.
 pub type Before = Box<dyn FnMut() -> Result<(), String> + Send>;
@@ -120,22 +117,22 @@ impl Worker {
 
     /// Takes what is pending.
     fn gather(&mut self) -> (bool, Option<Position>) {
-        // The room of the group before serves the one after the next.
-        self.group.bytes.clear();
-        self.group.bytes.shrink_to(GROUP_BYTES_KEPT);
-        let next = Group { bytes: std::mem::take(&mut self.group.bytes), ..Group::default() };
         let complete = self.shared.adding.write();
         let mut pending = self.shared.pending.lock();
-        self.group = std::mem::replace(&mut pending.group, next);
+        self.group = std::mem::take(&mut pending.group);
         let asked = (pending.stopping, pending.remove_before.take());
         drop((pending, complete));
-        let Group { bytes, entries, notes, pieces, .. } = &mut self.group;
+        let Group { entries, notes, pieces, .. } = &mut self.group;
+        let mut more = Vec::new();
         for (_, entry) in notes.drain() {
-            encode_entry(&entry, with_room(bytes));
+            encode_entry(&entry, &mut more);
             entries.push(entry);
         }
         for ((section, key), value) in pieces.iter() {
-            encode_piece(*section, key, value.as_deref(), with_room(bytes));
+            encode_piece(*section, key, value.as_deref(), &mut more);
+        }
+        if !more.is_empty() {
+            self.group.push(more.into());
         }
         asked
     }
@@ -150,20 +147,22 @@ impl Worker {
 
     fn write(&mut self) -> Result<(), LogError> {
         let Self { shared, writer, before, group, .. } = self;
-        if group.bytes.is_empty() {
+        if group.records.is_empty() {
             return Ok(());
         }
         let begun = shared.clock.monotonic();
         before().map_err(LogError::Before)?;
-        writer.write(&mut group.bytes)?;
+        writer.write(&group.records)?;
         let took = shared.clock.monotonic().saturating_sub(begun);
         shared.counts.wrote(took);
-        shared.counts.bytes.fetch_add(group.bytes.len() as u64, Ordering::Relaxed);
+        shared.counts.bytes.fetch_add(group.frame_bytes() as u64, Ordering::Relaxed);
         Ok(())
     }
 
     fn apply(&mut self) {
         let Self { shared, writer, group, .. } = self;
+        // What was written is not kept until the next group comes.
+        group.records = Vec::new();
         let mut applied = shared.applied.lock();
         for entry in group.entries.drain(..) {
             shared.ledger.post(&entry);

@@ -1,8 +1,11 @@
 //! Writing frames: the part of the log that knows files and no threads.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use arrow::buffer::Buffer;
 
 use crate::error::LogError;
 use crate::frame::{self, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES};
@@ -71,30 +74,31 @@ impl Writer {
         Self { storage, dir: dir.to_owned(), durability, active: None, end, synced: end, segments }
     }
 
-    /// Writes a group, whose records stand behind room for the header, as durably as promised.
+    /// Writes the records of a group as one frame, as durably as promised.
     ///
     /// # Errors
     /// When the disk says no. The same group may be given again: it is written to a new segment then, since nobody knows what of it the old
     /// one holds, nor what the disk remembers of it. And when the group is longer than a frame may be, which it never is.
-    pub(crate) fn write(&mut self, group: &mut [u8]) -> Result<(), LogError> {
-        let bytes = group.len().saturating_sub(FRAME_HEADER_BYTES);
+    pub(crate) fn write(&mut self, records: &[Buffer]) -> Result<(), LogError> {
+        let bytes = records.iter().map(Buffer::len).sum::<usize>();
         if bytes > FRAME_BODY_BYTES_MAX {
             return Err(LogError::TooLarge { bytes, max: FRAME_BODY_BYTES_MAX });
         }
         if self.durability == Durability::Memory {
-            self.end = self.end.plus(group.len());
+            self.end = self.end.plus(FRAME_HEADER_BYTES + bytes);
             return Ok(());
         }
-        frame::seal(group, self.end, self.synced);
-        let written = self.try_write(group);
+        let header = frame::header(records.iter().map(Buffer::as_slice), self.end, self.synced);
+        let parts: Vec<&[u8]> = iter::once(header.as_slice()).chain(records.iter().map(Buffer::as_slice)).collect();
+        let written = self.try_write(&parts, FRAME_HEADER_BYTES + bytes);
         if written.is_err() {
             self.active = None;
         }
         written
     }
 
-    fn try_write(&mut self, frame: &[u8]) -> Result<(), LogError> {
-        let is_full = self.active.as_ref().is_some_and(|segment| !segment.has_room(self.end, frame.len()));
+    fn try_write(&mut self, frame: &[&[u8]], frame_bytes: usize) -> Result<(), LogError> {
+        let is_full = self.active.as_ref().is_some_and(|segment| !segment.has_room(self.end, frame_bytes));
         if is_full {
             self.sync()?;
             self.active = None;
@@ -102,7 +106,8 @@ impl Writer {
         let segment = match &mut self.active {
             Some(segment) => segment,
             none => {
-                let segment = Segment::create(&*self.storage, &self.dir, self.end, frame.len())?;
+                let is_synced = self.durability == Durability::Fsync;
+                let segment = Segment::create(&*self.storage, &self.dir, self.end, frame_bytes, is_synced)?;
                 // One of the same start is of a try before, which left nothing in it.
                 if self.segments.back() != Some(&segment.start) {
                     self.segments.push_back(segment.start);
@@ -120,7 +125,7 @@ impl Writer {
             self.segments.clear();
             return Err(LogError::Removed { path });
         }
-        self.end = self.end.plus(frame.len());
+        self.end = self.end.plus(frame_bytes);
         if self.durability == Durability::Fsync {
             self.synced = self.end;
         }
@@ -187,10 +192,10 @@ mod tests {
         let disk = Arc::new(PowerCutDisk::new(1));
         let mut writer = Writer::new(disk.clone(), Path::new("/data"), Durability::Fsync, Position(0), VecDeque::new());
         // Zeros that nobody looks at take no memory.
-        let mut group = vec![0; FRAME_HEADER_BYTES + FRAME_BODY_BYTES_MAX + 1];
-        let error = writer.write(&mut group).expect_err("longer than a frame may be");
+        let records = [1, FRAME_BODY_BYTES_MAX].map(|bytes| Buffer::from(vec![0_u8; bytes]));
+        let error = writer.write(&records).expect_err("longer than a frame may be");
         assert!(matches!(error, LogError::TooLarge { bytes, max } if bytes == max + 1) && !error.is_retryable());
         assert_eq!(disk.list(Path::new("/data")).expect("a folder"), Vec::<PathBuf>::new());
-        writer.write(&mut group[..FRAME_HEADER_BYTES + 1]).expect("a good disk");
+        writer.write(&records[..1]).expect("a good disk");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flyball_decode::DecodeError;
 use flyball_decode::decompress::decompress_within;
-use flyball_log::{Durability, Log, LogError, NewBody, Ticket, Told, UnderWay};
+use flyball_log::{Durability, Log, LogError, NewBody, NewRecord, Ticket, Told, UnderWay};
 use flyball_model::admission::{Lease, NotNow, Sender};
 use flyball_model::intake::{Format, RefusalKind, Rejection, Submission};
 use flyball_model::ledger::{Entry, Outcome, Reason, Signal};
@@ -294,17 +294,18 @@ impl Pipeline {
         let rejected = rejections.iter().chain(lost).map(|rejection| (rejection.reason, rejection.points)).collect();
         let told = Told { stored: count, written, rejected };
         let fingerprint = (has_own_times && count > 0 && is_repeatable).then_some((hash, told));
-        let mut record = Vec::new();
-        if self.log.durability() != Durability::Memory {
+        let record = if self.log.durability() == Durability::Memory {
+            NewRecord::from(Vec::new())
+        } else {
             let (entry, totals, starts, points, runs, rows) = (&entry, &totals, &starts, &points, &runs, &ordered);
             let fingerprint = fingerprint.as_ref();
-            NewBody { entry, fingerprint, totals, starts, points, runs, rows }.encode(&mut record);
-        }
+            NewBody { entry, fingerprint, totals, starts, points, runs, rows }.encode()
+        };
         Log::check(&record).map_err(|error| NotTaken {
             reason: Reason::BodyTooLarge,
             refusal: Refusal::new(RefusalKind::TooLarge, error.to_string()),
         })?;
-        let ticket = self.log.submit(&record, entry);
+        let ticket = self.log.submit(record, entry);
         if let Some((hash, told)) = fingerprint {
             self.known.learn(hash, told);
         }

@@ -4,7 +4,8 @@ use flyball_model::intake::Written;
 use flyball_model::ledger::{Entry, Reason};
 use flyball_model::{PointBatch, Rows, SeriesRef, UnixNanos};
 
-use super::{BODY, BadRecord, Cursor, columns, put, rows, with_length};
+use super::rows::EncodedRows;
+use super::{BODY, BadRecord, Cursor, NewRecord, columns, put, rows, with_length};
 
 /// Points of a batch that follow each other and are of one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,33 +96,41 @@ pub struct NewBody<'a> {
 }
 
 impl NewBody<'_> {
-    /// Appends the record:
+    /// Makes the record:
     ///
     /// ```text
     /// body := has fingerprint u8 · [fingerprint u128 · told] · entry length u32 · entry · totals length u32 · totals
     ///       · starts length u32 · starts · points · runs u32 · (length u32 · ordinal u64)* · kinds u8 · rows*
     /// ```
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        put(BODY, out, |out| {
-            out.push(u8::from(self.fingerprint.is_some()));
-            if let Some((hash, told)) = self.fingerprint {
-                out.extend(hash.to_le_bytes());
-                told.encode(out);
-            }
-            with_length(out, |out| self.entry.encode(out));
-            with_length(out, |out| out.extend_from_slice(self.totals));
-            with_length(out, |out| put_starts(self.starts, out));
-            columns::encode(self.points, out);
-            out.extend((self.runs.len() as u32).to_le_bytes());
-            for run in self.runs {
-                out.extend((run.end - run.start).to_le_bytes());
-                out.extend(run.ordinal.to_le_bytes());
-            }
-            out.push(self.rows.len() as u8);
-            for (of_kind, ordinal) in self.rows {
-                rows::encode(of_kind, *ordinal, out);
-            }
-        });
+    pub fn encode(&self) -> NewRecord {
+        let rows: Vec<_> = self.rows.iter().map(|(rows, ordinal)| EncodedRows::new(rows, *ordinal)).collect();
+        let mut head = Vec::new();
+        put(BODY, &mut head, rows.iter().map(EncodedRows::len).sum(), |out| self.encode_head(out));
+        let mut record = NewRecord::from(head);
+        for EncodedRows { head, stream } in rows {
+            record.push(head.into());
+            stream.into_iter().for_each(|part| record.push(part));
+        }
+        record
+    }
+
+    /// Appends what stands before the rows.
+    fn encode_head(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.fingerprint.is_some()));
+        if let Some((hash, told)) = self.fingerprint {
+            out.extend(hash.to_le_bytes());
+            told.encode(out);
+        }
+        with_length(out, 0, |out| self.entry.encode(out));
+        with_length(out, 0, |out| out.extend_from_slice(self.totals));
+        with_length(out, 0, |out| put_starts(self.starts, out));
+        columns::encode(self.points, out);
+        out.extend((self.runs.len() as u32).to_le_bytes());
+        for run in self.runs {
+            out.extend((run.end - run.start).to_le_bytes());
+            out.extend(run.ordinal.to_le_bytes());
+        }
+        out.push(self.rows.len() as u8);
     }
 }
 

@@ -9,6 +9,7 @@
 mod body;
 mod columns;
 mod cursor;
+mod parts;
 mod rows;
 
 use flyball_model::ledger::Entry;
@@ -17,6 +18,7 @@ use flyball_model::{SeriesRef, UnixNanos};
 
 pub use body::{Body, NewBody, PointRun};
 pub(crate) use cursor::Cursor;
+pub use parts::NewRecord;
 
 const BODY: u8 = 1;
 const ENTRY: u8 = 2;
@@ -68,29 +70,29 @@ impl From<&str> for BadRecord {
     }
 }
 
-/// Appends a record whose payload `fill` writes.
-fn put(kind: u8, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+/// Appends a record whose payload `fill` writes, but for so many bytes that come behind it.
+fn put(kind: u8, out: &mut Vec<u8>, more_bytes: usize, fill: impl FnOnce(&mut Vec<u8>)) {
     out.push(kind);
-    with_length(out, fill);
+    with_length(out, more_bytes, fill);
 }
 
-/// Appends what `fill` writes, its length as u32 before it.
-fn with_length(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+/// Appends what `fill` writes, with a length as u32 before it that counts so many bytes more.
+fn with_length(out: &mut Vec<u8>, more_bytes: usize, fill: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend([0; 4]);
     fill(out);
-    let length = u32::try_from(out.len() - at - 4).expect("a record is capped far below 4 GiB");
+    let length = u32::try_from(out.len() - at - 4 + more_bytes).expect("a record is capped far below 4 GiB");
     out[at..at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 /// Appends a line of the ledger.
 pub(crate) fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
-    put(ENTRY, out, |out| entry.encode(out));
+    put(ENTRY, out, 0, |out| entry.encode(out));
 }
 
 /// Appends a piece of state.
 pub(crate) fn encode_piece(section: Section, key: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
-    put(PIECE, out, |out| {
+    put(PIECE, out, 0, |out| {
         out.push(section as u8);
         out.push(u8::from(value.is_some()));
         out.extend((key.len() as u32).to_le_bytes());
@@ -101,22 +103,22 @@ pub(crate) fn encode_piece(section: Section, key: &str, value: Option<&[u8]>, ou
 
 /// Appends totals.
 pub(crate) fn encode_totals(totals: &[u8], out: &mut Vec<u8>) {
-    put(TOTALS, out, |out| out.extend(totals));
+    put(TOTALS, out, 0, |out| out.extend(totals));
 }
 
 /// Appends a part of the twin.
 pub(crate) fn encode_twin(twin: &[u8], out: &mut Vec<u8>) {
-    put(TWIN, out, |out| out.extend(twin));
+    put(TWIN, out, 0, |out| out.extend(twin));
 }
 
 /// Appends when the sums of series began: `(series u32 · time i64)*`.
 pub(crate) fn encode_starts(starts: &[(SeriesRef, UnixNanos)], out: &mut Vec<u8>) {
-    put(STARTS, out, |out| body::put_starts(starts, out));
+    put(STARTS, out, 0, |out| body::put_starts(starts, out));
 }
 
 /// Appends the hash of a body that was stored.
 pub(crate) fn encode_fingerprint(fingerprint: u128, told: &Told, out: &mut Vec<u8>) {
-    put(FINGERPRINT, out, |out| {
+    put(FINGERPRINT, out, 0, |out| {
         out.extend(fingerprint.to_le_bytes());
         told.encode(out);
     });

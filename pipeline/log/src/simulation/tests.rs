@@ -118,10 +118,9 @@ impl Simulation {
         entry.received = 1;
         entry.add(Outcome::Stored, Reason::None, 1);
         let runs = [PointRun { start: 0, end: 1, ordinal: number }];
-        let mut record = Vec::new();
         // Some are large, so that segments and sectors are crossed.
         let totals = vec![7; if self.chance.one_in(4) { self.chance.below(40_000) as usize } else { 0 }];
-        NewBody {
+        let record = NewBody {
             entry: &entry,
             fingerprint: None,
             totals: &totals,
@@ -130,11 +129,11 @@ impl Simulation {
             runs: &runs,
             rows: &[],
         }
-        .encode(&mut record);
+        .encode();
         self.positions.insert(number, under_way.position());
         drop(under_way);
         self.bodies.insert(number, Fate::Unknown);
-        process.waiting.push((number, process.log.submit(&record, entry)));
+        process.waiting.push((number, process.log.submit(record, entry)));
     }
 
     fn turn(&mut self, process: &mut Process) {

@@ -6,7 +6,7 @@ use flyball_model::rows::{LogBuilder, LogRecord, TextBuilder};
 use flyball_model::{PointBatch, Rows, SeriesRef, UnixNanos};
 use proptest::prelude::*;
 
-use crate::{Body, NewBody, PointRun, Told};
+use crate::{Body, NewBody, NewRecord, PointRun, Told};
 
 /// What a body is made of. With its number it is the same bytes each time.
 #[derive(Debug, Clone)]
@@ -135,8 +135,7 @@ impl Parts {
     }
 
     /// Its record.
-    pub(super) fn record(&self) -> Vec<u8> {
-        let mut record = Vec::new();
+    pub(super) fn record(&self) -> NewRecord {
         NewBody {
             entry: &self.entry,
             fingerprint: self.fingerprint.as_ref(),
@@ -146,8 +145,7 @@ impl Parts {
             runs: &self.runs,
             rows: &self.rows,
         }
-        .encode(&mut record);
-        record
+        .encode()
     }
 
     /// Fails where the two differ, to the last bit.

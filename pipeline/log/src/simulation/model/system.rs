@@ -82,7 +82,7 @@ impl System {
         let under_way = self.log.begin();
         let position = under_way.position();
         meanwhile(&self.log, position);
-        let ticket = self.log.submit(&spec.parts(number).record(), spec.entry(number));
+        let ticket = self.log.submit(spec.parts(number).record(), spec.entry(number));
         drop(under_way);
         self.begun_at.insert(number, position);
         self.waiting.push((number, ticket));
