@@ -5,9 +5,12 @@
 //! before they were followed, it is told so, and starts again with what is stored.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{ArrayData, ArrayRef, BooleanArray, RecordBatch, make_array};
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Field, FieldRef};
+use arrow::error::ArrowError;
 use flyball_model::{MetricRef, RowKind, UnixNanos};
 
 use crate::error::StoreError;
@@ -78,13 +81,15 @@ pub struct RowFollower {
 }
 
 impl RowFollower {
-    /// Gives all records from `from` on that are stored, in the kind's stored columns, and follows those that come after. Blocks on files.
+    /// Gives all records from `from` on that are stored, in the kind's stored columns, and follows those that come after. Only `wanted` of the
+    /// columns, sorted and series and time among them, are read; in others stands nothing of use. Blocks on files.
     ///
     /// # Errors
     /// When a file of the history can't be read.
     pub fn start(
         store: &Store,
         kind: RowKind,
+        wanted: &[usize],
         from: UnixNanos,
         mut each: impl FnMut(&RecordBatch),
     ) -> Result<Self, StoreError> {
@@ -93,12 +98,11 @@ impl RowFollower {
             let history = store.history.read();
             (store.rows.snapshot(kind, range), history.rows(kind).to_vec())
         };
-        let columns: Vec<usize> = (0..kind.schema().fields().len()).collect();
         for file in files.iter().filter(|file| file.times.overlaps(range)) {
-            let wanted = &SeriesFilter::All;
-            let query = RowQuery { kind, columns: &columns, rows: None, wanted, times: range, batch_rows: BATCH_ROWS };
+            let (columns, series) = (wanted, &SeriesFilter::All);
+            let query = RowQuery { kind, columns, rows: None, wanted: series, times: range, batch_rows: BATCH_ROWS };
             for batch in read_rows(file, query)? {
-                each(&batch?);
+                each(&with_blanks(kind, wanted, &batch?)?);
             }
         }
         for chunk in hot {
@@ -125,6 +129,24 @@ impl RowFollower {
     }
 }
 
+/// Records with all columns of their kind, of which some were read.
+fn with_blanks(kind: RowKind, read: &[usize], records: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = kind.schema();
+    let column = |(at, field): (usize, &FieldRef)| match read.binary_search(&at) {
+        Ok(place) => Ok(Arc::clone(records.column(place))),
+        Err(_) => blank(field, records.num_rows()),
+    };
+    let columns = schema.fields().iter().enumerate().map(column).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(schema, columns)
+}
+
+/// A column of the right type and length: of nulls, or of zeros, empty texts and empty lists where there must be none.
+fn blank(field: &Field, rows: usize) -> Result<ArrayRef, ArrowError> {
+    let nulls = ArrayData::new_null(field.data_type(), rows);
+    let blank = if field.is_nullable() { nulls } else { nulls.into_builder().nulls(None).build()? };
+    Ok(make_array(blank))
+}
+
 /// The series of stored records.
 pub fn series_of_records(records: &RecordBatch) -> &[u32] {
     series(records)
@@ -133,4 +155,21 @@ pub fn series_of_records(records: &RecordBatch) -> &[u32] {
 /// The times of stored records, nanoseconds since the epoch.
 pub fn times_of_records(records: &RecordBatch) -> &[i64] {
     times(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hot::rows::{SERIES, TIME};
+
+    #[test]
+    fn every_kind_has_blanks_for_what_is_not_read() {
+        for kind in RowKind::ALL {
+            let (schema, rows) = (kind.schema(), 3);
+            let all: Vec<_> = schema.fields().iter().map(|field| blank(field, rows).expect("a blank column")).collect();
+            let records = RecordBatch::try_new(schema, all).expect("of its schema");
+            let read = records.project(&[SERIES, TIME]).expect("its first two columns");
+            assert_eq!(with_blanks(kind, &[SERIES, TIME], &read).expect("the others are blank"), records);
+        }
+    }
 }

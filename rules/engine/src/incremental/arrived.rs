@@ -46,22 +46,25 @@ impl Arrived {
 }
 
 impl Following {
-    /// Gives all that is stored from `from` on, in the order of arrival, and follows what comes after. Blocks on files.
+    /// Gives all that is stored from `from` on, in the order of arrival, and follows what comes after. Of records those columns are right that
+    /// are asked for. Blocks on files.
     ///
     /// # Errors
     /// When a file of the history can't be read.
     pub(super) fn start(
         store: &Store,
         metric: MetricRef,
-        records: Option<RowKind>,
+        records: Option<(RowKind, &[usize])>,
         from: UnixNanos,
         mut each: impl FnMut(Arrived),
     ) -> Result<Self, StoreError> {
         match records {
             None => Follower::start(store, metric, from, |points| each(Arrived::Points(points.clone())))
                 .map(Following::Points),
-            Some(kind) => RowFollower::start(store, kind, from, |records| each(Arrived::Records(records.clone())))
-                .map(Following::Records),
+            Some((kind, columns)) => {
+                RowFollower::start(store, kind, columns, from, |records| each(Arrived::Records(records.clone())))
+                    .map(Following::Records)
+            }
         }
     }
 

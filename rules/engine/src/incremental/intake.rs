@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
 use arrow::buffer::NullBuffer;
-use arrow::compute::take_record_batch;
+use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
@@ -20,7 +20,10 @@ use super::incoming::Part;
 use super::table::{BATCH_GROUPS, Parts, Stop, Table};
 use super::values::Values;
 
-/// The first stored column of records that is no series.
+/// The stored column of records that says their series.
+const SERIES: usize = 0;
+
+/// The first one behind it: their time.
 const OF_RECORDS: usize = 1;
 
 impl Table {
@@ -67,8 +70,7 @@ impl Table {
             return Ok(());
         }
         // Keys cost more than predicates: only of the records that count.
-        let of_wanted = UInt64Array::from_iter_values(wanted.iter().map(|&row| row as u64));
-        let records = take_record_batch(records, &of_wanted)?;
+        let records = self.taken(records, &wanted)?;
         let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
         let groups = self.grouping.groups_of_rows(
             store.registry(),
@@ -83,6 +85,23 @@ impl Table {
             self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, times[row], 0.0));
         }
         Ok(())
+    }
+
+    /// These records. In columns that nobody reads stand others' values, so that long texts are not copied in vain.
+    fn taken(&self, records: &RecordBatch, wanted: &[usize]) -> Result<RecordBatch> {
+        let places = UInt64Array::from_iter_values(wanted.iter().map(|&row| row as u64));
+        let read = self.stored_columns();
+        let columns = records.columns().iter().enumerate().map(|(at, column)| {
+            if read.contains(&at) { take(column, &places, None) } else { Ok(column.slice(0, wanted.len())) }
+        });
+        Ok(RecordBatch::try_new(records.schema(), columns.collect::<Result<_, _>>()?)?)
+    }
+
+    /// Which of the columns that records are stored in are read, sorted.
+    pub(super) fn stored_columns(&self) -> Vec<usize> {
+        let mut columns = vec![SERIES, OF_RECORDS];
+        columns.extend(self.parts.read.iter().map(|column| OF_RECORDS + column).filter(|&column| column > OF_RECORDS));
+        columns
     }
 
     /// Adds points or records to the panes of their groups.

@@ -369,6 +369,7 @@ fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result
         range: *range,
         point_schema,
         labels,
+        read: shape.columns_read(),
         group_schema: group_schema(shape, classifier)?,
     })
 }

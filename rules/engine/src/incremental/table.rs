@@ -66,6 +66,8 @@ pub(super) struct Parts {
     pub(super) point_schema: SchemaRef,
     /// Labels that aggregates ask for beside values.
     pub(super) labels: Vec<Arc<str>>,
+    /// Which of the columns that are no labels predicates, keys and aggregates read, sorted.
+    pub(super) read: Vec<usize>,
     /// Keys and aggregates.
     pub(super) group_schema: SchemaRef,
 }
@@ -307,7 +309,9 @@ impl Table {
         }
         let from = self.parts.window.start_of(first);
         let mut stopped = Ok(());
-        let follower = Following::start(store, self.parts.metric, self.parts.records, from, |arrived| {
+        let columns = self.stored_columns();
+        let records = self.parts.records.map(|kind| (kind, columns.as_slice()));
+        let follower = Following::start(store, self.parts.metric, records, from, |arrived| {
             if stopped.is_ok() {
                 let taken = self.take(store, &Part::new(arrived), 0).map_err(Stop::from);
                 stopped = taken.and_then(|()| self.check_size(bytes_max));

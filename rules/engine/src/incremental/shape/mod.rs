@@ -71,6 +71,18 @@ pub(super) struct Kept {
 }
 
 impl Shape {
+    /// Which of the columns that are no labels it reads: their places among those, sorted.
+    pub(super) fn columns_read(&self) -> Vec<usize> {
+        let of_aggregates = self.aggregates.iter().flat_map(|kept| kept.argument.iter().chain(&kept.filter));
+        let exprs = self.points.iter().chain(&self.keys).chain(of_aggregates);
+        let names = exprs.flat_map(Expr::column_refs);
+        let mut places: Vec<usize> =
+            names.filter_map(|column| self.source.points.index_of(&column.name).ok()).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
     /// Takes a plan apart.
     ///
     /// # Errors
