@@ -62,7 +62,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn event_of_logs() -> impl Strategy<Value = Event> {
+pub(super) fn event_of_logs() -> impl Strategy<Value = Event> {
     let body = prop::option::weighted(
         0.9,
         prop::sample::select(vec![

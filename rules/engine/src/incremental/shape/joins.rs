@@ -1,4 +1,4 @@
-//! Joins of what is kept with the rows of a table that are looked up: `JOIN twin.node n ON n.id = m.host`.
+//! Joins of what is kept with the rows of a table that are looked up: `JOIN twin.node n ON n.id = m.host`, or of `VALUES`.
 //!
 //! A column of such a table is written as one of a relation that has the table's name and the number of the join, `twin.node#0.cluster`, until
 //! `split` says what is asked of it.
@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Column, JoinType, NullEquality, TableReference};
-use datafusion::logical_expr::{Cast, Expr, Join, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Cast, Expr, Join, LogicalPlan};
 
 use super::super::inline::{Meaning, inline};
 use super::super::obstacle::Obstacle;
 use super::walk::{refuse, relation_of};
+use super::written::Written;
 use crate::catalog::relation::Relation;
 use crate::catalog::{SystemProvider, SystemTable, TableRead};
 use crate::query::bind::reads_clock;
@@ -34,8 +35,10 @@ pub(in super::super) enum JoinKind {
 pub(in super::super) struct Joined {
     /// What its columns are called by.
     pub(in super::super) name: TableReference,
-    /// `twin.node`.
+    /// `twin.node`; of rows that the rule writes itself `VALUES`.
     pub(in super::super) table_name: String,
+    /// These rows.
+    pub(in super::super) written: Option<String>,
     pub(in super::super) table: Arc<dyn SystemTable>,
     pub(in super::super) kind: JoinKind,
     /// Over the table's columns: which rows there are.
@@ -59,8 +62,11 @@ pub(super) struct Sides<'p> {
 /// The side that is looked up.
 struct LookedUp<'p> {
     plan: &'p LogicalPlan,
-    scan: &'p TableScan,
+    name: String,
     table: Arc<dyn SystemTable>,
+    /// The columns that are another text in each row.
+    unique: Vec<String>,
+    written: Option<String>,
 }
 
 impl<'p> Sides<'p> {
@@ -72,13 +78,15 @@ impl<'p> Sides<'p> {
         if let Some(looked_up) = LookedUp::of(left) {
             return Ok(Self { join, points: right, looked_up, is_left: false });
         }
-        Err(Obstacle::new("it joins tables, and only joins with tables of the twin are kept incrementally"))
+        Err(Obstacle::new(
+            "it joins tables, and only joins with tables of the twin and with VALUES are kept incrementally",
+        ))
     }
 
     /// Adds the join, and says what else must be true. `meaning` is that of what is kept, and becomes that of the join's result.
     pub(super) fn join(self, meaning: &mut Meaning, joins: &mut Vec<Joined>) -> Result<Vec<Expr>, Obstacle> {
         let kind = self.kind()?;
-        let name = format!("{}#{}", self.looked_up.scan.table_name, joins.len());
+        let name = format!("{}#{}", self.looked_up.name, joins.len());
         let name = TableReference::bare(name);
         let (others, predicates) = rows_of(self.looked_up.plan, &name)?;
         let mut conditions = Vec::new();
@@ -104,13 +112,13 @@ impl<'p> Sides<'p> {
             conditions.push(inline(filter.clone(), &schema, &both)?);
         }
         if kind != JoinKind::Inner && !conditions.is_empty() {
-            return Err(Obstacle::new(format!("it joins {} by more than one column", self.looked_up.scan.table_name)));
+            return Err(Obstacle::new(format!("it joins {} by more than one column", self.looked_up.name)));
         }
         if matches!(kind, JoinKind::Inner | JoinKind::Outer) {
             *meaning = both;
         }
-        let (table, table_name) = (self.looked_up.table, self.looked_up.scan.table_name.to_string());
-        joins.push(Joined { name, table_name, table, kind, predicates, key, by });
+        let LookedUp { name: table_name, table, written, .. } = self.looked_up;
+        joins.push(Joined { name, table_name, written, table, kind, predicates, key, by });
         Ok(conditions)
     }
 
@@ -127,7 +135,7 @@ impl<'p> Sides<'p> {
                 return Err(Obstacle::new("it has NOT IN").hint("write NOT EXISTS"));
             }
             _ => {
-                let table = &self.looked_up.scan.table_name;
+                let table = &self.looked_up.name;
                 return Err(Obstacle::new(format!("it asks for rows of {table} that nothing is measured of")));
             }
         })
@@ -137,46 +145,63 @@ impl<'p> Sides<'p> {
     fn may_look_for(&self, kind: JoinKind, key: &Expr) -> bool {
         match kind {
             JoinKind::Semi | JoinKind::Anti => true,
-            JoinKind::Inner | JoinKind::Outer => column_of(key)
-                .is_some_and(|column| self.looked_up.table.key().is_some_and(|unique| unique == column.name)),
+            JoinKind::Inner | JoinKind::Outer => {
+                column_of(key).is_some_and(|column| self.looked_up.unique.contains(&column.name))
+            }
         }
     }
 
     fn has_no_key(&self) -> Obstacle {
-        let table = &self.looked_up.scan.table_name;
-        let key = self.looked_up.table.key().unwrap_or_default();
-        Obstacle::new(format!("it may join several rows of {table} with one")).hint(format!("join by {table}.{key}"))
+        let table = &self.looked_up.name;
+        let obstacle = Obstacle::new(format!("it may join several rows of {table} with one"));
+        match self.looked_up.unique.first().filter(|_| self.looked_up.written.is_none()) {
+            Some(key) => obstacle.hint(format!("join by {table}.{key}")),
+            None => obstacle,
+        }
     }
 }
 
 impl<'p> LookedUp<'p> {
     fn of(plan: &'p LogicalPlan) -> Option<Self> {
-        let scan = scan_of(plan)?;
-        let Relation { read: TableRead::System { .. }, table, .. } = relation_of(scan)? else { return None };
-        let table = Arc::clone(&table.downcast_ref::<SystemProvider>()?.0);
-        (table.key().is_some() && table.revision().is_some()).then_some(Self { plan, scan, table })
+        match rows_under(plan)? {
+            LogicalPlan::TableScan(scan) => {
+                let Relation { read: TableRead::System { .. }, table, .. } = relation_of(scan)? else { return None };
+                let table = Arc::clone(&table.downcast_ref::<SystemProvider>()?.0);
+                table.revision()?;
+                let unique = vec![table.key()?.to_owned()];
+                Some(Self { plan, name: scan.table_name.to_string(), table, unique, written: None })
+            }
+            LogicalPlan::Values(values) => {
+                let written = Written::of(values)?;
+                let (unique, text) = (written.unique(), format!("{:?}", values.values));
+                Some(Self { plan, name: "VALUES".to_owned(), table: Arc::new(written), unique, written: Some(text) })
+            }
+            _ => None,
+        }
     }
 }
 
-/// The table that a side reads, if that is all that it does.
-fn scan_of(plan: &LogicalPlan) -> Option<&TableScan> {
+/// What gives the rows of a side, of which some are left out at most.
+fn rows_under(plan: &LogicalPlan) -> Option<&LogicalPlan> {
     match plan {
-        LogicalPlan::TableScan(scan) => scan.fetch.is_none().then_some(scan),
-        LogicalPlan::Projection(projection) => scan_of(&projection.input),
-        LogicalPlan::Filter(filter) => scan_of(&filter.input),
-        LogicalPlan::SubqueryAlias(alias) => scan_of(&alias.input),
+        LogicalPlan::TableScan(scan) => scan.fetch.is_none().then_some(plan),
+        LogicalPlan::Values(_) => Some(plan),
+        LogicalPlan::Projection(projection) => rows_under(&projection.input),
+        LogicalPlan::Filter(filter) => rows_under(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => rows_under(&alias.input),
         _ => None,
     }
 }
 
 /// What the columns of a side are in terms of its table, called by `name`, and which rows it has.
 fn rows_of(plan: &LogicalPlan, name: &TableReference) -> Result<(Meaning, Vec<Expr>), Obstacle> {
+    let column = |field: &FieldRef| Expr::Column(Column::new(Some(name.clone()), field.name()));
     match plan {
         // Such a table takes no filter on.
         LogicalPlan::TableScan(scan) if scan.filters.is_empty() => {
-            let column = |field: &FieldRef| Expr::Column(Column::new(Some(name.clone()), field.name()));
             Ok((scan.projected_schema.fields().iter().map(column).collect(), Vec::new()))
         }
+        LogicalPlan::Values(values) => Ok((values.schema.fields().iter().map(column).collect(), Vec::new())),
         LogicalPlan::Projection(projection) => {
             let (meaning, predicates) = rows_of(&projection.input, name)?;
             let schema = projection.input.schema();
@@ -215,7 +240,7 @@ fn column_of(expr: &Expr) -> Option<&Column> {
     }
 }
 
-fn is_text(data_type: &DataType) -> bool {
+pub(super) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),

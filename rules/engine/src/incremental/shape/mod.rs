@@ -9,6 +9,7 @@ mod joins;
 mod split;
 mod view;
 mod walk;
+mod written;
 
 use std::sync::Arc;
 

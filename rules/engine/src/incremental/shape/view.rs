@@ -133,9 +133,10 @@ impl ViewShape {
         format!("{tables:?} {by:?} {:?} {keys:?}", sorted_texts(&self.predicates))
     }
 
-    /// The names of the tables that are looked up, each once.
+    /// The names of the tables that are looked up and may change, each once.
     pub(in super::super) fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.tables.iter().map(|table| table.of.table_name.clone()).collect();
+        let tables = self.tables.iter().filter(|table| table.of.written.is_none());
+        let mut names: Vec<_> = tables.map(|table| table.of.table_name.clone()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -144,8 +145,8 @@ impl ViewShape {
 
 impl std::fmt::Display for LookedUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Joined { name, kind, predicates, key, .. } = &self.of;
+        let Joined { name, written, kind, predicates, key, .. } = &self.of;
         let columns: Vec<_> = self.columns.iter().map(ToString::to_string).collect();
-        write!(f, "{kind:?} {name} {:?} {key} {columns:?}", sorted_texts(predicates))
+        write!(f, "{kind:?} {name} {written:?} {:?} {key} {columns:?}", sorted_texts(predicates))
     }
 }

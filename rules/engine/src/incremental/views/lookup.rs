@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{cast, filter_record_batch, prep_null_mask_filter, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
@@ -39,8 +40,16 @@ pub(super) struct Lookup {
     bytes: usize,
 }
 
+/// For which texts another row is found than before.
+#[derive(Debug)]
+pub(super) enum Change {
+    None,
+    Some(Vec<Box<str>>),
+    All,
+}
+
 /// The rows that count.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Rows {
     /// By what is looked for.
     by_key: HashMap<Box<str>, u32>,
@@ -91,23 +100,23 @@ impl Lookup {
         self.seen.is_none() || self.seen != self.mirror.revision()
     }
 
-    /// Looks at the table, and says whether other rows are found than before.
-    pub(super) fn refresh(&mut self, now: UnixNanos) -> Result<bool> {
+    /// Looks at the table, and says what is found otherwise than before.
+    pub(super) fn refresh(&mut self, now: UnixNanos) -> Result<Change> {
         if !self.is_outdated() {
-            return Ok(false);
+            return Ok(Change::None);
         }
         let (revision, read) = self.mirror.columns(now, &self.places)?;
         let is_first = self.seen.is_none();
         let same = read.len() == self.read.len() && read.iter().zip(&self.read).all(|(new, old)| Arc::ptr_eq(new, old));
-        let mut changed = is_first;
+        let mut change = Change::None;
         if is_first || !same {
             let rows = self.rows_of(&read)?;
-            changed |= rows != self.rows;
+            change = if is_first { Change::All } else { self.rows.change_to(&rows)? };
             self.bytes = rows.size();
             (self.rows, self.read) = (rows, read);
         }
         self.seen = revision;
-        Ok(changed)
+        Ok(change)
     }
 
     /// What is found in these columns of the table.
@@ -125,9 +134,8 @@ impl Lookup {
     }
 
     /// The row of each of these texts; null where there is none.
-    pub(super) fn look_up(&self, texts: &ArrayRef) -> Result<UInt32Array> {
-        let texts = cast(texts, &DataType::Utf8)?;
-        Ok(texts.as_string::<i32>().iter().map(|text| self.rows.by_key.get(text?).copied()).collect())
+    pub(super) fn look_up(&self, texts: &StringArray) -> UInt32Array {
+        texts.iter().map(|text| self.rows.by_key.get(text?).copied()).collect()
     }
 
     /// The columns of rows, with nulls for none.
@@ -142,6 +150,27 @@ impl Lookup {
 }
 
 impl Rows {
+    /// How others differ.
+    fn change_to(&self, others: &Rows) -> Result<Change> {
+        if self.columns.iter().any(|column| column.data_type().is_nested()) {
+            return Ok(Change::All);
+        }
+        let gone = self.by_key.keys().filter(|key| !others.by_key.contains_key(*key));
+        let come = others.by_key.keys().filter(|key| !self.by_key.contains_key(*key));
+        let mut texts: Vec<Box<str>> = gone.chain(come).cloned().collect();
+        let both = self.by_key.iter().filter_map(|(key, &row)| Some((key, row, *others.by_key.get(key)?)));
+        let both: Vec<_> = both.collect();
+        let (before, after): (UInt32Array, UInt32Array) =
+            (both.iter().map(|both| both.1).collect(), both.iter().map(|both| both.2).collect());
+        let mut same = vec![true; both.len()];
+        for (column, other) in self.columns.iter().zip(&others.columns) {
+            let equal = not_distinct(&take(column, &before, None)?, &take(other, &after, None)?)?;
+            same.iter_mut().zip(equal.values()).for_each(|(same, equal)| *same &= equal);
+        }
+        texts.extend(both.iter().zip(same).filter(|(_, same)| !same).map(|(both, _)| both.0.clone()));
+        Ok(if texts.is_empty() { Change::None } else { Change::Some(texts) })
+    }
+
     fn size(&self) -> usize {
         let keys: usize = self.by_key.keys().map(|key| key.len() + size_of::<(Box<str>, u32)>() + 1).sum();
         keys + self.columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>()

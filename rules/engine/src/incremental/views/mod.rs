@@ -1,4 +1,4 @@
-//! Rules over a join with tables of the twin: `JOIN twin.node n ON n.id = m.host`.
+//! Rules over a join with tables of the twin, `JOIN twin.node n ON n.id = m.host`, or with `VALUES`.
 //!
 //! Their table of groups knows nothing of the join. It groups by what rows are looked up by, and by the labels that the rule asks for, so
 //! that the rows of a group of it are the same for all its points. A *view* looks them up and says which of these groups belong together, by
@@ -8,7 +8,7 @@
 //! | when | what is evaluated |
 //! |---|---|
 //! | the twin has changed | the columns that are looked up (`mirror`), which rows there are (`lookup`) |
-//! | one of these has changed | what is looked up, predicates on it and keys, for all groups of the table (`view`) |
+//! | one of these has changed | what is looked up, predicates on it and keys, for the groups of the table that looked the row up (`view`) |
 //! | a group of the table is met | the same for this group |
 //! | a group of the table has changed | the group of the view that it belongs to, like one of a table (`settle`) |
 

@@ -6,7 +6,7 @@ use flyball_model::{PointBatch, Shape, UnixNanos};
 use flyball_store::{Store, StoreOptions};
 use proptest::prelude::*;
 
-use super::super::tests::{Event, event, run};
+use super::super::tests::{Event, event, event_of_logs, run};
 use super::super::{Found, Place, Way};
 use super::testing::{Node, Nodes};
 use crate::query::{Database, QueryLimits};
@@ -18,12 +18,12 @@ fn change() -> impl Strategy<Value = Event> {
     (0..4_usize, prop::option::weighted(0.85, node)).prop_map(|(at, node)| Event::Node(at, node))
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(prop_oneof![2 => event(), 1 => change()], 1..40)
+fn events(of_data: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec(prop_oneof![2 => of_data, 1 => change()], 1..40)
 }
 
 /// What a rule groups by, and how these columns are called in the result.
-fn grouped(keys: &str) -> (String, String) {
+fn grouped_by(keys: &str) -> (String, String) {
     if keys.is_empty() {
         return Default::default();
     }
@@ -38,9 +38,12 @@ fn rule_below() -> impl Strategy<Value = String> {
         "m JOIN twin.node n ON n.id = m.host",
         "twin.node n JOIN m ON m.host = n.id AND n.site <> m.zone",
         "m LEFT JOIN twin.node n ON n.id = m.host",
+        "m JOIN twin.node n ON n.site = m.zone AND n.id = m.host",
         "twin.node n RIGHT JOIN m ON lower(m.host) = n.id AND n.cores > 3",
         "m JOIN twin.node n ON n.id = m.host JOIN twin.node o ON o.id = n.site",
         "m JOIN twin.node n ON n.id = m.host LEFT JOIN twin.node o ON o.id = n.site",
+        "m JOIN (VALUES ('a', 4.5), ('b', 2.5)) AS w(host, most) ON w.host = m.host JOIN twin.node n ON n.id = w.host AND n.cores < w.most",
+        "m LEFT JOIN (VALUES ('x', 'lab'), ('y', NULL)) AS w(zone, site) ON w.zone = m.zone JOIN twin.node n ON n.id = m.host AND n.site = w.site",
         "m JOIN (SELECT id, upper(site) AS site, cores, labels FROM twin.node WHERE cores > 2) n ON n.id = split_part(m.host, '-', 1)",
     ]);
     let keys = prop::sample::select(vec![
@@ -69,7 +72,7 @@ fn rule_below() -> impl Strategy<Value = String> {
     let having = prop::sample::select(vec!["", "> n.cores + 0.00001", "< 4.00001", "IS NULL"]);
     let window = prop::sample::select(vec!["1 second", "10 seconds", "1 minute"]);
     (join, keys, wheres, aggregate, having, window).prop_map(|(join, keys, wheres, aggregate, having, window)| {
-        let (columns, group) = grouped(keys);
+        let (columns, group) = grouped_by(keys);
         let having = if having.contains("cores") && !keys.contains("cores") { "> 1.00001" } else { having };
         let having = if having.is_empty() { String::new() } else { format!("HAVING {aggregate} {having}") };
         format!(
@@ -101,10 +104,49 @@ fn rule_above() -> impl Strategy<Value = String> {
         "EXISTS (SELECT 1 FROM twin.node n WHERE n.id = m.host AND n.labels['rack'] = '1') AND m.value > 2",
         "NOT EXISTS (SELECT 1 FROM twin.node n WHERE n.id = m.host AND n.site = 'lab')",
     ]);
+    let grouped = prop::sample::select(vec!["n.site", "n.cores", "m.zone; n.site", "m.host; n.id; n.labels['rack']"]);
+    let function = prop::sample::select(vec!["rate", "latest", "count_over"]);
+    let grouped = (grouped, function).prop_map(|(keys, function)| {
+        let (columns, group) = grouped_by(keys);
+        format!(
+            "SELECT {columns}sum(m.value) AS v FROM {function}(m, INTERVAL '10 seconds') m \
+             JOIN twin.node n ON n.id = m.host AND n.cores > 1 {group} HAVING sum(m.value) > 0.50001"
+        )
+    });
     let joined = rest.prop_map(|rest| ("n.site, n.labels['rack'] AS rack, n.cores, ", rest.to_owned()));
     let exists = exists.prop_map(|exists| ("", format!("WHERE {exists}")));
-    (from, prop_oneof![3 => joined, 1 => exists]).prop_map(|(from, (columns, rest))| {
+    let of_groups = (from, prop_oneof![3 => joined, 1 => exists]).prop_map(|(from, (columns, rest))| {
         format!("SELECT m.host, m.zone, {columns}m.value AS v FROM {from} m {rest}")
+    });
+    prop_oneof![3 => of_groups, 1 => grouped]
+}
+
+/// A rule over log records, whose resources are nodes.
+fn rule_of_logs() -> impl Strategy<Value = String> {
+    let keys = prop::sample::select(vec![
+        "",
+        "n.id; n.cores",
+        "n.site",
+        "l.body; n.site",
+        "l.severity_number % 3; n.cores",
+        "n.site || l.body",
+        "l.resource_body; n.labels['rack']",
+    ]);
+    let wheres = prop::sample::select(vec![
+        "",
+        "AND l.severity_number >= 12",
+        "AND n.site = 'lab' AND l.body LIKE '%error%'",
+        "AND n.cores > 3",
+        "AND l.resource_body || n.site <> 'xlab'",
+    ]);
+    let join = prop::sample::select(vec!["JOIN", "LEFT JOIN"]);
+    let having = prop::sample::select(vec!["", "HAVING count(*) > 2", "HAVING max(l.severity_number) < 13"]);
+    (keys, wheres, join, having).prop_map(|(keys, wheres, join, having)| {
+        let (columns, group) = grouped_by(keys);
+        format!(
+            "SELECT {columns}count(*) AS v FROM logs l {join} twin.node n ON n.id = l.service_name \
+             WHERE l.time > now() - INTERVAL '10 seconds' {wheres} {group} {having}"
+        )
     })
 }
 
@@ -114,7 +156,7 @@ proptest! {
     #[test]
     fn a_rule_over_a_join_that_is_kept_gives_what_the_plan_gives(
         rules in prop::collection::vec(rule_below(), 1..4),
-        events in events(),
+        events in events(event()),
     ) {
         run(rules, events)?;
     }
@@ -122,7 +164,15 @@ proptest! {
     #[test]
     fn groups_that_are_joined_give_what_the_plan_gives(
         rules in prop::collection::vec(rule_above(), 1..4),
-        events in events(),
+        events in events(event()),
+    ) {
+        run(rules, events)?;
+    }
+
+    #[test]
+    fn records_that_are_joined_give_what_the_plan_gives(
+        rules in prop::collection::vec(rule_of_logs(), 1..4),
+        events in events(event_of_logs()),
     ) {
         run(rules, events)?;
     }
@@ -254,8 +304,14 @@ async fn what_can_not_be_looked_up_for_groups_is_run_as_a_plan() {
             "it has NOT IN; write NOT EXISTS",
         ),
         (
+            format!(
+                "SELECT max(m.value) AS v FROM m JOIN (VALUES ('a', 1), ('a', 2)) AS w(host, most) ON w.host = m.host WHERE {window}"
+            ),
+            "it may join several rows of VALUES with one",
+        ),
+        (
             "SELECT a.host, a.value AS v FROM latest(m) a JOIN latest(m) b ON a.host = b.host".to_owned(),
-            "it joins tables, and only joins with tables of the twin are kept incrementally",
+            "it joins tables, and only joins with tables of the twin and with VALUES are kept incrementally",
         ),
     ] {
         let prepared = bench.database.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

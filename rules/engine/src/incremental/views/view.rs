@@ -22,11 +22,14 @@ use super::super::obstacle::Obstacle;
 use super::super::shape::{JoinKind, Shape, ViewShape, key_name};
 use super::super::slots::Slots;
 use super::super::table::BATCH_GROUPS;
-use super::lookup::{Lookup, batch_of, filtered, schema_of};
+use super::lookup::{Change, Lookup, batch_of, filtered, schema_of};
 use super::mirror::Mirrors;
 
 /// What the groups of the table are called, which come before their keys.
 const GROUP: &str = "group#";
+
+/// What it takes to know that a group of the table asked for a text, near enough.
+const ASKED_BYTES: usize = 96;
 
 /// Groups that have lost all that belonged to them are forgotten when there are so many more than twice the others.
 const EMPTY_MORE: usize = 4096;
@@ -63,6 +66,8 @@ struct Step {
     by: Arc<dyn PhysicalExpr>,
     /// These and those that are found.
     after: SchemaRef,
+    /// The groups of the table that each text is looked up for, or was.
+    asked: HashMap<String, HashSet<u32>>,
 }
 
 impl View {
@@ -90,7 +95,7 @@ impl View {
                 names.push(Some(name.clone()));
                 fields.push(field.clone());
             }
-            steps.push(Step { lookup, by, after: schema_of(&fields) });
+            steps.push(Step { lookup, by, after: schema_of(&fields), asked: HashMap::new() });
         }
         let (named, schema) = (named(&names, &fields)?, schema_of(&fields));
         let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
@@ -144,12 +149,14 @@ impl View {
     pub(in super::super) fn forget(&mut self) {
         (self.of, self.groups, self.parts, self.empty) = Default::default();
         self.lookers.values_mut().for_each(Lookers::find_nothing);
+        self.steps.iter_mut().for_each(|step| step.asked = HashMap::new());
     }
 
     /// Memory, near enough.
     pub(in super::super) fn bytes(&self) -> usize {
         let parts = self.parts.capacity() * size_of::<Vec<u32>>() + 2 * self.of.capacity() * size_of::<u32>();
-        parts + self.groups.bytes() + self.steps.iter().map(|step| step.lookup.bytes()).sum::<usize>()
+        let asked = self.of.len() * self.steps.len() * ASKED_BYTES;
+        parts + asked + self.groups.bytes() + self.steps.iter().map(|step| step.lookup.bytes()).sum::<usize>()
     }
 
     /// Whether there is nothing to group by: then there is a group although nothing belongs to it.
@@ -183,8 +190,8 @@ impl View {
         self.empty > 2 * (self.groups.len() - self.empty) + EMPTY_MORE
     }
 
-    /// Looks at its tables, and at the groups of the table that it has not met, or at all if something else is looked up now. Gives the groups
-    /// that have won or lost a part.
+    /// Looks at what is looked up, and at the groups of the table that it has not met, or that something else is found for now. Gives the groups that
+    /// have won or lost a part.
     pub(super) fn refresh(
         &mut self,
         classifier: &Classifier,
@@ -192,12 +199,9 @@ impl View {
         slots: &Slots,
         now: UnixNanos,
     ) -> Result<HashSet<u32>> {
-        let mut all = false;
-        for step in &mut self.steps {
-            all |= step.lookup.refresh(now)?;
-        }
-        let first = if all { 0 } else { self.of.len() };
-        let parts: Vec<u32> = (first as u32..slots.len() as u32).filter(|&part| slots.is_wanted(part)).collect();
+        let mut parts = self.outdated(now)?;
+        parts.extend(self.of.len() as u32..slots.len() as u32);
+        parts.retain(|&part| slots.is_wanted(part));
         self.of.resize(slots.len(), NOBODYS);
         let mut changed = HashSet::new();
         for parts in parts.chunks(BATCH_GROUPS) {
@@ -210,6 +214,25 @@ impl View {
         Ok(changed)
     }
 
+    /// Looks at what is looked up, and says for which parts something else is found, in order.
+    fn outdated(&mut self, now: UnixNanos) -> Result<Vec<u32>> {
+        let (mut outdated, mut all) = (HashSet::new(), false);
+        for Step { lookup, asked, .. } in &mut self.steps {
+            match lookup.refresh(now)? {
+                Change::None => {}
+                // Those that still ask for it will say so.
+                Change::Some(texts) => outdated.extend(texts.iter().filter_map(|text| asked.remove(&**text)).flatten()),
+                Change::All => all = true,
+            }
+        }
+        if all {
+            return Ok((0..self.of.len() as u32).collect());
+        }
+        let mut outdated = Vec::from_iter(outdated);
+        outdated.sort_unstable();
+        Ok(outdated)
+    }
+
     /// Parts with the groups that they belong to, in the order of parts; those that belong to none are left out.
     fn groups_of(&mut self, classifier: &Classifier, met: &Met, parts: &[u32]) -> Result<Vec<(u32, u32)>> {
         let batch = self.looked_up(classifier, met, parts)?;
@@ -220,7 +243,7 @@ impl View {
         };
         let keys: Vec<ArrayRef> = self.keys.iter().zip(of_keys).map(key).collect::<Result<_>>()?;
         let keys = if keys.is_empty() { None } else { Some(self.rows.convert_columns(&keys)?) };
-        let left = batch.column(0).as_primitive::<UInt32Type>().values();
+        let left = parts_in(&batch);
         let group = |(row, &part): (usize, &u32)| {
             let key = keys.as_ref().map(|keys| keys.row(row));
             let key = key.as_ref().map_or(&[][..], |key| key.data());
@@ -232,12 +255,19 @@ impl View {
     }
 
     /// The columns of some parts with all that is looked up for them; those that nothing is found for where something must be are left out.
-    fn looked_up(&self, classifier: &Classifier, met: &Met, parts: &[u32]) -> Result<RecordBatch> {
+    fn looked_up(&mut self, classifier: &Classifier, met: &Met, parts: &[u32]) -> Result<RecordBatch> {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(parts.to_vec()))];
         columns.extend(classifier.key_columns(parts.iter().map(|&part| met.groups.key(part)))?);
         let mut batch = batch_of(&self.part_schema, columns, parts.len())?;
-        for Step { lookup, by, after, .. } in &self.steps {
-            let rows = lookup.look_up(&by.evaluate(&batch)?.into_array(batch.num_rows())?)?;
+        for Step { lookup, by, after, asked } in &mut self.steps {
+            let texts = cast(&by.evaluate(&batch)?.into_array(batch.num_rows())?, &DataType::Utf8)?;
+            let texts = texts.as_string::<i32>();
+            for (text, &part) in texts.iter().zip(parts_in(&batch)) {
+                if let Some(text) = text {
+                    asked.entry_ref(text).or_default().insert(part);
+                }
+            }
+            let rows = lookup.look_up(texts);
             let mut columns = batch.columns().to_vec();
             columns.extend(lookup.columns(&rows)?);
             batch = batch_of(after, columns, batch.num_rows())?;
@@ -289,6 +319,11 @@ impl View {
         let columns = self.rows.convert_rows(rows)?;
         columns.iter().zip(&self.key_types).map(|(column, data_type)| Ok(cast(column, data_type)?)).collect()
     }
+}
+
+/// The groups of the table in a batch, which are its first column.
+fn parts_in(batch: &RecordBatch) -> &[u32] {
+    batch.column(0).as_primitive::<UInt32Type>().values()
 }
 
 /// Columns by the names that expressions call them by.
