@@ -3,7 +3,8 @@
 //! any may change the twin.
 //!
 //! It is done for all tables whose metrics have new points at once, apart from the evaluations, and gives the rules that find others than
-//! before. While it is done, more points come together: the faster they come, the larger the steps.
+//! before. While it is done, more points come together: the faster they come, the larger the steps. In between it rests, but not while that
+//! lets points leave memory before they were looked at.
 
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ const REST_MIN: Duration = Duration::from_millis(1);
 /// … and at most this long.
 const REST_MAX: Duration = Duration::from_millis(250);
 
+/// For so long after points had left memory before they were looked at it rests no longer than it must: who is late reads all stored points
+/// of the window again, which costs many times what the new ones would have.
+const HURRY: Duration = Duration::from_secs(5);
+
 /// What has been brought up to date.
 #[derive(Debug)]
 pub(super) struct Advanced {
@@ -32,6 +37,8 @@ pub(super) struct Advanced {
     pub(super) touched: Vec<(u64, Option<Duration>)>,
     /// How long it took.
     took: Duration,
+    /// Whether points had left memory before they were looked at.
+    fell_behind: bool,
 }
 
 /// What is to be brought up to date, and the task that does it.
@@ -41,6 +48,7 @@ pub(super) struct GroupKeeper {
     woken: HashMap<MetricRef, Duration>,
     all_at: Duration,
     rest_until: Duration,
+    hurries_until: Duration,
     task: JoinSet<Advanced>,
 }
 
@@ -84,17 +92,22 @@ impl GroupKeeper {
 
     /// Takes note of what was done.
     pub(super) fn rest(&mut self, now: Duration, advanced: &Advanced) {
-        self.rest_until = now + (advanced.took * REST_FACTOR).clamp(REST_MIN, REST_MAX);
+        if advanced.fell_behind {
+            self.hurries_until = now + HURRY;
+        }
+        let factor = if now < self.hurries_until { 0 } else { REST_FACTOR };
+        self.rest_until = now + (advanced.took * factor).clamp(REST_MIN, REST_MAX);
     }
 }
 
 fn advance(metrics: &[(MetricRef, Option<Duration>)], at: UnixNanos, database: &Database) -> Advanced {
     let started = tokio::time::Instant::now();
-    let mut touched = Vec::new();
+    let (mut touched, mut fell_behind) = (Vec::new(), false);
     let mut bring = |table: &Shared, incoming: &mut Incoming, received| {
         let before = tokio::time::Instant::now();
         let advanced = table.advance(incoming, database.store(), at);
         table.took(before.elapsed());
+        fell_behind |= table.take_fell_behind();
         match advanced {
             Ok(tokens) => touched.extend(tokens.into_iter().map(|token| (token, received))),
             // Its rules find out for themselves, and tell.
@@ -115,5 +128,5 @@ fn advance(metrics: &[(MetricRef, Option<Duration>)], at: UnixNanos, database: &
             bring(&table, &mut Incoming::default(), received);
         }
     }
-    Advanced { touched, took: started.elapsed() }
+    Advanced { touched, took: started.elapsed(), fell_behind }
 }

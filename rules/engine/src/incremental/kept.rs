@@ -53,6 +53,8 @@ pub struct Shared {
     table: Mutex<Table>,
     /// Whether a rule looks rows up for its groups.
     joins: AtomicBool,
+    /// Whether points had left memory before they were taken, since this was asked last.
+    fell_behind: AtomicBool,
     share: Share,
     /// Microseconds that were spent on bringing it up to date as points arrived.
     spent: AtomicU64,
@@ -97,6 +99,7 @@ impl Incremental {
                     metric: shape.source.metric,
                     table: Mutex::new(Table::new(parts, grouping)),
                     joins: AtomicBool::new(false),
+                    fell_behind: AtomicBool::new(false),
                     share: Share::new(Arc::clone(&self.budget)),
                     spent: AtomicU64::new(0),
                     groupings: Arc::clone(&self.groupings),
@@ -180,6 +183,11 @@ impl Shared {
         self.joins.load(Ordering::Relaxed) && self.table.try_lock().is_none_or(|table| table.has_outdated_view())
     }
 
+    /// Whether points had left memory before it took them, since this was asked last, so that it had to begin with what is stored.
+    pub fn take_fell_behind(&self) -> bool {
+        self.fell_behind.swap(false, Ordering::Relaxed)
+    }
+
     /// Takes note of what [`Shared::advance`] took.
     pub fn took(&self, duration: Duration) {
         self.spent.fetch_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -209,6 +217,7 @@ impl Shared {
         }
         let room = self.share.budget().left() + self.share.bytes() + table.grouping.share.bytes();
         let advanced = table.advance(incoming, store, now, room);
+        self.fell_behind.fetch_or(std::mem::take(&mut table.fell_behind), Ordering::Relaxed);
         if let Err(Stop::TooLarge { .. }) = &advanced
             && Arc::strong_count(&table.grouping) <= TABLE_AND_INCOMING
         {

@@ -95,6 +95,8 @@ pub(crate) struct Table {
     /// The place of each member by its token.
     pub(super) places: HashMap<u64, usize>,
     pub(super) points_seen: u64,
+    /// Whether points had left memory before it took them, since this was asked last.
+    pub(super) fell_behind: bool,
     /// Until when it is not tried again, since it took so many bytes.
     pub(super) too_large: Option<(UnixNanos, usize)>,
 }
@@ -131,6 +133,7 @@ impl Table {
             members: Vec::new(),
             places: HashMap::new(),
             points_seen: 0,
+            fell_behind: false,
             too_large: None,
         }
     }
@@ -290,7 +293,10 @@ impl Table {
                     self.follower = Some(after);
                     self.check_size(bytes_max)?;
                 }
-                None => self.begin(store, first, bytes_max)?,
+                None => {
+                    self.fell_behind = true;
+                    self.begin(store, first, bytes_max)?;
+                }
             }
         }
         self.take_figures(store, now)?;
