@@ -22,6 +22,7 @@ mod stages;
 mod tables;
 pub mod tap;
 mod upkeep;
+mod urgent;
 mod wake;
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ use crate::rules::{Budget, RuleControl, RuleStage};
 use crate::silencing::release;
 use crate::tables::TableSources;
 use crate::tap::Tap;
+use crate::urgent::Urgent;
 
 /// How often the store is asked to move what is too old or too much into the history.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
@@ -100,6 +101,8 @@ pub struct Tasks {
     give_up: CancellationToken,
     stages: JoinSet<()>,
     deliveries: JoinSet<()>,
+    /// Where rules are evaluated and events delivered.
+    urgent: Urgent,
 }
 
 impl Runtime {
@@ -182,13 +185,14 @@ impl Runtime {
             budget: Budget::new(Arc::clone(&idle_cores)),
             recordings: Recordings::new(Arc::<Pipeline>::clone(&pipeline), Arc::clone(&store), Arc::clone(&state_log)),
         };
+        let urgent = Urgent::start();
         let (mut stages, mut delivering) = (JoinSet::new(), JoinSet::new());
         let give_up = CancellationToken::new();
-        stages.spawn(stage.run(reload, cancel.clone()));
+        stages.spawn_on(stage.run(reload, cancel.clone()), urgent.handle());
         stages.spawn(maintain(Arc::clone(&pipeline), Arc::clone(&clock), cancel.clone()));
         stages.spawn(join_history(Arc::clone(&store), idle_cores, cancel.clone()));
         stages.spawn(snapshots(twin, sinks.clone(), snapshot_every, clock, cancel.clone()));
-        delivering.spawn(deliveries.run(give_up.clone()));
+        delivering.spawn_on(deliveries.run(give_up.clone()), urgent.handle());
         control.replace(rules).await;
         let (board, history) = (&tables.board, &tables.history);
         let silences = Arc::clone(&tables.silences);
@@ -207,6 +211,7 @@ impl Runtime {
             give_up,
             stages,
             deliveries: delivering,
+            urgent,
         };
         Ok((
             Arc::new(Self { pipeline, database, tables, rules: control, feed, dispatcher, steady, backends, sinks }),
@@ -260,6 +265,7 @@ impl Tasks {
             self.give_up.cancel();
             join(&mut self.deliveries).await;
         }
+        drop(self.urgent);
         let pipeline = self.pipeline;
         let flush = move || {
             pipeline.close();
