@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{DFSchema, ScalarValue};
@@ -15,6 +15,8 @@ use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::SeriesRegistry;
 use flyball_store::labels::{label_columns, label_type};
 
+use super::batch::batch_of;
+use super::keys::{Keys, bytes_of};
 use super::obstacle::Obstacle;
 use super::shape::Shape;
 
@@ -42,15 +44,13 @@ pub(super) struct Classifier {
     /// What keys are evaluated on: these columns, and of rows those that are no labels too.
     key_schema: SchemaRef,
     predicates: Vec<Arc<dyn PhysicalExpr>>,
-    keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// Whether each series is a group of its own.
-    per_series: bool,
+    /// With the number of the series where each is a group of its own.
+    keys: Keys,
     /// Whether keys differ from row to row.
     per_row: bool,
     /// Columns of `schema`.
     partition: Vec<usize>,
     partitions: RowConverter,
-    rows: RowConverter,
 }
 
 impl Classifier {
@@ -78,7 +78,7 @@ impl Classifier {
         let key_schema = Arc::new(Schema::new(key_fields));
         let named = DFSchema::try_from(Arc::clone(&key_schema))?;
         let keys = shape.keys.iter().map(|expr| state.create_physical_expr(expr.clone(), &named));
-        let keys: Vec<_> = keys.collect::<Result<_>>()?;
+        let keys = Keys::new(keys.collect::<Result<_>>()?, &key_schema, shape.per_series)?;
         let partition: Vec<_> = shape
             .partition
             .iter()
@@ -87,24 +87,14 @@ impl Classifier {
             .map_err(DataFusionError::from)?;
         let of_partition: Vec<_> =
             partition.iter().map(|&column| SortField::new(schema.field(column).data_type().clone())).collect();
-        let mut of_rows = Vec::new();
-        for key in &keys {
-            of_rows.push(SortField::new(key.data_type(&key_schema)?));
-        }
-        if shape.per_series {
-            of_rows.push(SortField::new(DataType::UInt32));
-        }
-        let converter = |fields| RowConverter::new(fields).map_err(DataFusionError::from);
         Ok(Self {
             names,
             predicates,
             keys,
-            per_series: shape.per_series,
             per_row: shape.per_row,
             key_schema,
             partition,
-            partitions: converter(of_partition)?,
-            rows: converter(of_rows)?,
+            partitions: RowConverter::new(of_partition).map_err(DataFusionError::from)?,
             schema,
         })
     }
@@ -127,8 +117,7 @@ impl Classifier {
     ) -> Result<()> {
         for series in series.chunks(SERIES_MAX) {
             let labels = label_columns(registry, &self.names, series)?;
-            let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
-            let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), labels, &options)?;
+            let batch = batch_of(&self.schema, labels, series.len())?;
             let mut passes = vec![true; series.len()];
             for predicate in &self.predicates {
                 let holds = predicate.evaluate(&batch)?.into_array(series.len())?;
@@ -137,15 +126,8 @@ impl Classifier {
             }
             let partition: Vec<_> = self.partition.iter().map(|&column| Arc::clone(batch.column(column))).collect();
             let partitions = rows_of(&self.partitions, &partition)?;
-            let keys = if self.per_row {
-                None
-            } else {
-                let mut columns = self.columns_of(&batch)?;
-                if self.per_series {
-                    columns.push(Arc::new(UInt32Array::from(series.to_vec())));
-                }
-                rows_of(&self.rows, &columns)?
-            };
+            let number = || -> ArrayRef { Arc::new(UInt32Array::from(series.to_vec())) };
+            let keys = if self.per_row { None } else { self.keys.of(&batch, number)? };
             for (row, passes) in passes.into_iter().enumerate() {
                 let class =
                     || Class { partition: bytes_of(partitions.as_ref(), row), key: bytes_of(keys.as_ref(), row) };
@@ -160,54 +142,31 @@ impl Classifier {
         self.per_row
     }
 
-    /// The keys of records of these series, in the columns that are no labels.
+    /// The keys of records of these series, in the columns that are no labels; `None` where there is nothing to group by.
     pub(super) fn keys_of_rows(
         &self,
         registry: &SeriesRegistry,
         series: &[u32],
         records: &RecordBatch,
-    ) -> Result<Rows> {
+    ) -> Result<Option<Rows>> {
         let mut columns = label_columns(registry, &self.names, series)?;
         columns.extend_from_slice(records.columns());
-        let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.key_schema), columns, &options)?;
-        Ok(self.rows.convert_columns(&self.columns_of(&batch)?)?)
+        let batch = batch_of(&self.key_schema, columns, series.len())?;
+        self.keys.of(&batch, || Arc::new(UInt32Array::from(series.to_vec())))
     }
 
     /// What is grouped by.
-    fn columns_of(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        let column = |(key, data_type): (&Arc<dyn PhysicalExpr>, DataType)| {
-            Ok(cast(&key.evaluate(batch)?.into_array(batch.num_rows())?, &data_type)?)
-        };
-        self.keys.iter().zip(self.key_types()?).map(column).collect()
-    }
-
-    /// The columns that are grouped by, of some groups.
-    pub(super) fn key_columns<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<Vec<ArrayRef>> {
-        if self.keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let parser = self.rows.parser();
-        let mut columns = self.rows.convert_rows(keys.map(|key| parser.parse(key)))?;
-        columns.truncate(self.keys.len());
-        columns.iter().zip(self.key_types()?).map(|(column, data_type)| Ok(cast(column, &data_type)?)).collect()
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Whether there is nothing to group by: then there is a group although no point has come.
     pub(super) fn is_global(&self) -> bool {
-        self.keys.is_empty() && !self.per_series
-    }
-
-    pub(super) fn key_types(&self) -> Result<Vec<DataType>> {
-        self.keys.iter().map(|key| key.data_type(&self.key_schema)).collect()
+        self.keys.is_empty()
     }
 }
 
 /// `None` when there are no columns.
 fn rows_of(converter: &RowConverter, columns: &[ArrayRef]) -> Result<Option<Rows>> {
     Ok(if columns.is_empty() { None } else { Some(converter.convert_columns(columns)?) })
-}
-
-fn bytes_of(rows: Option<&Rows>, row: usize) -> &[u8] {
-    rows.map_or(&[], |rows| rows.row(row).data())
 }

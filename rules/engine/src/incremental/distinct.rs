@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -16,6 +16,8 @@ use flyball_store::labels::label_columns;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use parking_lot::Mutex;
 use twox_hash::XxHash3_128;
+
+use super::batch::batch_of;
 
 /// What tells values from others: of one of up to 15 bytes these bytes, of a longer one 120 bits of their hash, so that two of a billion texts are taken for
 /// one with a chance of less than 10^-18.
@@ -125,9 +127,7 @@ impl SeriesKeys {
             unmet.dedup();
             let series: Vec<u32> = unmet.iter().map(|&(series, _)| series).collect();
             let columns = label_columns(registry, &self.names, &series)?;
-            let options = RecordBatchOptions::new().with_row_count(Some(series.len()));
-            let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-            let keys = self.keys.of(&batch)?;
+            let keys = self.keys.of(&batch_of(&self.schema, columns, series.len())?)?;
             unmet.iter().zip(keys).for_each(|(&(_, position), key)| known[position as usize] = key);
         }
         Ok(positions.iter().map(|&position| known[position as usize]).collect())

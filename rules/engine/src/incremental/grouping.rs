@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use super::budget::{Budget, Share};
 use super::classify::{Class, Classifier, RowBytes};
 use super::groups::Groups;
+use super::keys::bytes_of;
 use super::obstacle::Obstacle;
 
 /// A series that no rule looks at.
@@ -200,7 +201,8 @@ impl Grouping {
     ) -> Result<Vec<u32>> {
         let keys = self.classifier().keys_of_rows(registry, series, records)?;
         let mut met = self.met.write();
-        Ok(keys.iter().zip(partitions).map(|(key, partition)| met.groups.intern(key.as_ref(), partition)).collect())
+        let group = |(row, partition)| met.groups.intern(bytes_of(keys.as_ref(), row), partition);
+        Ok(partitions.enumerate().map(group).collect())
     }
 }
 

@@ -90,18 +90,11 @@ impl Table {
     /// These records. In columns that nobody reads stand others' values, so that long texts are not copied in vain.
     fn taken(&self, records: &RecordBatch, wanted: &[usize]) -> Result<RecordBatch> {
         let places = UInt64Array::from_iter_values(wanted.iter().map(|&row| row as u64));
-        let read = self.stored_columns();
+        let read = &self.parts.read;
         let columns = records.columns().iter().enumerate().map(|(at, column)| {
             if read.contains(&at) { take(column, &places, None) } else { Ok(column.slice(0, wanted.len())) }
         });
         Ok(RecordBatch::try_new(records.schema(), columns.collect::<Result<_, _>>()?)?)
-    }
-
-    /// Which of the columns that records are stored in are read, sorted.
-    pub(super) fn stored_columns(&self) -> Vec<usize> {
-        let mut columns = vec![SERIES, OF_RECORDS];
-        columns.extend(self.parts.read.iter().map(|column| OF_RECORDS + column).filter(|&column| column > OF_RECORDS));
-        columns
     }
 
     /// Adds points or records to the panes of their groups.
@@ -203,6 +196,12 @@ impl Table {
         }
         Ok(Rows { keep, values: layout.evaluate(&batch, series)? })
     }
+}
+
+/// The columns that records are stored in, sorted: their series and times, and what is read of those that are no labels.
+pub(super) fn stored_columns(read: Vec<usize>) -> Vec<usize> {
+    let others = read.into_iter().map(|column| OF_RECORDS + column).filter(|&column| column > OF_RECORDS);
+    [SERIES, OF_RECORDS].into_iter().chain(others).collect()
 }
 
 /// Points, as predicates and aggregates see them.

@@ -22,6 +22,7 @@ use super::classify::Classifier;
 use super::distinct::{Keys, SeriesKeys};
 use super::grouping::Groupings;
 use super::incoming::Incoming;
+use super::intake::stored_columns;
 use super::member::Finish;
 use super::obstacle::Obstacle;
 use super::shape::{Kept as KeptAggregate, Shape, Source, key_name};
@@ -340,11 +341,11 @@ fn nullable(fields: &Fields) -> Vec<Field> {
 }
 
 /// The columns of a table's groups: of what is grouped by, and of the aggregates.
-fn group_schema(shape: &Shape, classifier: &Classifier) -> Result<SchemaRef> {
-    let keys = classifier.key_types()?.into_iter().enumerate();
-    let mut fields: Vec<Field> = keys.map(|(place, key)| Field::new(key_name(place), key, true)).collect();
+fn group_schema(shape: &Shape, classifier: &Classifier) -> SchemaRef {
+    let keys = classifier.keys().types().iter().enumerate();
+    let mut fields: Vec<Field> = keys.map(|(place, key)| Field::new(key_name(place), key.clone(), true)).collect();
     fields.extend(nullable(shape.groups.fields()).split_off(shape.key_count()));
-    Ok(Arc::new(Schema::new(fields)))
+    Arc::new(Schema::new(fields))
 }
 
 /// All expressions of a shape that a table needs, ready to be evaluated.
@@ -378,8 +379,8 @@ fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result
         range: *range,
         point_schema,
         labels,
-        read: shape.columns_read(),
-        group_schema: group_schema(shape, classifier)?,
+        read: stored_columns(shape.columns_read()),
+        group_schema: group_schema(shape, classifier),
     })
 }
 

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::batch::batch_of;
 use super::lookers::{Of, Threshold};
 use super::shape::Shape;
 
@@ -99,8 +100,7 @@ impl Finish {
             Ok(cast(&column, field.data_type())?)
         };
         let columns = self.projection.iter().zip(self.output.fields()).map(column).collect::<Result<_>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options).map_err(DataFusionError::from)
+        batch_of(&self.output, columns, rows)
     }
 
     pub(super) fn output(&self) -> &SchemaRef {

@@ -22,6 +22,7 @@
 
 mod accumulate;
 mod arrived;
+mod batch;
 mod budget;
 mod classify;
 mod distinct;
@@ -32,6 +33,7 @@ mod incoming;
 mod inline;
 mod intake;
 mod kept;
+mod keys;
 mod leaving;
 mod line;
 mod lookers;
@@ -47,6 +49,8 @@ mod sketch;
 mod sliding;
 mod slots;
 mod table;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod values;

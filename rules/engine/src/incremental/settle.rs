@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::cast::as_float64_array;
@@ -12,6 +12,7 @@ use flyball_model::UnixNanos;
 use hashbrown::HashMap;
 
 use super::accumulate::Layout;
+use super::batch::batch_of;
 use super::grouping::{Grouping, Met};
 use super::lookers::{Extremes, Lookers, Of, extremes};
 use super::member::Member;
@@ -241,7 +242,7 @@ fn batch(
 ) -> Result<RecordBatch> {
     let classifier = grouping.classifier();
     let aggregates = slots.columns(layout, &looked.numbers, looked.present.iter().map(std::slice::from_ref))?;
-    let keys = with_keys.then(|| classifier.key_columns(looked.present.iter().map(|&group| met.groups.key(group))));
+    let keys = with_keys.then(|| classifier.keys().columns(looked.present.iter().map(|&group| met.groups.key(group))));
     batch_of_groups(group_schema, keys.transpose()?, aggregates, looked)
 }
 
@@ -258,8 +259,7 @@ pub(super) fn batch_of_groups(
         keys.map(|key| new_null_array(key.data_type(), rows)).collect()
     });
     columns.extend(aggregates);
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    batch_of(schema, columns, rows)
 }
 
 /// The extremes of what an expression makes of groups.

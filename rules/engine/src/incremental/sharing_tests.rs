@@ -2,54 +2,10 @@
 
 use std::sync::Arc;
 
-use flyball_model::{PointBatch, SeriesRef, Shape, UnixNanos};
-use flyball_store::{Store, StoreOptions};
-
-use super::{Found, Place};
-use crate::query::{Database, QueryLimits};
+use super::Place;
+use super::testing::Bench;
 
 const SECOND: i64 = 1_000_000_000;
-
-const START: i64 = 1_767_225_600 * SECOND;
-
-struct Bench {
-    database: Database,
-    now: UnixNanos,
-    _folder: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
-        let database = Database::with_partitions(store, QueryLimits::default(), 1);
-        Self { database, now: UnixNanos(START), _folder: folder }
-    }
-
-    fn series(&self, host: &str, zone: &str) -> SeriesRef {
-        let labels = [("host", host), ("zone", zone)];
-        self.database.store().registry().resolve("m", Shape::Numbers, &labels, self.now).expect("room for a series")
-    }
-
-    fn send(&self, points: impl IntoIterator<Item = (SeriesRef, f64)>) {
-        let mut batch = PointBatch::default();
-        points.into_iter().for_each(|(series, value)| batch.push(series, self.now, value));
-        self.database.store().append_unlogged(batch);
-    }
-
-    async fn keep(&self, sql: &str) -> Place {
-        let prepared = self.database.prepare(sql).await.expect("a query");
-        self.database.keep(&prepared).expect("it can be kept")
-    }
-
-    async fn rows(&self, place: &Place) -> usize {
-        match place.find(self.database.store(), self.now).await {
-            Found::Rows(rows) => rows.len(),
-            Found::Error(error) => panic!("{error}"),
-            Found::Obstacle(obstacle) => panic!("{obstacle}"),
-        }
-    }
-}
 
 fn rule(aggregate: &str, zone: &str, key: &str, minutes: u32) -> String {
     format!(

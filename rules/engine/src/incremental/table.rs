@@ -66,7 +66,7 @@ pub(super) struct Parts {
     pub(super) point_schema: SchemaRef,
     /// Labels that aggregates ask for beside values.
     pub(super) labels: Vec<Arc<str>>,
-    /// Which of the columns that are no labels predicates, keys and aggregates read, sorted.
+    /// Which of the columns that records are stored in are read, sorted.
     pub(super) read: Vec<usize>,
     /// Keys and aggregates.
     pub(super) group_schema: SchemaRef,
@@ -315,7 +315,7 @@ impl Table {
         }
         let from = self.parts.window.start_of(first);
         let mut stopped = Ok(());
-        let columns = self.stored_columns();
+        let columns = self.parts.read.clone();
         let records = self.parts.records.map(|kind| (kind, columns.as_slice()));
         let follower = Following::start(store, self.parts.metric, records, from, |arrived| {
             if stopped.is_ok() {

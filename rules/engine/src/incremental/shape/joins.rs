@@ -11,11 +11,10 @@ use datafusion::logical_expr::{Cast, Expr, Join, LogicalPlan};
 
 use super::super::inline::{Meaning, inline};
 use super::super::obstacle::Obstacle;
-use super::walk::{refuse, relation_of};
+use super::walk::{refuse_clock, relation_of};
 use super::written::Written;
 use crate::catalog::relation::Relation;
 use crate::catalog::{SystemProvider, SystemTable, TableRead};
-use crate::query::bind::reads_clock;
 
 /// What becomes of a row by the row that is found for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl<'p> Sides<'p> {
             let (by, key) = if self.is_left { (left, right) } else { (right, left) };
             let by = inline(by.clone(), self.points.schema(), meaning)?;
             let key = inline(key.clone(), self.looked_up.plan.schema(), &others)?;
-            check(&by)?;
+            refuse_clock(&by)?;
             if found.is_none() && self.may_look_for(kind, &key) {
                 found = Some((by, key));
             } else {
@@ -207,28 +206,19 @@ fn rows_of(plan: &LogicalPlan, name: &TableReference) -> Result<(Meaning, Vec<Ex
             let schema = projection.input.schema();
             let columns = projection.expr.iter().map(|expr| inline(expr.clone(), schema, &meaning));
             let columns: Meaning = columns.collect::<Result<_, _>>()?;
-            columns.iter().try_for_each(check)?;
+            columns.iter().try_for_each(refuse_clock)?;
             Ok((columns, predicates))
         }
         LogicalPlan::Filter(filter) => {
             let (meaning, mut predicates) = rows_of(&filter.input, name)?;
             let predicate = inline(filter.predicate.clone(), filter.input.schema(), &meaning)?;
-            check(&predicate)?;
+            refuse_clock(&predicate)?;
             predicates.push(predicate);
             Ok((meaning, predicates))
         }
         LogicalPlan::SubqueryAlias(alias) => rows_of(&alias.input, name),
         _ => Err(Obstacle::new("it joins tables")),
     }
-}
-
-/// What is looked up must be the same for the same row, whatever the time.
-fn check(expr: &Expr) -> Result<(), Obstacle> {
-    refuse(expr)?;
-    if reads_clock(expr)? {
-        return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
-    }
-    Ok(())
 }
 
 /// The column that a text is, whatever its type.
@@ -240,7 +230,7 @@ fn column_of(expr: &Expr) -> Option<&Column> {
     }
 }
 
-pub(super) fn is_text(data_type: &DataType) -> bool {
+pub(in super::super) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),

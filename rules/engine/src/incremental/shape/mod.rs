@@ -19,11 +19,11 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use flyball_store::Store;
 
-pub(super) use self::joins::JoinKind;
+pub(super) use self::joins::{JoinKind, is_text};
 pub(super) use self::split::{LookedUp, column_name, key_name};
 pub(super) use self::view::ViewShape;
 pub(super) use self::walk::Source;
-use self::walk::{Above, Below, Top, above, below, equality, refuse, source_of};
+use self::walk::{Above, Below, Top, above, below, equality, refuse, refuse_clock, source_of};
 use super::accumulate::Function;
 use super::inline::{Meaning, inline};
 use super::obstacle::Obstacle;
@@ -122,10 +122,7 @@ impl Shape {
             shape.look_up(joins, joins_above, conditions)?;
         }
         for expr in shape.having.iter().chain(&shape.projection) {
-            refuse(expr)?;
-            if reads_clock(expr)? {
-                return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
-            }
+            refuse_clock(expr)?;
         }
         Ok(shape)
     }

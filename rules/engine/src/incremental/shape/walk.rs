@@ -21,6 +21,7 @@ use crate::catalog::TableRead;
 use crate::catalog::relation::Relation;
 use crate::functions::call::RangeWindow;
 use crate::functions::range_window_of;
+use crate::query::bind::reads_clock;
 
 /// What HAVING and the projection are about.
 pub(super) enum Top<'p> {
@@ -150,6 +151,15 @@ pub(super) fn refuse(expr: &Expr) -> Result<(), Obstacle> {
         return Err(Obstacle::new(format!("\"{expr}\" is another each time")));
     }
     if needs_a_plan(expr) { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
+}
+
+/// The same, and what changes with the time alone.
+pub(super) fn refuse_clock(expr: &Expr) -> Result<(), Obstacle> {
+    refuse(expr)?;
+    if reads_clock(expr)? {
+        return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
+    }
+    Ok(())
 }
 
 /// `label = 'value'`.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{cast, filter_record_batch, prep_null_mask_filter, take};
+use arrow::compute::{cast, filter_record_batch, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::{DFSchema, TableReference};
@@ -15,8 +15,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::UnixNanos;
 use hashbrown::HashMap;
 
+use super::super::batch::batch_of;
 use super::super::obstacle::Obstacle;
-use super::super::shape::{JoinKind, LookedUp, column_name};
+use super::super::shape::{JoinKind, LookedUp, column_name, is_text};
 use super::mirror::{Mirror, Mirrors};
 
 /// A table, which rows of it count, and what is looked up in it.
@@ -180,26 +181,10 @@ impl Rows {
 /// The rows for which a predicate is true.
 pub(super) fn filtered(batch: &RecordBatch, predicate: &Arc<dyn PhysicalExpr>) -> Result<RecordBatch> {
     let holds = predicate.evaluate(batch)?.into_array(batch.num_rows())?;
-    let holds = as_boolean_array(&holds)?;
-    let holds = if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() };
-    Ok(filter_record_batch(batch, &holds)?)
-}
-
-/// Columns that may be none.
-pub(super) fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    Ok(filter_record_batch(batch, as_boolean_array(&holds)?)?)
 }
 
 /// Without regard to whether there may be nulls.
 pub(super) fn schema_of(fields: &[Field]) -> SchemaRef {
     Arc::new(Schema::new(fields.to_vec()))
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
-    }
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use flyball_model::{PointBatch, Shape, UnixNanos};
-use flyball_store::{Store, StoreOptions};
 use proptest::prelude::*;
 
+use super::super::testing::Bench;
 use super::super::tests::{Event, event, event_of_logs, run};
-use super::super::{Found, Place, Way};
-use super::testing::{Node, Nodes};
-use crate::query::{Database, QueryLimits};
+use super::super::{Place, Way};
+use super::testing::Node;
 
 fn change() -> impl Strategy<Value = Event> {
     let word = |words: &[&'static str]| prop::option::weighted(0.8, prop::sample::select(words.to_vec()));
@@ -178,55 +176,22 @@ proptest! {
     }
 }
 
-struct Bench {
-    database: Database,
-    nodes: Arc<Nodes>,
-    now: UnixNanos,
-    _folder: tempfile::TempDir,
+/// Two hosts with a point of 5, and a node for each.
+fn two_hosts() -> Bench {
+    let bench = Bench::new();
+    bench.send(["a", "b"].map(|host| (bench.series(host, "x"), 5.0)));
+    node(&bench, 0, "lab", 8);
+    node(&bench, 1, "lab", 8);
+    bench
 }
 
-impl Bench {
-    /// Two hosts with a point of 5, and a node for each.
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), StoreOptions::default()).expect("a store");
-        let database = Database::with_partitions(store, QueryLimits::default(), 1);
-        let nodes = Arc::<Nodes>::default();
-        database.register("twin", "node", Arc::<Nodes>::clone(&nodes));
-        let bench = Self { database, nodes, now: UnixNanos::from_secs(1_767_225_600), _folder: folder };
-        for (at, host) in ["a", "b"].into_iter().enumerate() {
-            let labels = [("host", host), ("zone", "x")];
-            let registry = bench.database.store().registry();
-            let series = registry.resolve("m", Shape::Numbers, &labels, bench.now).expect("room for a series");
-            let mut batch = PointBatch::default();
-            batch.push(series, bench.now, 5.0);
-            bench.database.store().append_unlogged(batch);
-            bench.node(at, "lab", 8);
-        }
-        bench
-    }
-
-    fn node(&self, at: usize, site: &'static str, cores: i8) {
-        self.nodes.put(at, Some(Node { site: Some(site), cores: Some(cores), rack: None }));
-    }
-
-    async fn keep(&self, sql: &str) -> Place {
-        let prepared = self.database.prepare(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        self.database.keep(&prepared).unwrap_or_else(|obstacle| panic!("{sql}: {obstacle}"))
-    }
-
-    async fn values(&self, place: &Place) -> Vec<f64> {
-        match place.find(self.database.store(), self.now).await {
-            Found::Rows(rows) => rows.iter().map(|row| row.values["v"]).collect(),
-            Found::Error(error) => panic!("{error}"),
-            Found::Obstacle(obstacle) => panic!("{obstacle}"),
-        }
-    }
+fn node(bench: &Bench, at: usize, site: &'static str, cores: i8) {
+    bench.nodes.put(at, Some(Node { site: Some(site), cores: Some(cores), rack: None }));
 }
 
 #[tokio::test]
 async fn a_change_of_the_twin_reads_no_point_again_and_wakes_whom_it_concerns() {
-    let bench = Bench::new();
+    let bench = two_hosts();
     let from = "FROM m JOIN twin.node n ON n.id = m.host WHERE m.time > now() - INTERVAL '1 minute'";
     let loaded = format!("SELECT n.id, avg(m.value) AS v {from} GROUP BY n.id, n.cores HAVING avg(m.value) > n.cores");
     let loaded = bench.keep(&loaded).await;
@@ -245,13 +210,13 @@ async fn a_change_of_the_twin_reads_no_point_again_and_wakes_whom_it_concerns() 
     };
     let _ = (advance(&loaded), advance(&by_site));
     for cores in [7, 6] {
-        bench.node(0, "lab", cores);
+        node(&bench, 0, "lab", cores);
         assert!(!advance(&loaded) && !advance(&by_site) && !advance(&plain), "nobody finds anything else");
     }
-    bench.node(0, "lab", 4);
+    node(&bench, 0, "lab", 4);
     assert_eq!((advance(&loaded), advance(&by_site)), (true, false));
     assert_eq!((bench.values(&loaded).await, bench.values(&by_site).await), (vec![5.0], vec![2.0]));
-    bench.node(1, "roof", 4);
+    node(&bench, 1, "roof", 4);
     assert!(advance(&loaded) && advance(&by_site));
     assert_eq!((bench.values(&loaded).await, bench.values(&by_site).await), (vec![5.0, 5.0], vec![1.0, 1.0]));
     assert_eq!((loaded.shared().size().points, by_site.shared().size().points), (2, 2), "each was taken once");
@@ -261,14 +226,14 @@ async fn a_change_of_the_twin_reads_no_point_again_and_wakes_whom_it_concerns() 
 
 #[tokio::test]
 async fn groups_that_lost_their_parts_are_forgotten() {
-    let bench = Bench::new();
+    let bench = two_hosts();
     let sql = "SELECT n.site, max(m.value) AS v FROM m JOIN twin.node n ON n.id = m.host \
                WHERE m.time > now() - INTERVAL '1 minute' GROUP BY n.cores, n.site";
     let kept = bench.keep(sql).await;
     let mut bytes = Vec::new();
     for change in 0..10_000_u32 {
         let site: &'static str = Box::leak(format!("site-{change}").into_boxed_str());
-        bench.node(0, site, 2);
+        node(&bench, 0, site, 2);
         assert_eq!(bench.values(&kept).await, [5.0, 5.0], "{change}");
         bytes.push(kept.shared().size().bytes);
     }
@@ -277,7 +242,7 @@ async fn groups_that_lost_their_parts_are_forgotten() {
 
 #[tokio::test]
 async fn what_can_not_be_looked_up_for_groups_is_run_as_a_plan() {
-    let bench = Bench::new();
+    let bench = two_hosts();
     let window = "m.time > now() - INTERVAL '1 minute'";
     let joined = "FROM m JOIN twin.node n ON n.id = m.host WHERE m.time > now() - INTERVAL '1 minute'";
     for (sql, reason) in [

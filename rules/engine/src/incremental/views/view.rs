@@ -5,24 +5,25 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{cast, filter_record_batch, is_not_null, is_null};
 use arrow::datatypes::{DataType, Field, SchemaRef, UInt32Type};
-use arrow::row::{RowConverter, SortField};
 use datafusion::common::{DFSchema, TableReference};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::UnixNanos;
 use hashbrown::{HashMap, HashSet};
 
+use super::super::batch::batch_of;
 use super::super::classify::Classifier;
 use super::super::grouping::{Met, NOBODYS};
 use super::super::groups::Groups;
+use super::super::keys::{Keys, bytes_of};
 use super::super::lookers::{Lookers, Threshold};
 use super::super::obstacle::Obstacle;
 use super::super::shape::{JoinKind, Shape, ViewShape, key_name};
 use super::super::slots::Slots;
 use super::super::table::BATCH_GROUPS;
-use super::lookup::{Change, Lookup, batch_of, filtered, schema_of};
+use super::lookup::{Change, Lookup, filtered, schema_of};
 use super::mirror::Mirrors;
 
 /// What the groups of the table are called, which come before their keys.
@@ -42,9 +43,8 @@ pub(in super::super) struct View {
     steps: Vec<Step>,
     /// Over the groups' columns and all that was looked up.
     predicates: Vec<Arc<dyn PhysicalExpr>>,
-    keys: Vec<Arc<dyn PhysicalExpr>>,
-    key_types: Vec<DataType>,
-    rows: RowConverter,
+    /// With the number of the part where each is a group of its own.
+    keys: Keys,
     /// Keys and aggregates.
     pub(super) group_schema: SchemaRef,
     /// The rules that look at it, by partition.
@@ -82,9 +82,9 @@ impl View {
     ) -> Result<Self, Obstacle> {
         let mut names = vec![None];
         let mut fields = vec![Field::new(GROUP, DataType::UInt32, false)];
-        for (place, data_type) in classifier.key_types()?.into_iter().enumerate() {
+        for (place, data_type) in classifier.keys().types().iter().enumerate() {
             names.push(None);
-            fields.push(Field::new(key_name(place), data_type, true));
+            fields.push(Field::new(key_name(place), data_type.clone(), true));
         }
         let part_schema = schema_of(&fields);
         let mut steps = Vec::new();
@@ -99,21 +99,12 @@ impl View {
         }
         let (named, schema) = (named(&names, &fields)?, schema_of(&fields));
         let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
-        let keys: Vec<_> = view.keys.iter().map(physical).collect::<Result<_>>()?;
-        let key_types: Vec<_> = keys.iter().map(|key| key.data_type(&schema)).collect::<Result<_>>()?;
-        let mut sorted: Vec<_> = key_types.iter().cloned().map(SortField::new).collect();
-        let mut keys = keys;
-        if shape.per_series {
-            keys.push(physical(&Expr::Column(datafusion::common::Column::from_name(GROUP)))?);
-            sorted.push(SortField::new(DataType::UInt32));
-        }
+        let keys = Keys::new(view.keys.iter().map(physical).collect::<Result<_>>()?, &schema, shape.per_series)?;
         Ok(Self {
             part_schema,
             steps,
             predicates: view.predicates.iter().map(physical).collect::<Result<_>>()?,
             keys,
-            key_types,
-            rows: RowConverter::new(sorted).map_err(DataFusionError::from)?,
             group_schema,
             lookers: HashMap::new(),
             of: Vec::new(),
@@ -236,20 +227,11 @@ impl View {
     /// Parts with the groups that they belong to, in the order of parts; those that belong to none are left out.
     fn groups_of(&mut self, classifier: &Classifier, met: &Met, parts: &[u32]) -> Result<Vec<(u32, u32)>> {
         let batch = self.looked_up(classifier, met, parts)?;
-        let rows = batch.num_rows();
-        let of_keys = self.key_types.iter().chain([&DataType::UInt32]);
-        let key = |(key, data_type): (&Arc<dyn PhysicalExpr>, &DataType)| -> Result<ArrayRef> {
-            Ok(cast(&key.evaluate(&batch)?.into_array(rows)?, data_type)?)
-        };
-        let keys: Vec<ArrayRef> = self.keys.iter().zip(of_keys).map(key).collect::<Result<_>>()?;
-        let keys = if keys.is_empty() { None } else { Some(self.rows.convert_columns(&keys)?) };
-        let left = parts_in(&batch);
+        let keys = self.keys.of(&batch, || Arc::clone(batch.column(0)))?;
         let group = |(row, &part): (usize, &u32)| {
-            let key = keys.as_ref().map(|keys| keys.row(row));
-            let key = key.as_ref().map_or(&[][..], |key| key.data());
-            (part, self.groups.intern(key, met.groups.partition(part)))
+            (part, self.groups.intern(bytes_of(keys.as_ref(), row), met.groups.partition(part)))
         };
-        let found = left.iter().enumerate().map(group).collect();
+        let found = parts_in(&batch).iter().enumerate().map(group).collect();
         self.know_groups();
         Ok(found)
     }
@@ -257,7 +239,7 @@ impl View {
     /// The columns of some parts with all that is looked up for them; those that nothing is found for where something must be are left out.
     fn looked_up(&mut self, classifier: &Classifier, met: &Met, parts: &[u32]) -> Result<RecordBatch> {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(parts.to_vec()))];
-        columns.extend(classifier.key_columns(parts.iter().map(|&part| met.groups.key(part)))?);
+        columns.extend(classifier.keys().columns(parts.iter().map(|&part| met.groups.key(part)))?);
         let mut batch = batch_of(&self.part_schema, columns, parts.len())?;
         for Step { lookup, by, after, asked } in &mut self.steps {
             let texts = cast(&by.evaluate(&batch)?.into_array(batch.num_rows())?, &DataType::Utf8)?;
@@ -311,13 +293,7 @@ impl View {
 
     /// The columns that are grouped by, of some groups.
     pub(super) fn key_columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        if self.keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let parser = self.rows.parser();
-        let rows = groups.iter().map(|&group| parser.parse(self.groups.key(group)));
-        let columns = self.rows.convert_rows(rows)?;
-        columns.iter().zip(&self.key_types).map(|(column, data_type)| Ok(cast(column, data_type)?)).collect()
+        self.keys.columns(groups.iter().map(|&group| self.groups.key(group)))
     }
 }
 
