@@ -10,7 +10,7 @@ use flyball_bench::plan::Plan;
 use flyball_bench::series::STEP_MILLIS;
 
 use crate::targets::Target;
-use crate::{latency, overload, rules};
+use crate::{durability, latency, overload, rules};
 
 /// Encoding takes this long, more or less; the last round's points are stamped with the time after it, so that they are
 /// of now when they are sent. Far below what any target still takes from the future.
@@ -22,8 +22,8 @@ pub(crate) struct Args {
     /// Something else than measuring the cost of a point.
     #[command(subcommand)]
     pub(crate) mode: Option<Mode>,
-    /// The loads to send; all of them unless given.
-    #[arg(long = "load", value_enum)]
+    /// The loads to send; all of them unless given, for durability one of each kind. The other modes have their own.
+    #[arg(long = "load", global = true, value_enum)]
     loads: Vec<Load>,
     /// The programs to send to; all that are on PATH unless given, for the variations of a load only the best peer. latency knows
     /// flyball and prometheus3, rules peers victoria-metrics too.
@@ -72,6 +72,8 @@ pub(crate) enum Mode {
     Overload(overload::Options),
     /// Measures how long it takes from a sample on the socket to its event on a webhook's socket.
     Latency(latency::Options),
+    /// Measures what the log costs: each load with it and without, by turns.
+    Durability(durability::Options),
     /// What rules cost, and how fast they are.
     Rules {
         /// What about them.
@@ -98,7 +100,12 @@ impl Args {
 
     /// What to send.
     pub(crate) fn loads(&self) -> Vec<Load> {
-        if self.loads.is_empty() { Load::value_variants().to_vec() } else { self.loads.clone() }
+        self.loads_or(Load::value_variants())
+    }
+
+    /// Those that are asked for; these unless any is.
+    pub(crate) fn loads_or(&self, usual: &[Load]) -> Vec<Load> {
+        if self.loads.is_empty() { usual.to_vec() } else { self.loads.clone() }
     }
 
     /// Whom to send a load to.

@@ -8,6 +8,7 @@ mod cgroup;
 mod client;
 mod clock;
 mod drive;
+mod durability;
 mod goals;
 mod latency;
 mod overload;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let done = match &args.mode {
         Some(Mode::Overload(options)) => overload::run(&args, options),
         Some(Mode::Latency(options)) => latency::run(&args, options),
+        Some(Mode::Durability(options)) => durability::run(&args, options),
         Some(Mode::Rules { what }) => rules::run(&args, what),
         None => measure(&args),
     };
