@@ -5,27 +5,19 @@
 //! before they were followed, it is told so, and starts again with what is stored.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use arrow::array::{ArrayData, ArrayRef, BooleanArray, RecordBatch, make_array};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Field, FieldRef};
-use arrow::error::ArrowError;
+use arrow::array::RecordBatch;
 use flyball_model::{MetricRef, RowKind, UnixNanos};
 
 use crate::error::StoreError;
-use crate::history::rows::{RowQuery, read_rows};
 use crate::hot::chunk::Points;
-use crate::hot::rows::{series, times};
 use crate::range::{SeriesFilter, TimeRange};
+use crate::records::{RecordQuery, of_metric};
 use crate::snapshot::PointQuery;
 use crate::store::Store;
 
 /// Points that a read of files gives at a time.
 const BATCH_POINTS: usize = 65_536;
-
-/// Records, which are larger, that a read of files gives at a time.
-const BATCH_ROWS: usize = 8192;
 
 /// How far the points of a metric were followed.
 #[derive(Debug, Clone)]
@@ -72,48 +64,42 @@ impl Follower {
     }
 }
 
-/// How far the records of a kind were followed.
+/// How far the records of a kind were followed, or the histograms of a metric.
 #[derive(Debug, Clone)]
 pub struct RowFollower {
     kind: RowKind,
+    /// Of histograms: the metric that they are of.
+    metric: Option<MetricRef>,
     /// The ordinal of the first record that was not given yet.
     next: u64,
 }
 
 impl RowFollower {
-    /// Gives all records from `from` on that are stored, in the kind's stored columns, and follows those that come after. Only `wanted` of the
-    /// columns, sorted and series and time among them, are read; in others stands nothing of use. Blocks on files.
+    /// Gives all records from `from` on that are stored, in the kind's stored columns, and follows those that come after; of histograms those of a
+    /// metric. Only `wanted` of the columns, sorted and series and time among them, are read; in others stands nothing of use. Blocks on files.
     ///
     /// # Errors
     /// When a file of the history can't be read.
     pub fn start(
         store: &Store,
         kind: RowKind,
+        metric: Option<MetricRef>,
         wanted: &[usize],
         from: UnixNanos,
         mut each: impl FnMut(&RecordBatch),
     ) -> Result<Self, StoreError> {
-        let range = TimeRange { from: from.0, to: i64::MAX };
-        let ((hot, next), files) = {
-            let history = store.history.read();
-            (store.rows.snapshot(kind, range), history.rows(kind).to_vec())
-        };
-        for file in files.iter().filter(|file| file.times.overlaps(range)) {
-            let (columns, series) = (wanted, &SeriesFilter::All);
-            let query = RowQuery { kind, columns, rows: None, wanted: series, times: range, batch_rows: BATCH_ROWS };
-            for batch in read_rows(file, query)? {
-                each(&with_blanks(kind, wanted, &batch?)?);
-            }
-        }
-        for chunk in hot {
-            if range.covers(chunk.times) {
-                each(&chunk.batch);
-            } else {
-                let keep: BooleanArray = times(&chunk.batch).iter().map(|&time| Some(range.contains(time))).collect();
-                each(&filter_record_batch(&chunk.batch, &keep)?);
-            }
-        }
-        Ok(Self { kind, next })
+        let times = TimeRange { from: from.0, to: i64::MAX };
+        let query = RecordQuery { kind, metric, wanted: &SeriesFilter::All, columns: wanted, times };
+        let next = store.read_records(&query, |records| {
+            each(records);
+            Ok(())
+        })?;
+        Ok(Self { kind, metric, next })
+    }
+
+    /// Whether it is given all records whose ordinals it passes, and not those of one metric.
+    pub fn is_of_all(&self) -> bool {
+        self.metric.is_none()
     }
 
     /// The ordinal of the first record that was not given yet.
@@ -123,53 +109,15 @@ impl RowFollower {
 
     /// What has arrived since it was asked last, in the order of arrival; `None` when some of that has left memory already.
     pub fn follow(&mut self, store: &Store) -> Option<Vec<RecordBatch>> {
-        let (records, next) = store.rows.since(self.kind, self.next)?;
+        let (mut records, next) = store.rows.since(self.kind, self.next)?;
         self.next = next;
-        Some(records)
-    }
-}
-
-/// Records with all columns of their kind, of which some were read.
-fn with_blanks(kind: RowKind, read: &[usize], records: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let schema = kind.schema();
-    let column = |(at, field): (usize, &FieldRef)| match read.binary_search(&at) {
-        Ok(place) => Ok(Arc::clone(records.column(place))),
-        Err(_) => blank(field, records.num_rows()),
-    };
-    let columns = schema.fields().iter().enumerate().map(column).collect::<Result<_, _>>()?;
-    RecordBatch::try_new(schema, columns)
-}
-
-/// A column of the right type and length: of nulls, or of zeros, empty texts and empty lists where there must be none.
-fn blank(field: &Field, rows: usize) -> Result<ArrayRef, ArrowError> {
-    let nulls = ArrayData::new_null(field.data_type(), rows);
-    let blank = if field.is_nullable() { nulls } else { nulls.into_builder().nulls(None).build()? };
-    Ok(make_array(blank))
-}
-
-/// The series of stored records.
-pub fn series_of_records(records: &RecordBatch) -> &[u32] {
-    series(records)
-}
-
-/// The times of stored records, nanoseconds since the epoch.
-pub fn times_of_records(records: &RecordBatch) -> &[i64] {
-    times(records)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hot::rows::{SERIES, TIME};
-
-    #[test]
-    fn every_kind_has_blanks_for_what_is_not_read() {
-        for kind in RowKind::ALL {
-            let (schema, rows) = (kind.schema(), 3);
-            let all: Vec<_> = schema.fields().iter().map(|field| blank(field, rows).expect("a blank column")).collect();
-            let records = RecordBatch::try_new(schema, all).expect("of its schema");
-            let read = records.project(&[SERIES, TIME]).expect("its first two columns");
-            assert_eq!(with_blanks(kind, &[SERIES, TIME], &read).expect("the others are blank"), records);
+        if let Some(metric) = self.metric {
+            let view = store.registry.read();
+            for part in &mut records {
+                *part = of_metric(&view, metric, part).expect("there is a yes or no for each row");
+            }
+            records.retain(|part| part.num_rows() > 0);
         }
+        Some(records)
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn series(store: &Store, metric: &str, labels: &[(&str, &str)]) -> Se
     shaped_series(store, metric, Shape::Numbers, labels)
 }
 
-fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &str)]) -> SeriesRef {
+pub(crate) fn shaped_series(store: &Store, metric: &str, shape: Shape, labels: &[(&str, &str)]) -> SeriesRef {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
     store.registry().resolve(metric, shape, &labels, UnixNanos(0)).expect("below the cap")

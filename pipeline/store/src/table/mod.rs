@@ -54,6 +54,11 @@ impl Store {
         rows::labels_of(&self.registry.read(), kind)
     }
 
+    /// The same of the table of a metric of histograms.
+    pub fn labels_of_histograms(&self, metric: MetricRef) -> Vec<(String, Arc<str>)> {
+        rows::labels_of_histograms(&self.registry.read(), metric)
+    }
+
     /// The table `exemplars`: `time`, `name` (of the metric), `value`, `trace_id`, `span_id`, `attributes` and `labels` (maps).
     pub fn exemplars_table(self: &Arc<Self>) -> Arc<dyn TableProvider> {
         Arc::new(rows::RowsTable::exemplars(Arc::clone(self)))

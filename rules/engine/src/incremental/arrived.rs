@@ -8,7 +8,7 @@ use flyball_store::{Follower, Points, RowFollower, Store, StoreError, series_of_
 #[derive(Debug)]
 pub(super) enum Arrived {
     Points(Points),
-    /// In the columns that their kind is stored in: series, time, and more.
+    /// In the columns that their kind is stored in: series, time, and more. Figures that are histograms have no more than these.
     Records(RecordBatch),
 }
 
@@ -47,7 +47,7 @@ impl Arrived {
 
 impl Following {
     /// Gives all that is stored from `from` on, in the order of arrival, and follows what comes after. Of records those columns are right that
-    /// are asked for. Blocks on files.
+    /// are asked for, and histograms are those of the metric. Blocks on files.
     ///
     /// # Errors
     /// When a file of the history can't be read.
@@ -62,8 +62,9 @@ impl Following {
             None => Follower::start(store, metric, from, |points| each(Arrived::Points(points.clone())))
                 .map(Following::Points),
             Some((kind, columns)) => {
-                RowFollower::start(store, kind, columns, from, |records| each(Arrived::Records(records.clone())))
-                    .map(Following::Records)
+                let of_one = (kind == RowKind::Histograms).then_some(metric);
+                let each = |records: &RecordBatch| each(Arrived::Records(records.clone()));
+                RowFollower::start(store, kind, of_one, columns, from, each).map(Following::Records)
             }
         }
     }
@@ -73,6 +74,14 @@ impl Following {
         match self {
             Following::Points(follower) => follower.next(),
             Following::Records(follower) => follower.next(),
+        }
+    }
+
+    /// Whether each ordinal that it passes is that of a point or record that it is given.
+    pub(super) fn is_of_all(&self) -> bool {
+        match self {
+            Following::Points(_) => true,
+            Following::Records(follower) => follower.is_of_all(),
         }
     }
 

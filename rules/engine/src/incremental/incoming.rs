@@ -54,7 +54,11 @@ pub(super) struct News<'i> {
 impl Incoming {
     /// What has arrived for a table; `None` when some of that has left memory already.
     pub(super) fn since(&mut self, table: &Following, store: &Store) -> Option<News<'_>> {
-        let is_within = |known: &Known| (known.before.next()..=known.after.next()).contains(&table.next());
+        let is_within = |known: &Known| match table.is_of_all() {
+            true => (known.before.next()..=known.after.next()).contains(&table.next()),
+            // How many of what has arrived lie between two ordinals is not known.
+            false => known.before.next() == table.next(),
+        };
         if !self.known.as_ref().is_some_and(is_within) {
             let mut after = table.clone();
             let parts = after.follow(store)?.into_iter().map(Part::new).collect();

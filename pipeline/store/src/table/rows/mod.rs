@@ -36,6 +36,11 @@ pub(super) fn labels_of(view: &RegistryView<'_>, kind: RowKind) -> Vec<(String, 
     }
 }
 
+/// The same of the table of a metric of histograms.
+pub(super) fn labels_of_histograms(view: &RegistryView<'_>, metric: MetricRef) -> Vec<(String, Arc<str>)> {
+    Layout::histograms(view, metric).labels()
+}
+
 #[derive(Debug)]
 pub(super) struct RowsTable {
     store: Arc<Store>,
