@@ -32,8 +32,11 @@ impl Table {
         let places = part.places(&self.grouping, store.registry())?;
         self.know_groups();
         self.points_seen += (part.len() - skip) as u64;
-        match (&self.ranges, &part.arrived) {
-            (Some(_), _) => self.take_samples(part, skip, &places, part.positions(store.registry())),
+        match (&mut self.ranges, &part.arrived) {
+            (Some(ranges), _) => {
+                let positions = part.positions(store.registry());
+                ranges.take((part, skip), &places, positions, &self.slots, self.first)?;
+            }
             (None, Arrived::Records(records)) if self.grouping.classifier().is_per_row() => {
                 self.take_records(store, (part, skip), records, &places)?;
             }
@@ -117,33 +120,14 @@ impl Table {
         Ok(())
     }
 
-    /// Adds points to the samples of their series.
-    fn take_samples(&mut self, part: &Part, skip: usize, groups: &[u32], positions: &[u32]) {
-        let Some(ranges) = &mut self.ranges else { return };
-        let (series, times, values) = (part.arrived.series(), part.arrived.times(), part.arrived.values());
-        let mut panes = self.parts.window.panes();
-        for row in skip..times.len() {
-            let (group, time) = (groups[row], times[row]);
-            if group == NOBODYS || !self.slots.is_wanted(group) {
-                continue;
-            }
-            let place = ranges.place_of(series[row], positions[row], group);
-            let pane = panes.of(time);
-            if pane >= self.first {
-                ranges.add(place, pane, time, values[row]);
-            }
-        }
-    }
-
     /// Puts the figures of a range function into the groups of their series, where these may have changed.
     pub(super) fn take_figures(&mut self, store: &Store, now: UnixNanos) -> Result<(), Stop> {
         let Some(ranges) = &mut self.ranges else { return Ok(()) };
-        let read = ranges.read_late(store, self.parts.metric, self.first);
-        read.map_err(|error| Stop::Failed(error.to_string()))?;
+        ranges.read_late(store, self.parts.metric, self.first)?;
         for groups in ranges.take_changed().chunks(BATCH_GROUPS) {
             let Some(ranges) = &mut self.ranges else { break };
-            let (figures, series) = ranges.figures(groups, self.first, now);
-            self.replace(store, groups, &Arrived::Points(figures), &series)?;
+            let (figures, series) = ranges.figures(groups, self.first, now)?;
+            self.replace(store, groups, &figures, &series)?;
         }
         Ok(())
     }
@@ -159,14 +143,15 @@ impl Table {
         }
         let rows = self.rows_of(figures, OfSeries { registry, series, positions: &positions })?;
         let mut numbers = vec![0.0; self.parts.layout.words()];
-        let points = figures.times().iter().zip(figures.values());
-        let mut figures = figures.series().iter().zip(points).enumerate().peekable();
+        let values = figures.values();
+        let mut figures = figures.series().iter().zip(figures.times()).enumerate().peekable();
         for &group in groups {
             let mut is_there = false;
             numbers.fill(0.0);
             self.slots.begin(group);
-            while let Some((row, (_, (&time, &value)))) = figures.next_if(|(_, (of, _))| **of == group) {
+            while let Some((row, (_, &time))) = figures.next_if(|(_, (of, _))| **of == group) {
                 if rows.keeps(row) {
+                    let value = values.get(row).copied().unwrap_or(0.0);
                     self.parts.layout.add(self.slots.begun(group, &mut numbers), &rows.values, row, time, value);
                     is_there = true;
                 }

@@ -1,7 +1,7 @@
 //! Rules that are kept incrementally: a point costs a look-up and the update of a few numbers, whatever its rules look back on.
 //!
-//! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric, the figures of a range
-//! function, log records or spans is taken apart
+//! A rule whose plan is filter → window → group by → aggregates → HAVING and projection over the points of one metric, numbers or histograms, the figures
+//! of a range function, log records or spans is taken apart
 //! (`shape`), else it is run as a plan, for the reason that an [`Obstacle`] tells. Rules that differ only in their HAVING, their
 //! projection, or the values that they ask of labels share one `table` of groups; tables that differ only in their windows and aggregates share
 //! which series belong to which group (`grouping`). A table *follows* the points of its metric

@@ -16,7 +16,7 @@ use super::grouping::{GROUPS_MORE, Grouping};
 use super::incoming::{Incoming, News, Part};
 use super::lookers::Lookers;
 use super::member::{Finish, Member};
-use super::ranges::Ranges;
+use super::ranges::{RangeFunction, range_function};
 use super::sliding::Sliding;
 use super::slots::Slots;
 use super::views::View;
@@ -80,7 +80,7 @@ pub(crate) struct Table {
     /// The first pane in the window.
     pub(super) first: i64,
     /// Of a range function: the samples of each series. Its figures are what goes into the groups.
-    pub(super) ranges: Option<Ranges>,
+    pub(super) ranges: Option<Box<dyn RangeFunction>>,
     /// Which group a series belongs to.
     pub(super) grouping: Arc<Grouping>,
     /// Whether it has begun since it has this grouping.
@@ -121,7 +121,7 @@ pub struct TableSize {
 impl Table {
     pub(super) fn new(parts: Parts, grouping: Arc<Grouping>) -> Self {
         Self {
-            ranges: parts.range.and_then(|range| Ranges::new(range, parts.window)),
+            ranges: parts.range.and_then(|range| range_function(range, parts.window, parts.records.is_some())),
             slots: Slots::new(&parts.layout),
             parts,
             follower: None,
@@ -344,7 +344,7 @@ impl Table {
     /// Memory, near enough.
     pub(super) fn own_bytes(&self) -> usize {
         let views: usize = self.views.values().map(View::bytes).sum();
-        let ranges = self.ranges.as_ref().map_or(0, Ranges::bytes);
+        let ranges = self.ranges.as_ref().map_or(0, |ranges| ranges.bytes());
         self.slots.bytes() + self.parts.layout.bytes() + ranges + views
     }
 

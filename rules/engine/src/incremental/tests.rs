@@ -1,12 +1,14 @@
 //! What is kept incrementally is what the plan gives on the stored points, for random rules and random streams.
 
+mod histograms;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flyball_model::batch::STALE_NAN_BITS;
-use flyball_model::rows::LogRecord;
+use flyball_model::rows::{HistogramBuilder, LogRecord};
 use flyball_model::series::LOGS;
-use flyball_model::{LogBuilder, PointBatch, Shape, UnixNanos};
+use flyball_model::{Histogram, LogBuilder, PointBatch, Shape, UnixNanos};
 use flyball_store::{Store, StoreOptions};
 use proptest::prelude::*;
 
@@ -17,6 +19,9 @@ use crate::query::{Database, Prepared, QueryLimits};
 
 const START: i64 = 1_767_225_600_000;
 
+/// What a series of histograms holds at an instant, in milliseconds.
+type HistogramAt = fn(usize, i64) -> Histogram;
+
 /// What happens to the store, and when it is looked.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
@@ -24,6 +29,8 @@ pub(super) enum Event {
     Points(Vec<(usize, i64, Option<i32>)>),
     /// Log records of one batch: stream, milliseconds from now, severity, body.
     Records(Vec<(usize, i64, u8, Option<&'static str>)>),
+    /// Histograms of one batch: series, milliseconds from now, and what it holds (`None` is a staleness marker).
+    Histograms(Vec<(usize, i64, Option<HistogramAt>)>),
     /// Milliseconds.
     Wait(i64),
     Evaluate,
@@ -334,10 +341,13 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
     let store = database.store().clone();
     let series = SERIES
         .map(|labels| store.registry().resolve("m", Shape::Numbers, labels, UnixNanos(0)).expect("room for a series"));
+    let of_histograms = SERIES.map(|labels| {
+        store.registry().resolve("h", Shape::Histograms, labels, UnixNanos(0)).expect("room for a series")
+    });
     let streams =
         STREAMS.map(|labels| store.registry().resolve(LOGS, Shape::Streams, labels, UnixNanos(0)).expect("room"));
     let mut now = START;
-    let of_ranges = rules.iter().any(|rule| rule.contains("(m, "));
+    let of_ranges = rules.iter().any(|rule| rule.contains("(m, ") || rule.contains("(h, "));
     let mut kept: Vec<(String, Prepared, Place)> = Vec::new();
     for event in events {
         match event {
@@ -359,6 +369,19 @@ async fn check(rules: Vec<String>, events: Vec<Event>) -> Result<(), TestCaseErr
                     logs.push(LogRecord { severity_number, body, ..record }, attribute);
                 }
                 store.append_rows_unlogged(logs.finish());
+            }
+            Event::Histograms(points) => {
+                let mut rows = HistogramBuilder::default();
+                for (at, millis, histogram) in points {
+                    let millis = now + if of_ranges { millis.min(-1) } else { millis };
+                    let time = UnixNanos(millis * 1_000_000);
+                    match histogram {
+                        Some(histogram) => rows.push(of_histograms[at], time, &histogram(at, millis)),
+                        // At no other's time.
+                        None => rows.push_stale(of_histograms[at], UnixNanos(time.0 + 1)),
+                    }
+                }
+                store.append_rows_unlogged(rows.finish());
             }
             Event::Wait(millis) => now += millis,
             Event::Flush => store.flush().expect("the folder is good"),

@@ -12,15 +12,16 @@ use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, Expr, Signature, Volatility};
 use flyball_model::batch::time_type;
 use flyball_model::rows::{HistogramArray, HistogramArrayBuilder, histogram_type};
 use flyball_model::{Histogram, UnixNanos};
 
 use super::arguments::{bad, histograms};
 use super::merge::scalar;
+use crate::functions::call::RangeWindow;
 use crate::functions::numbers::growth::Seen;
-use crate::functions::window::Window;
+use crate::functions::window::{self, Window};
 
 /// What is made of the histograms of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +47,19 @@ impl Change {
     pub(super) fn new(function: Function, length: i64) -> Self {
         Self { function, length, signature: Signature::any(4, Volatility::Immutable) }
     }
+}
+
+/// What an expression computes that is this aggregate, and how far back it looks.
+pub(crate) fn range_of(expr: &Expr) -> Option<RangeWindow> {
+    let expr = if let Expr::Alias(alias) = expr { alias.expr.as_ref() } else { expr };
+    let Expr::AggregateFunction(aggregate) = expr else { return None };
+    let &Change { function, length, .. } = aggregate.func.inner().downcast_ref::<Change>()?;
+    let function = match function {
+        Function::Rate => window::Function::Rate,
+        Function::Increase => window::Function::Increase,
+        Function::Latest => window::Function::Latest,
+    };
+    Some(RangeWindow { function, length })
 }
 
 impl AggregateUDFImpl for Change {
@@ -128,11 +142,14 @@ impl Samples {
     }
 }
 
-/// What was observed after the first sample; `None` when there are fewer than two. After a restart all of a histogram was.
+/// What was observed between a sample, taken at an instant, and a later one. After a restart all of the later histogram was.
+pub(crate) fn observed_between((at, earlier): (i64, &Histogram), later: &Histogram) -> Histogram {
+    later.since(earlier, UnixNanos(at)).unwrap_or_else(|| later.clone())
+}
+
+/// What was observed after the first sample; `None` when there are fewer than two.
 fn increase(samples: &[(i64, &Histogram)]) -> Option<Histogram> {
-    let changes = samples.array_windows().map(|[(earlier_at, earlier), (_, later)]| {
-        later.since(earlier, UnixNanos(*earlier_at)).unwrap_or_else(|| (*later).clone())
-    });
+    let changes = samples.array_windows().map(|[earlier, (_, later)]| observed_between(*earlier, later));
     changes.reduce(|mut grown, change| {
         grown.merge(&change);
         grown

@@ -30,8 +30,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF};
 
+pub(crate) use change::{observed_between, range_of};
 pub(super) use over::over;
 
 /// The functions that may stand in an expression.
@@ -48,4 +49,9 @@ pub(crate) fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
         Arc::new(AggregateUDF::new_from_impl(merge::Merge::default())),
         Arc::new(AggregateUDF::new_from_impl(classic::HistogramQuantile::default())),
     ]
+}
+
+/// `merge` of this.
+pub(crate) fn merged(histogram: Expr) -> Expr {
+    AggregateUDF::new_from_impl(merge::Merge::default()).call(vec![histogram])
 }

@@ -3,7 +3,7 @@
 use flyball_model::batch::is_stale;
 
 use super::super::sliding::Sliding;
-use super::kept::Sample;
+use super::numbers::Sample;
 use crate::functions::numbers::steps;
 use crate::functions::window::Function;
 

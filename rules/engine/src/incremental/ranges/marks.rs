@@ -1,7 +1,7 @@
 //! A counter or a gauge, by what lies between its samples.
 
 use super::super::sliding::Sliding;
-use super::kept::Sample;
+use super::numbers::Sample;
 use crate::functions::call::RangeWindow;
 use crate::functions::numbers::growth::{Seen, lost_by_reset};
 use crate::functions::numbers::seconds;

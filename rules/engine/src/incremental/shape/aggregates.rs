@@ -12,7 +12,7 @@ use super::walk::refuse;
 use super::{Kept, Shape, Subject, TIME};
 
 /// What DataFusion computes of states that are of a bounded size and can be put together in any order.
-const SKETCHED: [&str; 7] = [
+const SKETCHED: [&str; 8] = [
     "approx_distinct",
     "approx_median",
     QUANTILE,
@@ -20,6 +20,7 @@ const SKETCHED: [&str; 7] = [
     "bool_and",
     "bool_or",
     OF_BUCKETS,
+    "merge",
 ];
 
 /// Its first argument says which quantile.
@@ -191,6 +192,6 @@ fn cannot(name: &str) -> Obstacle {
     }
     Obstacle::new(format!("{name} is not kept incrementally")).hint(
         "count, sum, avg, min, max, stddev, var, first_value and last_value by time, approx_percentile_cont, approx_median, \
-         approx_distinct, count(DISTINCT …), histogram_quantile, bool_and and bool_or are",
+         approx_distinct, count(DISTINCT …), histogram_quantile, merge, bool_and and bool_or are",
     )
 }

@@ -5,6 +5,7 @@
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
 
 mod aggregates;
+mod histograms;
 mod joins;
 mod split;
 mod view;
@@ -28,10 +29,14 @@ use super::accumulate::Function;
 use super::inline::{Meaning, inline};
 use super::obstacle::Obstacle;
 use super::sliding::Sliding;
+use crate::functions::histogram::merged;
 use crate::query::bind::reads_clock;
 
-const TIME: &str = "time";
+/// The column that says when a point, record or figure was.
+pub(super) const TIME: &str = "time";
 const VALUE: &str = "value";
+/// The column of what a range function makes of a series of histograms.
+pub(super) const HISTOGRAM: &str = "histogram";
 
 /// A rule's plan, taken apart.
 #[derive(Debug)]
@@ -74,6 +79,9 @@ pub(super) struct Kept {
 impl Shape {
     /// Which of the columns that are no labels it reads: their places among those, sorted.
     pub(super) fn columns_read(&self) -> Vec<usize> {
+        if let (Some(kind), Some(_)) = (self.source.records, self.source.range) {
+            return histograms::columns_read(kind);
+        }
         let of_aggregates = self.aggregates.iter().flat_map(|kept| kept.argument.iter().chain(&kept.filter));
         let exprs = self.points.iter().chain(&self.keys).chain(of_aggregates);
         let names = exprs.flat_map(Expr::column_refs);
@@ -92,14 +100,14 @@ impl Shape {
         let mut joins = Vec::new();
         let Above { top, having, meaning } = above(plan, &mut joins)?;
         let joins_above = joins.len();
-        let (input, groups) = match top {
+        let (input, groups) = match &top {
             Top::Aggregate(aggregate) => (aggregate.input.as_ref(), Arc::clone(&aggregate.schema)),
-            Top::Series(scan) => (scan, of_series(scan.schema())?),
+            Top::Series { rows, figure } => (*rows, of_series(rows.schema(), figure)?),
         };
-        let Below { scan, predicates, meaning: rows } = below(input, &mut joins)?;
+        let Below { scan, predicates, meaning: rows, range } = below(input, &mut joins)?;
         let mut shape = Self {
-            source: source_of(scan, store)?,
-            per_series: matches!(top, Top::Series(_)),
+            source: source_of(scan, range, store)?,
+            per_series: matches!(top, Top::Series { .. }),
             window: Sliding { length: 0, inclusive: false, step: 1 },
             labels: Vec::new(),
             partition: Vec::new(),
@@ -115,7 +123,7 @@ impl Shape {
         let conditions = shape.sort_predicates(predicates)?;
         match top {
             Top::Aggregate(aggregate) => shape.group(aggregate, &rows)?,
-            Top::Series(_) => shape.group_by_series(),
+            Top::Series { figure, .. } => shape.group_by_series(&figure),
         }
         if !joins.is_empty() {
             joins.rotate_left(joins_above);
@@ -155,16 +163,19 @@ impl Shape {
     }
 
     /// Each series is a group of its own, with its labels and its figure.
-    fn group_by_series(&mut self) {
+    fn group_by_series(&mut self, figure: &str) {
         for field in self.groups.fields() {
-            let column = Expr::Column(Column::from_name(field.name()));
-            if field.name() == VALUE {
-                // Of one value the greatest is that value.
-                let (argument, data_type) = (Some(column), field.data_type().clone());
-                self.aggregates.push(Kept { function: Function::Max, argument, filter: None, data_type });
-            } else {
-                self.keys.push(column);
+            if field.name() != figure {
+                self.keys.push(Expr::Column(Column::from_name(field.name())));
+                continue;
             }
+            // Of one value the greatest is that value, and one histogram makes the same again.
+            let (function, argument) = match self.source.records {
+                None => (Function::Max, Expr::Column(Column::from_name(VALUE))),
+                Some(_) => (Function::Sketch, merged(Expr::Column(Column::from_name(HISTOGRAM)))),
+            };
+            let (argument, data_type) = (Some(argument), field.data_type().clone());
+            self.aggregates.push(Kept { function, argument, filter: None, data_type });
         }
     }
 
@@ -261,14 +272,18 @@ fn sorted_texts(exprs: &[Expr]) -> Vec<String> {
 }
 
 /// The columns of the rows of a range function, the labels first.
-fn of_series(rows: &DFSchema) -> Result<DFSchemaRef, Obstacle> {
+fn of_series(rows: &DFSchema, figure: &str) -> Result<DFSchemaRef, Obstacle> {
     if rows.fields().iter().any(|field| field.name() == TIME) {
-        return Err(Obstacle::new("it asks for the time of the rows of a range function"));
+        return Err(of_time());
     }
     let fields = rows.iter().map(|(table, field)| (table.cloned(), Arc::clone(field)));
-    let (values, labels): (Vec<_>, Vec<_>) = fields.partition(|(_, field)| field.name() == VALUE);
+    let (values, labels): (Vec<_>, Vec<_>) = fields.partition(|(_, field)| field.name() == figure);
     let fields = labels.into_iter().chain(values).collect();
     Ok(Arc::new(DFSchema::new_with_metadata(fields, rows.metadata().clone())?))
+}
+
+fn of_time() -> Obstacle {
+    Obstacle::new("it asks for the time of the rows of a range function")
 }
 
 /// Whether an expression is about the time, so that it has no end of values.

@@ -16,6 +16,8 @@ use flyball_store::predicates::needs_a_plan;
 use super::super::inline::{Meaning, columns_of, inline, plain, plain_columns_of};
 use super::super::obstacle::Obstacle;
 use super::super::ranges;
+use super::VALUE;
+use super::histograms::Change;
 use super::joins::{Joined, Sides};
 use crate::catalog::TableRead;
 use crate::catalog::relation::Relation;
@@ -26,8 +28,11 @@ use crate::query::bind::reads_clock;
 /// What HAVING and the projection are about.
 pub(super) enum Top<'p> {
     Aggregate(&'p Aggregate),
-    /// The rows of a range function themselves.
-    Series(&'p LogicalPlan),
+    /// The rows of a range function themselves, and which of their columns is what it makes of a series.
+    Series {
+        rows: &'p LogicalPlan,
+        figure: String,
+    },
 }
 
 /// What stands above it.
@@ -42,6 +47,8 @@ pub(super) struct Below<'p> {
     pub(super) scan: &'p TableScan,
     pub(super) predicates: Vec<Expr>,
     pub(super) meaning: Meaning,
+    /// Of a range function over histograms, which is a plan: what it computes, and how far back it looks.
+    pub(super) range: Option<RangeWindow>,
 }
 
 /// What a rule reads: the points of a metric, the figures that a range function makes of them, or records.
@@ -63,8 +70,11 @@ pub(in super::super) struct Source {
 pub(super) fn above<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Result<Above<'p>, Obstacle> {
     match plan {
         LogicalPlan::Aggregate(aggregate) => {
-            let meaning = columns_of(&aggregate.schema);
-            Ok(Above { top: Top::Aggregate(aggregate), having: Vec::new(), meaning })
+            let top = match Change::of(aggregate) {
+                Some(change) => Top::Series { rows: plan, figure: change.figure()? },
+                None => Top::Aggregate(aggregate),
+            };
+            Ok(Above { top, having: Vec::new(), meaning: columns_of(&aggregate.schema) })
         }
         LogicalPlan::Projection(projection) => {
             let mut found = above(&projection.input, joins)?;
@@ -90,7 +100,8 @@ pub(super) fn above<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
         LogicalPlan::TableScan(scan)
             if relation_of(scan).is_some_and(|of| range_window_of(of.table.as_ref()).is_some()) =>
         {
-            Ok(Above { top: Top::Series(plan), having: Vec::new(), meaning: columns_of(&scan.projected_schema) })
+            let top = Top::Series { rows: plan, figure: VALUE.to_owned() };
+            Ok(Above { top, having: Vec::new(), meaning: columns_of(&scan.projected_schema) })
         }
         LogicalPlan::TableScan(_) => Err(Obstacle::new("it has no aggregate")
             .hint("GROUP BY the labels that tell what is broken, with max(value), avg(value), …")),
@@ -106,7 +117,7 @@ pub(super) fn below<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
                 return Err(Obstacle::new("LIMIT picks rows by chance"));
             }
             let predicates = scan.filters.iter().cloned().map(plain).collect::<Result<_, _>>()?;
-            Ok(Below { scan, predicates, meaning: plain_columns_of(&scan.projected_schema) })
+            Ok(Below { scan, predicates, meaning: plain_columns_of(&scan.projected_schema), range: None })
         }
         LogicalPlan::Projection(projection) => {
             let mut found = below(&projection.input, joins)?;
@@ -127,7 +138,10 @@ pub(super) fn below<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
             found.predicates.extend(sides.join(&mut found.meaning, joins)?);
             Ok(found)
         }
-        LogicalPlan::Aggregate(_) => Err(Obstacle::new("it aggregates aggregates")),
+        LogicalPlan::Aggregate(aggregate) => match Change::of(aggregate) {
+            Some(change) => change.over(below(&aggregate.input, joins)?),
+            None => Err(Obstacle::new("it aggregates aggregates")),
+        },
         other => Err(stands_in_the_way(other)),
     }
 }
@@ -180,21 +194,25 @@ pub(super) fn relation_of(scan: &TableScan) -> Option<&Relation> {
     source.and_then(|source| source.table_provider.downcast_ref::<Relation>())
 }
 
-pub(super) fn source_of(scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
+/// `range` is what a range function over histograms computes.
+pub(super) fn source_of(scan: &TableScan, range: Option<RangeWindow>, store: &Store) -> Result<Source, Obstacle> {
     let other = || {
         let table = &scan.table_name;
         Obstacle::new(format!("it reads {table}, and only points of one metric, logs and spans are kept incrementally"))
     };
     let relation = relation_of(scan).ok_or_else(other)?;
     match relation.read {
-        TableRead::Metric(metric) => points_of(metric, relation, scan, store),
+        TableRead::Metric(metric) if store.registry().read().shape(metric) == MetricShape::Histograms => {
+            histograms_of(metric, range, store)
+        }
+        TableRead::Metric(metric) => points_of(metric, relation, store),
         TableRead::Logs => records_of(RowKind::Logs, LOGS, store),
         TableRead::Spans => records_of(RowKind::Spans, SPANS, store),
         _ => Err(other()),
     }
 }
 
-fn points_of(metric: MetricRef, relation: &Relation, scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
+fn points_of(metric: MetricRef, relation: &Relation, store: &Store) -> Result<Source, Obstacle> {
     let range = range_window_of(relation.table.as_ref());
     if let Some(RangeWindow { function, .. }) = range
         && !ranges::is_kept(function)
@@ -202,12 +220,19 @@ fn points_of(metric: MetricRef, relation: &Relation, scan: &TableScan, store: &S
         return Err(Obstacle::new(format!("{} is not kept incrementally", function.name())));
     }
     let view = store.registry().read();
-    if view.shape(metric) == MetricShape::Histograms {
-        return Err(Obstacle::new(format!("{} holds histograms", scan.table_name)));
-    }
     let labels = labels_by_column(&view, metric);
     let points = Arc::new(Schema::new(relation.table.schema().fields()[..2].to_vec()));
     Ok(Source { metric, records: None, range, points, labels })
+}
+
+fn histograms_of(metric: MetricRef, range: Option<RangeWindow>, store: &Store) -> Result<Source, Obstacle> {
+    let kind = RowKind::Histograms;
+    let points = match range {
+        Some(_) => ranges::figure_schema()?,
+        None => Schema::new(kind.schema().fields()[1..].to_vec()),
+    };
+    let (records, labels) = (Some(kind), store.labels_of_histograms(metric));
+    Ok(Source { metric, records, range, points: Arc::new(points), labels })
 }
 
 fn records_of(kind: RowKind, name: &str, store: &Store) -> Result<Source, Obstacle> {
