@@ -1,8 +1,10 @@
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind};
+use flyball_model::histogram::Totals;
 use flyball_model::ports::{Backend, Delivery};
+use flyball_model::rows::HistogramBuilder;
 use flyball_model::state::{MemoryLog, State};
-use flyball_model::{ManualClock, UnixNanos};
+use flyball_model::{Histogram, ManualClock, UnixNanos};
 use flyball_remediation::{ActionLimits, RemediationLog};
 use flyball_rules::definition::{RuleSet, from_str};
 use flyball_rules::query::QueryLimits;
@@ -310,4 +312,43 @@ async fn a_change_of_the_twin_alone_wakes_a_rule_that_is_kept_over_a_join_with_i
     bench.clock.advance(Duration::from_secs(1));
     send(&bench, "node_load1", &[("node", "a")], 3.0);
     assert_eq!(bench.wake("node_load1").await, 0, "the rule does not read that");
+}
+
+#[tokio::test]
+async fn a_quantile_of_native_histograms_fires_as_they_arrive_and_resolves_when_the_slow_ones_leave() {
+    let slow = "  - {rule: Slow, sql: \"SELECT host, quantile(merge(histogram), 0.99) AS p99 FROM rate(latency, INTERVAL '1 minute') \
+        GROUP BY host HAVING quantile(merge(histogram), 0.99) > 1\"}\n";
+    let mut bench = Bench::start(State::default(), START, &[]).await;
+    let store = Arc::clone(bench.running.stage.database.store());
+    // How many requests took up to 1 s so far, and how many up to 4 s.
+    let send = |bench: &Bench, counts: [f64; 2]| {
+        let (at, labels) = (bench.clock.now(), [("host", "a")]);
+        let series = store.registry().resolve("latency", flyball_model::Shape::Histograms, &labels, at).expect("room");
+        let totals = Totals { count: counts.iter().sum(), ..Totals::default() };
+        let histogram = Histogram::explicit(totals, vec![1.0, 4.0], [counts.as_slice(), &[0.0]].concat());
+        let mut rows = HistogramBuilder::default();
+        rows.push(series, at, &histogram.expect("two bounds, three counts"));
+        store.append_rows_unlogged(rows.finish());
+    };
+    send(&bench, [0.0, 0.0]);
+    let rules = bench.set(&[slow]);
+    bench.running.replace(rules).await;
+    bench.turn().await;
+    assert_eq!(bench.running.stage.board.rows()[0].way.as_str(), "incremental");
+
+    bench.clock.advance(Duration::from_secs(10));
+    send(&bench, [90.0, 0.0]);
+    bench.wake("latency").await;
+    assert_eq!(bench.states(), [], "all were fast");
+    bench.clock.advance(Duration::from_secs(10));
+    send(&bench, [90.0, 90.0]);
+    assert_eq!(bench.wake("latency").await, 1);
+    assert_eq!(bench.states(), [("Slow".to_owned(), "firing")]);
+    bench.clock.advance(MINUTE);
+    for fast in [100.0, 110.0] {
+        bench.clock.advance(Duration::from_secs(5));
+        send(&bench, [fast, 90.0]);
+        bench.wake("latency").await;
+    }
+    assert_eq!(bench.states(), [("Slow".to_owned(), "resolved")]);
 }
