@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flyball_model::ports::Backend;
 use flyball_remediation::BackendInfo;
-use flyball_rules::check::{BackendActions, check_rules, collisions};
+use flyball_rules::check::BackendActions;
 use flyball_rules::definition::{Level, Problem, RuleSet, in_order};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
@@ -14,6 +14,7 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
+use crate::excuse::Excuse;
 use crate::rule_paths::RulePaths;
 
 /// A save is often several events (write, rename, attributes); the last one of a burst counts.
@@ -34,21 +35,22 @@ pub(crate) fn actions(backends: &[Arc<dyn Backend>]) -> BackendActions {
     info.map(|backend| (backend.name, backend.actions)).collect()
 }
 
-/// Reads and checks rules.
+/// Reads and checks rules. Beside them are the warnings.
 ///
 /// # Errors
-/// Every problem, when one of them is more than a warning.
+/// Every error that is not excused.
 pub(crate) async fn read(
     paths: &RulePaths,
     database: &Database,
     backends: &BackendActions,
+    excuse: Excuse,
 ) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
     let paths = paths.clone();
     let (rules, mut problems) =
         tokio::task::spawn_blocking(move || paths.load(Level::Error)).await.expect("reading rule files does not panic");
-    problems.extend(check_rules(&rules, Some(database), Some(backends)).await);
-    let problems = in_order(problems);
-    if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok((rules, problems)) }
+    problems.extend(excuse.check(&rules, database, backends).await);
+    let (errors, warnings): (Vec<_>, _) = in_order(problems).into_iter().partition(Problem::is_error);
+    if errors.is_empty() { Ok((rules, warnings)) } else { Err(errors) }
 }
 
 impl Reloader {
@@ -64,14 +66,11 @@ impl Reloader {
     /// Reads the rules and puts them in force. Returns how many there are, and the warnings.
     ///
     /// # Errors
-    /// Every problem; then the old rules stay.
+    /// Every error; then the old rules stay.
     pub(crate) async fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
         let _turn = self.one_at_a_time.lock().await;
-        let (rules, warnings) = read(&self.paths, &self.runtime.database, &self.backends).await?;
-        let collisions = collisions(&rules, &self.runtime.database);
-        if !collisions.is_empty() {
-            return Err(collisions);
-        }
+        let in_force = Excuse::InForce(self.runtime.tables.board.rows());
+        let (rules, warnings) = read(&self.paths, &self.runtime.database, &self.backends, in_force).await?;
         let count = rules.rules().count();
         self.runtime.rules.replace(rules).await;
         Ok((count, warnings))

@@ -14,7 +14,7 @@ use flyball_receivers::otlp_grpc;
 use flyball_remediation::ActionLimits;
 use flyball_remediation::silence::Window;
 use flyball_rules::check::BackendActions;
-use flyball_rules::definition::RuleSet;
+use flyball_rules::definition::{Problem, RuleSet};
 use flyball_rules::query::{Database, QueryLimits};
 use flyball_runtime::{LogParts, Parts, TableSources};
 use flyball_store::{Store, StoreOptions};
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::cli::Serve;
 use crate::config::{self, Config};
+use crate::excuse::{Excuse, is_excused};
 use crate::idle::idle_cores;
 use crate::listen;
 use crate::rule_paths::{LIBRARY_PREFIX, RulePaths};
@@ -127,16 +128,17 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<Store>, Failure> {
     Ok(opened.map_err(anyhow::Error::from)?)
 }
 
-/// Loads and checks the rules; at the start a bad file is a bad configuration.
+/// Loads and checks the rules; at the start a bad file is a bad configuration, and points that a rule does not fit are none.
 pub(crate) async fn rules(
     paths: &RulePaths,
     backends: &BackendActions,
     store: &Arc<Store>,
 ) -> Result<RuleSet, Failure> {
-    match reload::read(paths, &checking_database(store), backends).await {
+    match reload::read(paths, &checking_database(store), backends, Excuse::Points).await {
         Ok((rules, warnings)) => {
             // The library may wait for metrics that this estate never has; in a rule of one's own that may be a slip.
-            for warning in warnings.iter().filter(|warning| !warning.place.file.starts_with(LIBRARY_PREFIX)) {
+            let is_own = |warning: &Problem| !warning.place.file.starts_with(LIBRARY_PREFIX);
+            for warning in warnings.iter().filter(|warning| is_own(warning) || is_excused(warning)) {
                 tracing::warn!("{warning}");
             }
             Ok(rules)

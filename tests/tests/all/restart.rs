@@ -45,6 +45,43 @@ fn a_restart_finds_the_history_again() {
 }
 
 #[test]
+fn what_senders_sent_keeps_no_rule_from_starting_again() {
+    let rule = |name: &str, sql: &str| json!({"rule": name, "sql": sql});
+    let dir = flyball::temp_dir();
+    let rules = |list: serde_json::Value| {
+        let file = dir.path().join("rules.yaml");
+        std::fs::write(&file, json!({"groups": [{"name": "g", "rules": list}]}).to_string()).expect("a new file");
+        json!({"rules": [file]})
+    };
+    let by_floor = rule("ByFloor", "SELECT floor, max(value) AS top FROM room_temperature GROUP BY floor");
+    let all = json!({"rule": "All", "sql": "SELECT * FROM latest(room_temperature)", "summary": "{{ floor }}"});
+    let config = rules(json!([by_floor.clone(), all.clone()]));
+    {
+        let mut first = Flyball::start_in(dir.path(), config.clone());
+        // Without a label that rules ask for, which nobody could know when they were written.
+        otlp::send_gauge(&first.http, "room.temperature", &[("room", "north")], 35.0);
+        first.wait_for_rows("SELECT rule FROM flyball.rules WHERE state = 'error'", |rows| rows.len() == 1);
+        first.process().signal("KILL");
+    }
+    let mut second = Flyball::start_in(dir.path(), config);
+    let log = second.process().stderr();
+    assert!(log.contains("unknown column 'floor'") && log.contains("asks for 'floor'"), "{log}");
+    second.wait_for_rows("SELECT rule FROM flyball.rules WHERE state = 'error'", |rows| rows.len() == 1);
+
+    // Nor does it keep other rules from being changed; a new one that can't run is refused still.
+    let nobody = rule("New", "SELECT nobody, value FROM latest(room_temperature)");
+    rules(json!([by_floor.clone(), all.clone(), nobody]));
+    let refused = second.http.post("/api/v1/reload", &[], "");
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("'nobody'") && !refused.text().contains("'floor'"), "{}", refused.text());
+    rules(json!([by_floor, all, rule("New", "SELECT room, value FROM latest(room_temperature)")]));
+    second.http.post("/api/v1/reload", &[], "").expect_status(200);
+
+    otlp::send_gauge(&second.http, "room.temperature", &[("floor", "3")], 36.0);
+    second.wait_for_rows("SELECT rule FROM flyball.rules WHERE state = 'firing'", |rows| rows.len() == 3);
+}
+
+#[test]
 fn a_termination_drains_in_time_and_ends_well() {
     let mut flyball = Flyball::start(json!({}));
     // A query that would go on for longer than the drain may take.
