@@ -8,10 +8,12 @@
 //! | `lints` | what a query that can be planned likely does not mean |
 //! | `shadow` | rules that say nothing of their own |
 //! | `templates` | the names that summaries and targets ask for |
+//! | `labels` | labels that a rule adds in vain, or in place of what tells violations apart |
 //! | `steps` | whether the backends exist and can do what is asked of them |
 //! | [`codes`] | the codes of findings |
 
 pub mod codes;
+mod labels;
 mod lints;
 mod recording;
 mod shadow;
@@ -99,6 +101,7 @@ pub async fn check_each(
         }
         let schema = inspected.as_ref().map(|inspected| inspected.schema.as_ref());
         templates::check(rule, schema, &mut problems);
+        labels::check(rule, schema, &mut problems);
         recording::check(rule, schema, &mut problems);
         if let Some(backends) = backends {
             steps::check(rule, backends, &mut problems);

@@ -58,7 +58,10 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Problem> {
         let others = alike.entry(says).or_default();
         // The one that fires first is the one that stays.
         let stricter = |a: &(&Rule, Vec<f64>), b: &(&Rule, Vec<f64>)| {
-            a.0.for_ >= b.0.for_ && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(|(a, b)| a >= b)
+            // One that goes on firing for longer, or that may flap, fires when the other does not.
+            let ends_first = a.0.keep_firing_for <= b.0.keep_firing_for && a.0.flaps.is_none();
+            let begins_later = a.0.for_ >= b.0.for_;
+            begins_later && ends_first && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(|(a, b)| a >= b)
         };
         let this = (rule, shape.thresholds);
         // One that stands twice is told as that.
@@ -85,6 +88,10 @@ fn shape(sql: &str) -> Option<Shape> {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().ok()?;
     let tokens: Vec<_> =
         tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::SemiColon)).collect();
+    // What says nothing is told as that.
+    if tokens.is_empty() {
+        return None;
+    }
     let keywords = |wanted: Keyword| {
         tokens.iter().filter(|token| matches!(token, Token::Word(word) if word.keyword == wanted)).count()
     };
@@ -209,6 +216,14 @@ mod tests {
         // A lower bar that must hold longer fires later.
         assert!(check_rules(&[(low, ", for: 5m"), (high, "")]).is_empty());
         assert_eq!(check_rules(&[(low, ""), (high, ", for: 5m")]), [BELOW]);
+        // One that stays for longer fires when the other is over.
+        for more in [", keep_firing_for: 1h", ", flaps: {max: 4, within: 10m}"] {
+            assert!(check_rules(&[(low, ""), (high, more)]).is_empty(), "{more}");
+        }
+        assert_eq!(check_rules(&[(low, ", keep_firing_for: 1h"), (high, "")]), [BELOW]);
+        assert_eq!(check_rules(&[(low, ", keep_firing_for: 1h"), (high, ", keep_firing_for: 1h")]), [BELOW]);
+        // Nor does one that can't be read say what another one says.
+        assert!(check_rules(&[(";", ""), ("-- nothing", "")]).is_empty());
     }
 
     #[test]

@@ -120,6 +120,30 @@ async fn templates_ask_for_columns_that_are_there() {
 }
 
 #[tokio::test]
+async fn labels_that_say_nothing_or_hide_the_identity_are_told() {
+    let estate = estate();
+    let labelled = |sql: &str, labels: &str| rule(&format!("    sql: {sql}\n    labels: {{{labels}}}\n"));
+    let sql = "SELECT host, max(value) AS top FROM load WHERE time > now() - INTERVAL '1 minute' GROUP BY host";
+    for (labels, expected) in [
+        ("team: shop, job: x, top: y", ""),
+        (
+            "severity: critical",
+            "r.yaml:4:11: warning: alerts say severity 'warning', whatever the label 'severity' is (write severity: critical beside 'labels', not in it) [FB211]",
+        ),
+        (
+            "alertname: Other",
+            "r.yaml:4:11: warning: alerts are called 'R', whatever the label 'alertname' is (name the rule so, or name the label otherwise) [FB211]",
+        ),
+        (
+            "host: z",
+            "r.yaml:4:11: warning: the label 'host' hides the column of that name, so that all violations have one 'host' (name the label otherwise, or drop it) [FB211]",
+        ),
+    ] {
+        assert_eq!(check_text(&labelled(sql, labels), Some(&estate.database), None).await, expected, "{labels}");
+    }
+}
+
+#[tokio::test]
 async fn backends_are_those_that_are_configured_and_do_what_they_can() {
     let text = rule(concat!(
         "    sql: SELECT 1\n",
