@@ -193,45 +193,65 @@ pub(crate) fn sinks(config: &Config, clock: &Arc<dyn Clock>, cancel: &Cancellati
     Ok((sinks, tasks))
 }
 
+/// All backends.
+///
+/// # Errors
+/// A line for each that can't be made.
 pub(crate) fn backends(
     config: &Config,
     clock: &Arc<dyn Clock>,
     cancel: &CancellationToken,
 ) -> Result<Vec<Arc<dyn Backend>>, Failure> {
-    let source = format!("/flyball/{}", host_name());
-    let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
-    for (name, backend) in &config.backends {
-        let wrong = |error: String| Failure::Configuration(vec![format!("backends.{name}: {error}")]);
-        let (name, clock, cancel) = (name.clone(), Arc::clone(clock), cancel.clone());
-        backends.push(match backend {
-            config::Backend::Webhook(webhook) => {
-                let options = WebhookOptions {
-                    name,
-                    url: webhook.url.clone(),
-                    secret: webhook.secret.clone(),
-                    events: webhook.events.clone(),
-                    timeout: webhook.timeout,
-                    allow_link_local: webhook.allow_link_local,
-                    source: source.clone(),
-                };
-                Arc::new(WebhookBackend::new(options, clock, cancel).map_err(|error| wrong(error.to_string()))?)
-            }
-            config::Backend::Alertmanager(alertmanager) => {
-                let external_url = alertmanager.external_url.clone();
-                let options = AlertmanagerOptions {
-                    name,
-                    url: alertmanager.url.clone(),
-                    token: alertmanager.token.clone(),
-                    resend_every: alertmanager.resend_every,
-                    timeout: alertmanager.timeout,
-                    allow_link_local: alertmanager.allow_link_local,
-                    external_url: external_url.unwrap_or_else(|| own_url(config)),
-                };
-                Arc::new(AlertmanagerBackend::new(options, clock, cancel).map_err(|error| wrong(error.to_string()))?)
-            }
-        });
+    let made = config.backends.keys().map(|name| (name, backend(config, name, clock, cancel)));
+    let (good, wrong): (Vec<_>, Vec<_>) = made.partition(|(_, made)| made.is_ok());
+    if wrong.is_empty() {
+        return Ok(good.into_iter().filter_map(|(_, made)| made.ok()).collect());
     }
-    Ok(backends)
+    let lines = wrong.into_iter().filter_map(|(name, made)| Some(format!("backends.{name}: {}", made.err()?)));
+    Err(Failure::Configuration(lines.collect()))
+}
+
+/// The backend of this name.
+///
+/// # Errors
+/// What keeps it from being made.
+pub(crate) fn backend(
+    config: &Config,
+    name: &str,
+    clock: &Arc<dyn Clock>,
+    cancel: &CancellationToken,
+) -> Result<Arc<dyn Backend>, String> {
+    let backend = &config.backends[name];
+    let (name, clock, cancel) = (name.to_owned(), Arc::clone(clock), cancel.clone());
+    match backend {
+        config::Backend::Webhook(webhook) => {
+            let options = WebhookOptions {
+                name,
+                url: webhook.url.clone(),
+                secret: webhook.secret.clone(),
+                events: webhook.events.clone(),
+                timeout: webhook.timeout,
+                allow_link_local: webhook.allow_link_local,
+                source: format!("/flyball/{}", host_name()),
+            };
+            let made = WebhookBackend::new(options, clock, cancel).map_err(|error| error.to_string())?;
+            Ok(Arc::new(made))
+        }
+        config::Backend::Alertmanager(alertmanager) => {
+            let external_url = alertmanager.external_url.clone();
+            let options = AlertmanagerOptions {
+                name,
+                url: alertmanager.url.clone(),
+                token: alertmanager.token.clone(),
+                resend_every: alertmanager.resend_every,
+                timeout: alertmanager.timeout,
+                allow_link_local: alertmanager.allow_link_local,
+                external_url: external_url.unwrap_or_else(|| own_url(config)),
+            };
+            let made = AlertmanagerBackend::new(options, clock, cancel).map_err(|error| error.to_string())?;
+            Ok(Arc::new(made))
+        }
+    }
 }
 
 pub(crate) fn parts(

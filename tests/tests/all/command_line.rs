@@ -27,6 +27,30 @@ fn config_check_prints_every_problem_with_its_place() {
 }
 
 #[test]
+fn config_check_finds_what_serve_would_stop_at() {
+    let dir = flyball::temp_dir();
+    let file = dir.path().join("c.yaml");
+    let text = "backends:\n  meta: {kind: webhook, url: \"http://169.254.169.254/\"}\n  ops: {kind: webhook, url: \"http://127.0.0.1:1/\", secret: whsec_nonsense!}\nrules: [library:hots]\n";
+    std::fs::write(&file, text).expect("written");
+    let file = file.display().to_string();
+    let checked = call(&["config", "check", &file]);
+    assert_eq!(checked.status.code(), Some(64), "{}", checked.stdout);
+    for words in [[":2:9: ", "169.254.169.254"], [":3:8: ", "base64"], [":4:8: ", "'hots'"]] {
+        assert!(words.iter().all(|word| checked.stdout.contains(word)), "no {words:?} in {}", checked.stdout);
+    }
+    assert_eq!(call(&["serve", "--config", &file]).status.code(), Some(64));
+
+    // What stands in files may be on another machine.
+    std::fs::write(&file, "http: {tls: {cert: nowhere.pem, key: nowhere.key}}\nrules: [nowhere.yaml]\n")
+        .expect("written");
+    let checked = call(&["config", "check", &file]);
+    assert!(checked.status.success(), "{}", checked.stdout);
+    for place in [":1:13: warning: there is no nowhere.pem", ":2:8: warning: there is no nowhere.yaml"] {
+        assert!(checked.stdout.contains(place), "no {place} in {}", checked.stdout);
+    }
+}
+
+#[test]
 fn the_default_configuration_is_good() {
     let default = call(&["config", "default"]);
     assert!(default.status.success());

@@ -8,6 +8,9 @@ use super::digest::Digest;
 use super::scope::Scopes;
 use crate::config::{Token, TokenSecret};
 
+/// What is said of a token that no header can hold.
+pub(crate) const NOT_VISIBLE: &str = "a token is of visible ASCII characters, as headers are";
+
 /// A token's file is at most this long.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -91,8 +94,14 @@ fn read(path: &Path) -> Result<Digest, String> {
     let text = std::fs::read_to_string(path).map_err(wrong)?;
     match text.trim() {
         "" => Err("is empty; write the token into it".to_owned()),
+        token if !is_visible(token) => Err(format!("can't be used: {NOT_VISIBLE}")),
         token => Ok(Digest::of(token)),
     }
+}
+
+/// Whether a header can hold this token.
+pub(crate) fn is_visible(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -132,12 +141,16 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let empty = dir.path().join("empty");
         std::fs::write(&empty, " \n").expect("written");
+        let odd = dir.path().join("odd");
+        std::fs::write(&odd, "schl\u{fc}ssel").expect("written");
         let problems = Tokens::load(&[
             token("a", TokenSecret::File(empty), Scope::Read),
             token("b", TokenSecret::File(dir.path().join("missing")), Scope::Read),
+            token("c", TokenSecret::File(odd), Scope::Read),
         ])
-        .expect_err("neither can be used");
-        assert_eq!(problems.len(), 2);
+        .expect_err("none can be used");
+        assert_eq!(problems.len(), 3);
         assert!(problems[0].contains("is empty") && problems[1].contains("can't be read"), "{problems:?}");
+        assert!(problems[2].contains("visible ASCII") && !problems[2].contains("schl"), "{problems:?}");
     }
 }

@@ -1,8 +1,11 @@
 //! `flyball config`.
 
+mod trial;
+
 use std::io::Write;
 
 use anyhow::Context;
+use flyball_yaml::{Source, in_order};
 
 use crate::Failure;
 use crate::cli::ConfigCommand;
@@ -14,8 +17,13 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Default => stdout.write_all(config::DEFAULT_YAML.as_bytes()).context("stdout is closed")?,
         ConfigCommand::Check { file } => {
             let name = file.display().to_string();
-            let loaded =
-                config::load(Some(file)).map_err(|error| Failure::Configuration(vec![format!("{name}: {error}")]))?;
+            let unreadable = |error| Failure::Configuration(vec![format!("{name}: {error}")]);
+            let mut loaded = config::load(Some(file)).map_err(unreadable)?;
+            if !loaded.is_broken() {
+                let source = Source::new(&name, std::fs::read_to_string(file).map_err(unreadable)?);
+                loaded.problems.extend(trial::problems(&loaded.config, &source));
+                loaded.problems = in_order(loaded.problems);
+            }
             for problem in &loaded.problems {
                 writeln!(stdout, "{problem}").context("stdout is closed")?;
             }

@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::read::{list, section};
 use super::{Http, parse};
-use crate::access::{Claims, Digest, Scope, Scopes};
+use crate::access::{Claims, Digest, NOT_VISIBLE, Scope, Scopes, is_visible};
 
 /// Tokens shorter than this can be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -132,8 +132,8 @@ fn read_secret(reader: &mut Reader, fields: Fields<'_>, what: &str) -> Option<To
     let text = reader.parse(fields, "token", |token| {
         let token = token.trim();
         short = token.len() < TOKEN_BYTES_MIN;
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("a token is of visible ASCII characters, as headers are".to_owned());
+        if !is_visible(token) {
+            return Err(NOT_VISIBLE.to_owned());
         }
         parse::text(token).map(|token| TokenSecret::Digest(Digest::of(&token)))
     });

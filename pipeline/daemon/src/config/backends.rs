@@ -63,6 +63,9 @@ pub(super) fn read(reader: &mut Reader, node: &Node, config: &mut Config) {
     }
     // A name that stands twice is told by the reader.
     for (name, node) in reader.entries(node, "backends") {
+        if name.as_str().is_empty() {
+            reader.error(node, "a backend has a name, which rules call it by");
+        }
         if let Some(backend) = read_backend(reader, node, &format!("backends.{}", name.as_str())) {
             config.backends.insert(name.as_str().to_owned(), backend);
         }

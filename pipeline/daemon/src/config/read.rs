@@ -12,6 +12,9 @@ use super::{Config, Influx, Loaded, access, backends, kubernetes_server, mainten
 /// Bytes of spool for each InfluxDB unless configured otherwise: about a day of twin snapshots of a thousand nodes.
 const SPOOL_BYTES_DEFAULT: u64 = 256 << 20;
 
+/// The least `limits.memory`. Recent points get a 24th of it, and a body a quarter: with less, hardly anything could be taken in.
+const MEMORY_BYTES_MIN: usize = 8 << 20;
+
 const ROOT_KEYS: [&str; 11] = [
     "data_dir",
     "http",
@@ -86,7 +89,7 @@ fn read_root(reader: &mut Reader, root: Fields<'_>, config: &mut Config) {
     if let Some(actions) = section(reader, root, "limits_of_action", "limits_of_action", &keys) {
         reader.set(actions, "per_target_cooldown", &mut config.actions.per_target_cooldown, parse_duration);
         reader.set(actions, "per_backend_per_minute", &mut config.actions.per_backend_per_minute, |text| {
-            parse::count(text).and_then(|count| u32::try_from(count).map_err(|_| format!("'{text}' is too large")))
+            text.parse().map_err(|_| format!("'{text}' is not a whole number; 0 lets no request out"))
         });
         if let Some(node) = actions.get("blast_radius") {
             reader.warning(node, "limits_of_action.blast_radius has no effect yet in this version");
@@ -130,7 +133,12 @@ fn read_receivers(reader: &mut Reader, receivers: Fields<'_>, config: &mut Confi
 
 fn read_limits(reader: &mut Reader, limits: Fields<'_>, config: &mut Config) {
     let into = &mut config.limits;
-    reader.set(limits, "memory", &mut into.memory_bytes, parse::bytes);
+    reader.set(limits, "memory", &mut into.memory_bytes, |text| {
+        parse::bytes(text).and_then(|bytes| {
+            let too_little = || format!("'{text}' is too little to work with; the least is 8MiB, the default 1GiB");
+            if bytes < MEMORY_BYTES_MIN { Err(too_little()) } else { Ok(bytes) }
+        })
+    });
     reader.set(limits, "series", &mut into.series, |text| {
         parse::count(text).and_then(|count| {
             if count < u32::MAX as usize { Ok(count) } else { Err(format!("'{text}' is above 4294967294")) }

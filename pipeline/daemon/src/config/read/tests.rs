@@ -44,6 +44,20 @@ fn what_has_no_effect_yet_is_a_warning() {
 }
 
 #[test]
+fn a_limit_of_action_of_none_lets_no_request_out() {
+    let loaded = read("f.yaml", "limits_of_action: {per_backend_per_minute: 0}\n", |_| None);
+    assert_eq!((loaded.problems.as_slice(), loaded.config.actions.per_backend_per_minute), (&[][..], 0));
+    check(
+        "limits_of_action: {per_backend_per_minute: -1}\nbackends: {\"\": {kind: webhook, url: \"http://h/\"}}\nlimits: {memory: 1KiB}\n",
+        &[
+            "f.yaml:1:44: per_backend_per_minute: '-1' is not a whole number; 0 lets no request out",
+            "f.yaml:2:16: a backend has a name, which rules call it by",
+            "f.yaml:3:18: memory: '1KiB' is too little to work with; the least is 8MiB, the default 1GiB",
+        ],
+    );
+}
+
+#[test]
 fn the_durability_is_one_of_three_words() {
     let loaded = read("f.yaml", "log: {durability: flush}\n", |_| None);
     assert_eq!((loaded.problems.as_slice(), loaded.config.durability), (&[][..], flyball_log::Durability::Flush));
