@@ -36,6 +36,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
+use crate::commands::output::harmless;
 
 /// The thing asked for failed.
 const EXIT_FAILED: u8 = 1;
@@ -98,18 +99,27 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// An error and its causes, each once: many of ours name their cause in their own words.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |line, cause| match cause.to_string() {
+        cause if line.is_empty() => cause,
+        cause if line.contains(&cause) => line,
+        cause => format!("{line}: {cause}"),
+    })
+}
+
 #[expect(clippy::print_stderr, reason = "the last word of a command goes to stderr, whatever is logged")]
 fn end(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Configuration(lines)) => {
             for line in lines {
-                eprintln!("{line}");
+                eprintln!("{}", harmless(&line));
             }
             ExitCode::from(EXIT_CONFIGURATION)
         }
         Err(Failure::Failed(error)) => {
-            eprintln!("flyball: {error:#}");
+            eprintln!("flyball: {}", harmless(&in_one_line(&error)));
             ExitCode::from(EXIT_FAILED)
         }
         Err(Failure::Reported) => ExitCode::from(EXIT_FAILED),
