@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use flyball_rules::evaluate::EVALUATION_EVERY_MIN;
 
 pub(crate) use self::check::{CheckArgs, CheckFormat, Deny};
 use crate::client::Credentials;
@@ -14,6 +15,16 @@ use crate::config::address;
 
 /// Where a server listens unless told otherwise.
 const URL_DEFAULT: &str = "http://127.0.0.1:8480";
+
+/// A time between two evaluations.
+fn step(text: &str) -> Result<Duration, String> {
+    match flyball_yaml::parse_duration(text)? {
+        short if short < EVALUATION_EVERY_MIN => {
+            Err(format!("'{text}' is too short; no rule is evaluated more often than every 100ms"))
+        }
+        step => Ok(step),
+    }
+}
 
 /// A governor for cloud-edge estates: telemetry in, promises in SQL, a live twin, signed requests out.
 #[derive(Debug, Parser)]
@@ -204,7 +215,7 @@ pub(crate) struct BacktestArgs {
     #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "now")]
     pub(crate) to: String,
     /// The time from one evaluation to the next. A rule whose 'for' or 'keep_firing_for' is shorter is evaluated that often
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = flyball_yaml::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = step)]
     pub(crate) every: Duration,
     /// An older version of the rules: what differs is told
     #[arg(long, value_name = "RULES")]

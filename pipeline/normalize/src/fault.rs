@@ -313,7 +313,7 @@ impl fmt::Display for Fault<'_> {
             ),
             Fault::Rounded { sent } => write!(
                 f,
-                "the integer {sent} is beyond 2^53 and is stored as {}, the nearest float; send a smaller unit if that matters",
+                "the integer {sent} is beyond 2^53 and is stored as {}, the nearest float; send it in a larger unit if that matters",
                 *sent as f64
             ),
         }

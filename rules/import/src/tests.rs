@@ -96,6 +96,21 @@ fn what_several_rules_record_with_the_same_labels_one_does() {
 }
 
 #[test]
+fn labels_that_flyball_has_no_name_for_are_refused() {
+    let rule = |label: &str| {
+        let text = format!(
+            "groups:\n- name: g\n  rules:\n  - {{alert: A, expr: up, labels: {{\"{label}\": x, severity: page}}}}\n"
+        );
+        told(&done(System::Prometheus, "f", &text).refused)
+    };
+    assert!(rule("team_1").is_empty());
+    for odd in ["a.b", "1a", "gr\u{f6}\u{df}e"] {
+        let reason = format!("f:4:5: A: the label '{odd}': labels of flyball are of letters, digits and '_'");
+        assert_eq!(rule(odd), [reason], "{odd}");
+    }
+}
+
+#[test]
 fn what_has_no_exact_form_is_refused_with_the_reason() {
     for (expr, expected) in [
         ("rate(m[5m] offset 1h)", "'offset': a range function of flyball ends now"),

@@ -106,6 +106,8 @@ fn a_server_and_its_folder_give_the_same_also_after_a_kill() {
     assert_eq!((spells(&stopped, hot), &stopped["points"]), (spells(&killed, hot), &killed["points"]));
 
     // A week ago there was nothing; the answer says what there is.
+    let often = backtest(&[&rules, "--data-dir", &data, "--from", "-7d", "--every", "0s"]);
+    assert!(often.status.code() == Some(2) && often.stderr.contains("100ms"), "{}", often.stderr);
     let nothing = backtest(&[&rules, "--data-dir", &data, "--from", "-7d", "--to", "-6d", "--every", "1h"]);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(nothing.stderr.contains("set --from and --to within that"), "{}", nothing.stderr);

@@ -19,7 +19,7 @@ pub const RULES_MAX: usize = 20_000;
 /// The most rule files, and the most folders that are looked into for them, so that a wrong path (`/`) ends with a word and not
 /// with the memory.
 pub const FILES_MAX: usize = 10_000;
-/// Folders inside each other; deeper ones are links that go in a circle.
+/// Folders inside each other; rules that stand deeper are not meant.
 const FOLDER_DEPTH_MAX: usize = 16;
 
 /// Reads rule files, and folders with all `*.yaml` and `*.yml` in and below them, in the order of their names. Hidden files and
@@ -90,11 +90,28 @@ pub fn from_str_with_problems(name: &str, text: &str) -> (RuleFile, Vec<Problem>
 struct Finder {
     files: Vec<PathBuf>,
     folders: usize,
+    /// Those that it is in now, as they are without links.
+    within: Vec<PathBuf>,
     problems: Vec<Problem>,
 }
 
 impl Finder {
     fn look_into(&mut self, folder: &Path, depth: usize) {
+        match folder.canonicalize() {
+            Ok(real) if self.within.contains(&real) => {
+                let message = "this link leads back to a folder that it stands in; take it away".to_owned();
+                self.problem(folder, message);
+            }
+            Ok(real) => {
+                self.within.push(real);
+                self.list(folder, depth);
+                self.within.pop();
+            }
+            Err(error) => self.problem(folder, format!("the folder can't be read: {error}")),
+        }
+    }
+
+    fn list(&mut self, folder: &Path, depth: usize) {
         self.folders += 1;
         if self.folders > FILES_MAX || self.files.len() > FILES_MAX {
             // Told once, at the folder that is one too many.
@@ -108,9 +125,7 @@ impl Finder {
             return;
         }
         if depth > FOLDER_DEPTH_MAX {
-            let message =
-                format!("folders are more than {FOLDER_DEPTH_MAX} deep; is there a link that goes in a circle?");
-            return self.problem(folder, message);
+            return self.problem(folder, format!("folders are more than {FOLDER_DEPTH_MAX} deep"));
         }
         let entries = std::fs::read_dir(folder).and_then(|entries| {
             entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>()

@@ -243,6 +243,21 @@ fn the_version_follows_the_meaning_and_not_the_words() {
     assert_eq!(versions.len(), different.len() + 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_back_is_told_once_and_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).expect("made");
+    fs::write(inner.join("a.yaml"), "groups:\n- {name: g, rules: [{rule: A, sql: SELECT 1 AS n}]}\n").expect("written");
+    std::os::unix::fs::symlink(folder.path(), inner.join("back")).expect("linked");
+    let (set, problems) = load_with_problems(&[folder.path().to_owned()]);
+    assert_eq!(set.rules().count(), 1);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let told = problems[0].to_string();
+    assert!(told.contains("inner/back:1:1: this link leads back"), "{told}");
+}
+
 #[test]
 fn folders_are_searched_in_order_and_rules_are_unique_among_all_files() {
     let folder = tempfile::tempdir().expect("a folder");

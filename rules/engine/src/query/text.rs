@@ -117,6 +117,13 @@ impl SqlText {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
             ParserError::RecursionLimitExceeded => too_deep(),
         };
+        let message = match split_place(&message) {
+            // A column of `flyball.violations`, which nobody can know to be a word of SQL.
+            Some((text, _)) if text.to_ascii_lowercase().ends_with("found: values") => {
+                message.replacen(text, &format!("{text}; the column of that name is written \"values\""), 1)
+            }
+            _ => message,
+        };
         let end = self.tokens.last().map(|token| position(token.span.end));
         match split_place(&message) {
             Some((message, place)) => QueryError::Syntax { message: message.to_string(), position: Some(place) },
@@ -201,6 +208,10 @@ mod tests {
     fn syntax_errors_have_a_place() {
         assert_eq!(check("SELECT 1\n FROM "), "Some((2, 7)) syntax error: Expected: identifier, found: EOF");
         assert_eq!(check("SELECT )"), "Some((1, 8)) syntax error: Expected: an expression, found: )");
+        assert_eq!(
+            check("SELECT state, values FROM flyball.violations"),
+            "Some((1, 15)) syntax error: Expected: end of statement, found: values; the column of that name is written \"values\""
+        );
         assert_eq!(check("SELECT 'a"), "Some((1, 8)) syntax error: Unterminated string literal");
         assert_eq!(check(" "), "None syntax error: the text is empty: write a SELECT");
     }

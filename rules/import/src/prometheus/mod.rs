@@ -88,6 +88,9 @@ fn read_rule(
         return Err(format!("the label '{label}' is a template; labels of flyball are taken as they are"));
     }
     all.retain(|_, value| !value.is_empty());
+    if let Some(label) = all.keys().find(|label| !is_label_name(label)) {
+        return Err(format!("the label '{label}': labels of flyball are of letters, digits and '_'"));
+    }
     let mut rule = Rule {
         name: name.to_owned(),
         records,
@@ -103,6 +106,12 @@ fn read_rule(
     }
     rule.labels = all;
     Ok(rule)
+}
+
+/// Whether flyball takes it as the name of a label. Prometheus 3 takes any text.
+fn is_label_name(name: &str) -> bool {
+    let word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    word && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// A duration as flyball writes it; Prometheus knows weeks and years beside.
