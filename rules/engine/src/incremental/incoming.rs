@@ -11,6 +11,7 @@ use flyball_store::Store;
 use super::arrived::{Arrived, Following};
 use super::distinct::OfSeries;
 use super::grouping::Grouping;
+use super::texts::{Asking, Found};
 
 /// What has arrived for one metric since tables of it looked last. Tables that have followed up to the same place share what it finds out.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(super) struct Part {
     /// Of the series of each: its position in the metric.
     positions: OnceCell<Vec<u32>>,
     places: RefCell<Vec<Places>>,
+    /// By column of records: what rules ask of its texts.
+    texts: RefCell<Vec<(usize, Asking)>>,
 }
 
 /// What the series of each point or record is to a grouping.
@@ -72,7 +75,7 @@ impl Incoming {
 
 impl Part {
     pub(super) fn new(arrived: Arrived) -> Self {
-        Self { arrived, positions: OnceCell::new(), places: RefCell::default() }
+        Self { arrived, positions: OnceCell::new(), places: RefCell::default(), texts: RefCell::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -101,5 +104,20 @@ impl Part {
         let places: Rc<[u32]> = grouping.places_of(registry, self.arrived.series(), self.positions(registry))?.into();
         known.push(Places { of: Arc::clone(grouping), places: Rc::clone(&places) });
         Ok(places)
+    }
+    /// What is known of the texts of a column of records to a table that asks for it; from the second one on `read` finds it out for all.
+    pub(super) fn texts(&self, column: usize, read: impl FnOnce() -> Option<Found>) -> Asking {
+        let mut texts = self.texts.borrow_mut();
+        match texts.iter_mut().find(|(known, _)| *known == column) {
+            Some((_, Asking::Known(found))) => Asking::Known(Rc::clone(found)),
+            Some((_, asking)) => {
+                *asking = read().map_or(Asking::NotCompiled, |found| Asking::Known(Rc::new(found)));
+                asking.clone()
+            }
+            None => {
+                texts.push((column, Asking::First));
+                Asking::First
+            }
+        }
     }
 }

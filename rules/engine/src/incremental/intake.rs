@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::cast::as_boolean_array;
@@ -63,7 +63,8 @@ impl Table {
         records: &RecordBatch,
         partitions: &[u32],
     ) -> Result<()> {
-        let rows = self.rows_of(&part.arrived, part.of_series(store.registry()))?;
+        let conditions = self.conditions_of(part)?;
+        let rows = self.rows_of(&part.arrived, conditions, part.of_series(store.registry()))?;
         let times = part.arrived.times();
         let wanted = |row: &usize| {
             self.is_asked(partitions[*row]) && rows.keeps(*row) && self.parts.window.pane_of(times[*row]) >= self.first
@@ -102,20 +103,24 @@ impl Table {
 
     /// Adds points or records to the panes of their groups.
     fn take_rows(&mut self, store: &Store, part: &Part, skip: usize, places: &[u32]) -> Result<()> {
-        let rows = self.rows_of(&part.arrived, part.of_series(store.registry()))?;
+        let conditions = self.conditions_of(part)?;
+        let rows = self.rows_of(&part.arrived, conditions, part.of_series(store.registry()))?;
         let (times, values, layout) = (part.arrived.times(), part.arrived.values(), &self.parts.layout);
         let mut panes = self.parts.window.panes();
-        for row in skip..times.len() {
+        let add = |row: usize| {
             let (group, time) = (places[row], times[row]);
-            if group == NOBODYS || !rows.keeps(row) {
-                continue;
+            if group == NOBODYS {
+                return;
             }
             let pane = panes.of(time);
-            if pane < self.first {
-                continue;
+            if pane >= self.first {
+                let value = values.get(row).copied().unwrap_or(0.0);
+                self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, value));
             }
-            let value = values.get(row).copied().unwrap_or(0.0);
-            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, value));
+        };
+        match &rows.keep {
+            Some(keep) => keep.slice(skip, times.len() - skip).set_indices().map(|row| skip + row).for_each(add),
+            None => (skip..times.len()).for_each(add),
         }
         Ok(())
     }
@@ -141,7 +146,7 @@ impl Table {
             let view = registry.read();
             positions.extend(series.iter().map(|&series| view.position(SeriesRef(series))));
         }
-        let rows = self.rows_of(figures, OfSeries { registry, series, positions: &positions })?;
+        let rows = self.rows_of(figures, Vec::new(), OfSeries { registry, series, positions: &positions })?;
         let mut numbers = vec![0.0; self.parts.layout.words()];
         let values = figures.values();
         let mut figures = figures.series().iter().zip(figures.times()).enumerate().peekable();
@@ -163,21 +168,41 @@ impl Table {
         Ok(())
     }
 
-    /// What predicates and aggregates make of points, figures or records of these series.
-    fn rows_of(&self, arrived: &Arrived, series: OfSeries<'_>) -> Result<Rows> {
+    /// What is asked of the texts of what has arrived.
+    fn conditions_of(&self, part: &Part) -> Result<Vec<ArrayRef>> {
+        match &part.arrived {
+            Arrived::Records(records) if !self.parts.conditions.is_empty() => self
+                .parts
+                .conditions
+                .evaluate(&records.columns()[OF_RECORDS..], |column, read| part.texts(column, read)),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What predicates and aggregates make of points, figures or records of these series, of whose texts some conditions are true.
+    fn rows_of(&self, arrived: &Arrived, conditions: Vec<ArrayRef>, series: OfSeries<'_>) -> Result<Rows> {
         let Parts { layout, points: predicates, point_schema, labels, .. } = &self.parts;
         if predicates.is_empty() && !layout.needs_batch() {
             return Ok(Rows { keep: None, values: layout.plain() });
         }
-        let batch = batch_of(point_schema, arrived, label_columns(series.registry, labels, series.series)?)?;
-        let mut keep: Option<BooleanArray> = None;
+        let mut more = label_columns(series.registry, labels, series.series)?;
+        more.extend(conditions);
+        let batch = batch_of(point_schema, arrived, more)?;
+        let mut keep: Option<BooleanBuffer> = None;
         for predicate in predicates {
             let holds = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
             let holds = as_boolean_array(&holds)?;
+            let holds = match holds.nulls() {
+                Some(nulls) => holds.values() & nulls.inner(),
+                None => holds.values().clone(),
+            };
             keep = Some(match keep {
-                Some(keep) => arrow::compute::and_kleene(&keep, holds)?,
-                None => holds.clone(),
+                Some(keep) => &keep & &holds,
+                None => holds,
             });
+        }
+        if keep.as_ref().is_some_and(|keep| !keep.has_true()) {
+            return Ok(Rows { keep, values: Vec::new() });
         }
         Ok(Rows { keep, values: layout.evaluate(&batch, series)? })
     }
@@ -192,19 +217,20 @@ pub(super) fn stored_columns(read: Vec<usize>) -> Vec<usize> {
 /// Points, as predicates and aggregates see them.
 struct Rows {
     /// For which the predicates are true; `None` when there are none.
-    keep: Option<BooleanArray>,
+    keep: Option<BooleanBuffer>,
+    /// Nothing where they are true for none.
     values: Vec<Values>,
 }
 
 impl Rows {
     #[inline]
     fn keeps(&self, row: usize) -> bool {
-        self.keep.as_ref().is_none_or(|keep| keep.is_valid(row) && keep.value(row))
+        self.keep.as_ref().is_none_or(|keep| keep.value(row))
     }
 }
 
-/// The columns that are no labels, and behind them those labels that aggregates ask for.
-fn batch_of(schema: &SchemaRef, arrived: &Arrived, labels: Vec<ArrayRef>) -> Result<RecordBatch> {
+/// The columns that are no labels, and behind them those labels that aggregates ask for, and conditions.
+fn batch_of(schema: &SchemaRef, arrived: &Arrived, more: Vec<ArrayRef>) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = match arrived {
         Arrived::Records(records) => records.columns()[OF_RECORDS..].to_vec(),
         Arrived::Points(points) => {
@@ -216,6 +242,6 @@ fn batch_of(schema: &SchemaRef, arrived: &Arrived, labels: Vec<ArrayRef>) -> Res
             ]
         }
     };
-    columns.extend(labels);
+    columns.extend(more);
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

@@ -29,6 +29,7 @@ use super::shape::{Kept as KeptAggregate, Shape, Source, key_name};
 use super::sketch::Sketcher;
 use super::sliding::Sliding;
 use super::table::{Parts, Stop, Table, TableSize};
+use super::texts::{Asked, Texts};
 use super::values::{Argument, ArgumentKind};
 use super::views::{Mirrors, View};
 use super::way::Way;
@@ -43,6 +44,7 @@ pub struct Incremental {
     /// By metric, and by signature.
     tables: Mutex<HashMap<MetricRef, HashMap<String, Weak<Shared>>>>,
     groupings: Arc<Groupings>,
+    texts: Arc<Texts>,
     mirrors: Mirrors,
     next_token: AtomicU64,
     budget: Arc<Budget>,
@@ -95,7 +97,7 @@ impl Incremental {
                 let grouping = self
                     .groupings
                     .get(shape.signature_of_grouping(), &self.budget, || Classifier::new(&shape, state))?;
-                let parts = parts(&shape, grouping.classifier(), state)?;
+                let parts = parts(&shape, grouping.classifier(), &self.texts, state)?;
                 let shared = Arc::new(Shared {
                     metric: shape.source.metric,
                     table: Mutex::new(Table::new(parts, grouping)),
@@ -349,15 +351,24 @@ fn group_schema(shape: &Shape, classifier: &Classifier) -> SchemaRef {
 }
 
 /// All expressions of a shape that a table needs, ready to be evaluated.
-fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result<Parts, Obstacle> {
-    let Source { metric, records, range, .. } = &shape.source;
-    let (point_schema, labels) = asked(shape)?;
+fn parts(shape: &Shape, classifier: &Classifier, texts: &Arc<Texts>, state: &SessionState) -> Result<Parts, Obstacle> {
+    let Source { metric, records, range, points: of_points, .. } = &shape.source;
+    let mut asked = Asked::new(Arc::clone(of_points));
+    let points: Vec<_> = shape.points.iter().map(|expr| asked.take(expr)).collect::<Result<_>>()?;
+    let mut taken = Vec::new();
+    for KeptAggregate { function, argument, filter, .. } in &shape.aggregates {
+        let is_of_numbers = function.is_of_numbers();
+        let argument =
+            argument.as_ref().map(|argument| if is_of_numbers { asked.take(argument) } else { Ok(argument.clone()) });
+        taken.push((argument.transpose()?, filter.as_ref().map(|filter| asked.take(filter)).transpose()?));
+    }
+    let (point_schema, labels) = columns(shape, &asked)?;
     let named = DFSchema::try_from(Arc::clone(&point_schema))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
     let mut aggregates = Vec::new();
-    for aggregate in &shape.aggregates {
-        let KeptAggregate { function, argument, filter, data_type } = aggregate;
-        let kind = match argument {
+    for (aggregate, (argument, filter)) in shape.aggregates.iter().zip(taken) {
+        let KeptAggregate { function, data_type, .. } = aggregate;
+        let kind = match &argument {
             None => ArgumentKind::Rows,
             Some(aggregate) if *function == Function::Sketch => {
                 ArgumentKind::Sketched(Arc::new(Sketcher::new(aggregate, &named, state)?))
@@ -375,23 +386,25 @@ fn parts(shape: &Shape, classifier: &Classifier, state: &SessionState) -> Result
         records: *records,
         window: shape.window,
         layout: Layout::new(aggregates),
-        points: shape.points.iter().map(physical).collect::<Result<_>>()?,
+        points: points.iter().map(physical).collect::<Result<_>>()?,
         range: *range,
         point_schema,
         labels,
+        conditions: asked.conditions(*metric, texts, state)?,
         read: stored_columns(shape.columns_read()),
         group_schema: group_schema(shape, classifier),
     })
 }
 
-/// The columns that are no labels, and behind them those that sketches ask for, with the labels' own names.
-fn asked(shape: &Shape) -> Result<(SchemaRef, Vec<Arc<str>>), Obstacle> {
+/// The columns that are no labels, and behind them those that sketches ask for, with the labels' own names, and conditions.
+fn columns(shape: &Shape, asked: &Asked) -> Result<(SchemaRef, Vec<Arc<str>>), Obstacle> {
     let Source { points, labels, .. } = &shape.source;
     let sketches = shape.aggregates.iter().filter(|aggregate| aggregate.function == Function::Sketch);
     let columns: Vec<_> =
         sketches.filter_map(|aggregate| aggregate.argument.as_ref()).flat_map(Expr::column_refs).collect();
     let (fields, names) = of_labels(labels, &columns);
-    let fields: Vec<_> = points.fields().iter().cloned().chain(fields.into_iter().map(Arc::new)).collect();
+    let more = fields.into_iter().chain(asked.fields()).map(Arc::new);
+    let fields: Vec<_> = points.fields().iter().cloned().chain(more).collect();
     Ok((Arc::new(Schema::new(fields)), names))
 }
 

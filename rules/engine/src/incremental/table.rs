@@ -19,6 +19,7 @@ use super::member::{Finish, Member};
 use super::ranges::{RangeFunction, range_function};
 use super::sliding::Sliding;
 use super::slots::Slots;
+use super::texts::Conditions;
 use super::views::View;
 use crate::evaluate::EVALUATION_LIMITS;
 use crate::functions::call::RangeWindow;
@@ -62,10 +63,12 @@ pub(super) struct Parts {
     pub(super) points: Vec<Arc<dyn PhysicalExpr>>,
     /// Of a range function: how far it looks back.
     pub(super) range: Option<RangeWindow>,
-    /// The columns that are no labels, and behind them `labels`.
+    /// The columns that are no labels, and behind them `labels` and `conditions`.
     pub(super) point_schema: SchemaRef,
     /// Labels that aggregates ask for beside values.
     pub(super) labels: Vec<Arc<str>>,
+    /// What is asked of texts, the last columns of `point_schema`.
+    pub(super) conditions: Conditions,
     /// Which of the columns that records are stored in are read, sorted.
     pub(super) read: Vec<usize>,
     /// Keys and aggregates.

@@ -110,6 +110,11 @@ fn rule_of_logs() -> impl Strategy<Value = String> {
         "AND body IS NULL",
         "AND service_name IN ('a', 'b') AND severity_number IS NOT NULL",
         "AND attributes['k'] = 'v'",
+        "AND body NOT LIKE 'error%'",
+        "AND (body ILIKE '%ERROR%' OR severity_number < 9)",
+        "AND body ~ 'e\\w+ [0-9]'",
+        "AND NOT (strpos(body, 'o') > 0 AND severity_number > 12)",
+        "AND (body = 'started' OR body LIKE '%peer') IS NOT FALSE",
     ]);
     let aggregate = prop::sample::select(vec![
         "count(*)",
@@ -126,6 +131,7 @@ fn rule_of_logs() -> impl Strategy<Value = String> {
         "count(DISTINCT body)",
         "count(DISTINCT service_name)",
         "count(DISTINCT severity_number) FILTER (WHERE body LIKE '%e%')",
+        "avg(CASE WHEN body LIKE 's%' THEN 1 WHEN body ~* 'RESET|memory$' THEN 2 END)",
         "count(DISTINCT time)",
     ]);
     let having = prop::sample::select(vec!["", "> 2", "< 0.50001", "IS NULL"]);
