@@ -24,7 +24,7 @@ use super::window::Function;
 use crate::query::session::now_of;
 
 /// The columns that predicates set to one text: `job = 'api'`, alone or beside others with AND.
-pub(super) fn fixed_labels(filters: &[Expr]) -> Vec<(String, String)> {
+pub(crate) fn fixed_labels(filters: &[Expr]) -> Vec<(String, String)> {
     filters.iter().flat_map(split_conjunction).filter_map(fixed_label).collect()
 }
 

@@ -62,6 +62,7 @@ use datafusion::logical_expr::{Expr, ScalarUDF};
 pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
+pub(crate) use self::absent::fixed_labels;
 pub(crate) use self::look::{
     is_absent, is_never_came, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
 };

@@ -7,7 +7,8 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 
-use super::distinct::{Distinct, OfSeries};
+use super::by_series::OfSeries;
+use super::distinct::Distinct;
 use super::line;
 use super::sketch::{Sketch, Sketcher, Sketches};
 use super::values::{Argument, ArgumentKind, Values};
@@ -168,7 +169,7 @@ impl Layout {
 
     /// Room for one aggregate of the column `value`.
     pub(super) fn of_value(function: Function) -> Self {
-        let argument = Argument { text: String::new(), kind: ArgumentKind::Value, filter: None };
+        let argument = Argument { text: String::new(), kind: ArgumentKind::Value, filter: None, of_series: None };
         Self::new(vec![(function, argument, DataType::Float64)])
     }
 
@@ -212,13 +213,12 @@ impl Layout {
 
     /// Memory of what is known of series.
     pub(super) fn bytes(&self) -> usize {
-        let of = |input: &Input| if let ArgumentKind::OfSeries(keys) = &input.argument.kind { keys.bytes() } else { 0 };
-        self.inputs.iter().map(of).sum()
+        self.inputs.iter().map(|input| input.argument.bytes()).sum()
     }
 
     /// Whether [`Layout::evaluate`] asks for positions of series.
     pub(super) fn needs_positions(&self) -> bool {
-        self.inputs.iter().any(|input| matches!(input.argument.kind, ArgumentKind::OfSeries(_)))
+        self.inputs.iter().any(|input| input.argument.is_of_series())
     }
 
     /// The values of each argument for points, figures or records of these series.
@@ -228,9 +228,7 @@ impl Layout {
 
     /// Whether [`Layout::evaluate`] looks at the batch at all.
     pub(super) fn needs_batch(&self) -> bool {
-        self.inputs.iter().any(|Input { argument, .. }| {
-            argument.filter.is_some() || !matches!(argument.kind, ArgumentKind::Rows | ArgumentKind::Value)
-        })
+        self.inputs.iter().any(|input| !input.argument.is_plain())
     }
 
     /// The same as [`Layout::evaluate`] where no batch is needed.

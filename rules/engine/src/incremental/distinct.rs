@@ -11,13 +11,10 @@ use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
-use flyball_model::SeriesRegistry;
-use flyball_store::labels::label_columns;
 use hashbrown::{DefaultHashBuilder, HashMap};
-use parking_lot::Mutex;
 use twox_hash::XxHash3_128;
 
-use super::batch::batch_of;
+use super::by_series::{BySeries, OfSeries};
 
 /// What tells values from others: of one of up to 15 bytes these bytes, of a longer one 120 bits of their hash, so that two of a billion texts are taken for
 /// one with a chance of less than 10^-18.
@@ -52,21 +49,8 @@ pub(super) struct Keys {
 /// The same of labels, whose keys are made once a series.
 #[derive(Debug)]
 pub(super) struct SeriesKeys {
-    /// The labels behind the columns of `schema`.
-    names: Vec<Arc<str>>,
-    schema: SchemaRef,
+    by: BySeries<Key>,
     keys: Keys,
-    /// By position in the metric.
-    known: Mutex<Vec<Key>>,
-}
-
-/// The series of some points, figures or records.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OfSeries<'p> {
-    pub(super) registry: &'p SeriesRegistry,
-    pub(super) series: &'p [u32],
-    /// Their positions in the metric; nothing where nobody asks for them.
-    pub(super) positions: &'p [u32],
 }
 
 /// The different values of one group: the newest pane that each is in.
@@ -109,33 +93,17 @@ impl Keys {
 impl SeriesKeys {
     /// Of keys that are made from the columns of `schema`, which are these labels.
     pub(super) fn new(names: Vec<Arc<str>>, schema: SchemaRef, keys: Keys) -> Self {
-        Self { names, schema, keys, known: Mutex::default() }
+        Self { by: BySeries::new(names, schema, UNMET), keys }
     }
 
-    /// The key of the series of each row. Looks at the labels of those that were not met, which may read files.
+    /// The key of the series of each row.
     pub(super) fn of(&self, rows: OfSeries<'_>) -> Result<Vec<Key>> {
-        let OfSeries { registry, series, positions } = rows;
-        let mut known = self.known.lock();
-        let end = positions.iter().max().map_or(0, |&last| last as usize + 1);
-        if known.len() < end {
-            known.resize(end, UNMET);
-        }
-        let each = series.iter().zip(positions).map(|(&series, &position)| (series, position));
-        let mut unmet: Vec<_> = each.filter(|&(_, position)| known[position as usize] == UNMET).collect();
-        if !unmet.is_empty() {
-            unmet.sort_unstable();
-            unmet.dedup();
-            let series: Vec<u32> = unmet.iter().map(|&(series, _)| series).collect();
-            let columns = label_columns(registry, &self.names, &series)?;
-            let keys = self.keys.of(&batch_of(&self.schema, columns, series.len())?)?;
-            unmet.iter().zip(keys).for_each(|(&(_, position), key)| known[position as usize] = key);
-        }
-        Ok(positions.iter().map(|&position| known[position as usize]).collect())
+        self.by.of(rows, |labels| self.keys.of(labels))
     }
 
     /// Memory.
     pub(super) fn bytes(&self) -> usize {
-        self.known.lock().capacity() * size_of::<Key>()
+        self.by.bytes()
     }
 }
 

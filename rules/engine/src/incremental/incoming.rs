@@ -9,7 +9,7 @@ use flyball_model::{SeriesRef, SeriesRegistry};
 use flyball_store::Store;
 
 use super::arrived::{Arrived, Following};
-use super::distinct::OfSeries;
+use super::by_series::OfSeries;
 use super::grouping::Grouping;
 use super::texts::{Asking, Found};
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::cast::as_boolean_array;
 use datafusion::error::Result;
 use flyball_model::batch::is_stale;
 use flyball_model::{SeriesRef, UnixNanos};
@@ -14,7 +13,8 @@ use flyball_store::labels::label_columns;
 use flyball_store::{Store, series_of_records};
 
 use super::arrived::Arrived;
-use super::distinct::OfSeries;
+use super::batch::truths;
+use super::by_series::OfSeries;
 use super::grouping::NOBODYS;
 use super::incoming::Part;
 use super::table::{BATCH_GROUPS, Parts, Stop, Table};
@@ -190,12 +190,7 @@ impl Table {
         let batch = batch_of(point_schema, arrived, more)?;
         let mut keep: Option<BooleanBuffer> = None;
         for predicate in predicates {
-            let holds = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
-            let holds = as_boolean_array(&holds)?;
-            let holds = match holds.nulls() {
-                Some(nulls) => holds.values() & nulls.inner(),
-                None => holds.values().clone(),
-            };
+            let holds = truths(&predicate.evaluate(&batch)?.into_array(batch.num_rows())?)?;
             keep = Some(match keep {
                 Some(keep) => &keep & &holds,
                 None => holds,

@@ -9,6 +9,7 @@ use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use flyball_model::{MetricRef, UnixNanos};
 use flyball_store::Store;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::accumulate::{Function, Layout};
 use super::budget::{Budget, Share};
+use super::by_series::SeriesFilter;
 use super::classify::Classifier;
 use super::distinct::{Keys, SeriesKeys};
 use super::grouping::Groupings;
@@ -357,16 +359,21 @@ fn parts(shape: &Shape, classifier: &Classifier, texts: &Arc<Texts>, state: &Ses
     let points: Vec<_> = shape.points.iter().map(|expr| asked.take(expr)).collect::<Result<_>>()?;
     let mut taken = Vec::new();
     for KeptAggregate { function, argument, filter, .. } in &shape.aggregates {
-        let is_of_numbers = function.is_of_numbers();
-        let argument =
-            argument.as_ref().map(|argument| if is_of_numbers { asked.take(argument) } else { Ok(argument.clone()) });
-        taken.push((argument.transpose()?, filter.as_ref().map(|filter| asked.take(filter)).transpose()?));
+        let argument = match argument {
+            Some(argument) if function.is_of_numbers() => Some(asked.take(argument)?),
+            other => other.clone(),
+        };
+        let conditions = filter.iter().flat_map(split_conjunction);
+        let (of_rows, of_labels): (Vec<_>, Vec<_>) = conditions.partition(|expr| is_over(expr, of_points));
+        let filter = conjunction(of_rows.into_iter().cloned()).map(|filter| asked.take(&filter)).transpose()?;
+        let of_labels = conjunction(of_labels.into_iter().cloned());
+        taken.push((argument, filter, of_labels.map(|filter| of_series(&filter, shape, state)).transpose()?));
     }
     let (point_schema, labels) = columns(shape, &asked)?;
     let named = DFSchema::try_from(Arc::clone(&point_schema))?;
     let physical = |expr: &Expr| state.create_physical_expr(expr.clone(), &named);
     let mut aggregates = Vec::new();
-    for (aggregate, (argument, filter)) in shape.aggregates.iter().zip(taken) {
+    for (aggregate, (argument, filter, of_series)) in shape.aggregates.iter().zip(taken) {
         let KeptAggregate { function, data_type, .. } = aggregate;
         let kind = match &argument {
             None => ArgumentKind::Rows,
@@ -379,7 +386,7 @@ fn parts(shape: &Shape, classifier: &Classifier, texts: &Arc<Texts>, state: &Ses
         };
         let text = aggregate.input();
         let filter = filter.as_ref().map(physical).transpose()?;
-        aggregates.push((*function, Argument { text, kind, filter }, data_type.clone()));
+        aggregates.push((*function, Argument { text, kind, filter, of_series }, data_type.clone()));
     }
     Ok(Parts {
         metric: *metric,
@@ -418,6 +425,21 @@ fn of_labels<'c>(
     labels.iter().filter(is_asked).map(of).unzip()
 }
 
+/// Whether an expression is over columns of a schema.
+fn is_over(expr: &Expr, schema: &Schema) -> bool {
+    expr.column_refs().iter().all(|column| schema.index_of(&column.name).is_ok())
+}
+
+/// What a predicate on labels is for series.
+fn of_series(predicate: &Expr, shape: &Shape, state: &SessionState) -> Result<Arc<SeriesFilter>> {
+    let columns = predicate.column_refs();
+    let (fields, names) = of_labels(&shape.source.labels, &columns);
+    let schema = Arc::new(Schema::new(fields));
+    let named = DFSchema::try_from(Arc::clone(&schema))?;
+    let predicate = state.create_physical_expr(predicate.clone(), &named)?;
+    Ok(Arc::new(SeriesFilter::new(names, schema, predicate)))
+}
+
 /// What tells the values of a count of different ones from each other.
 fn told(argument: &Expr, shape: &Shape, state: &SessionState) -> Result<ArgumentKind, Obstacle> {
     let Source { points, labels, .. } = &shape.source;
@@ -426,7 +448,7 @@ fn told(argument: &Expr, shape: &Shape, state: &SessionState) -> Result<Argument
         Keys::new(state.create_physical_expr(argument.clone(), &named)?, schema)
     };
     let columns: Vec<_> = argument.column_refs().into_iter().collect();
-    if columns.iter().all(|column| points.index_of(&column.name).is_ok()) {
+    if is_over(argument, points) {
         return Ok(ArgumentKind::Told(Arc::new(keys(points)?)));
     }
     let (fields, names) = of_labels(labels, &columns);

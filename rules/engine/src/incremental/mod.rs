@@ -11,7 +11,7 @@
 //!
 //! | when | what is evaluated |
 //! |---|---|
-//! | a series is met for the first time | predicates on labels, group keys (`classify`, `grouping`, `groups`) |
+//! | a series is met for the first time | predicates on labels, group keys (`classify`, `grouping`, `groups`), what aggregates ask of labels (`by_series`) |
 //! | points arrive | where their series stand, once for all tables that are brought up to date together (`incoming`) |
 //! | records arrive | what all tables ask of a text, in one pass over it (`texts`) |
 //! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`), or what DataFusion makes of its values (`sketch`), or which there are (`distinct`) |
@@ -25,6 +25,7 @@ mod accumulate;
 mod arrived;
 mod batch;
 mod budget;
+mod by_series;
 mod classify;
 mod distinct;
 mod explain;

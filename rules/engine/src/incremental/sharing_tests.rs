@@ -118,6 +118,7 @@ async fn why_an_aggregate_is_not_kept_says_what_would_be() {
             None,
         ),
         ("sum(DISTINCT value)", "DISTINCT is kept incrementally in count(DISTINCT …) of one argument only", None),
+        ("count(*) FILTER (WHERE value > 1 OR host = 'a')", "in FILTER is about labels and values at once", None),
         ("count(DISTINCT CASE host WHEN 'a' THEN value END)", "is about labels and values at once", None),
     ];
     for (aggregate, reason, hint) in cases {

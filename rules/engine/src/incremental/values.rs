@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::row::Rows;
-use datafusion::common::cast::{as_boolean_array, as_float64_array};
+use datafusion::common::cast::as_float64_array;
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::batch::is_stale;
 
-use super::distinct::{Key, Keys, OfSeries, SeriesKeys, is_value};
+use super::batch::truths;
+use super::by_series::{OfSeries, SeriesFilter};
+use super::distinct::{Key, Keys, SeriesKeys, is_value};
 use super::sketch::Sketcher;
 
 /// The values that an aggregate is over.
@@ -22,6 +25,8 @@ pub(super) struct Argument {
     pub(super) kind: ArgumentKind,
     /// Only rows for which this is true.
     pub(super) filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Only rows of series that this is true for.
+    pub(super) of_series: Option<Arc<SeriesFilter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +49,8 @@ pub(super) enum ArgumentKind {
 #[derive(Debug)]
 pub(super) struct Values {
     kind: ValuesKind,
-    keep: Option<BooleanArray>,
+    /// Which rows count; `None` where all do.
+    keep: Option<BooleanBuffer>,
 }
 
 #[derive(Debug)]
@@ -61,7 +67,7 @@ impl Values {
     #[inline]
     pub(super) fn at(&self, row: usize, value: f64) -> Option<f64> {
         if let Some(keep) = &self.keep
-            && !(keep.is_valid(row) && keep.value(row))
+            && !keep.value(row)
         {
             return None;
         }
@@ -101,6 +107,24 @@ impl Argument {
         }
     }
 
+    /// Whether only the column `value` of points is asked for, or nothing of them.
+    pub(super) fn is_plain(&self) -> bool {
+        self.filter.is_none()
+            && self.of_series.is_none()
+            && matches!(self.kind, ArgumentKind::Rows | ArgumentKind::Value)
+    }
+
+    /// Whether it asks for anything that is known of series.
+    pub(super) fn is_of_series(&self) -> bool {
+        self.of_series.is_some() || matches!(self.kind, ArgumentKind::OfSeries(_))
+    }
+
+    /// Memory of what is known of series.
+    pub(super) fn bytes(&self) -> usize {
+        let keys = if let ArgumentKind::OfSeries(keys) = &self.kind { keys.bytes() } else { 0 };
+        keys + self.of_series.as_ref().map_or(0, |filter| filter.bytes())
+    }
+
     /// The values of points of which only the column `value` is asked.
     pub(super) fn plain(&self) -> Values {
         let kind = match &self.kind {
@@ -113,9 +137,11 @@ impl Argument {
     /// The values for points, figures or records of these series.
     pub(super) fn evaluate(&self, batch: &RecordBatch, series: OfSeries<'_>) -> Result<Values> {
         let rows = batch.num_rows();
-        let keep = match &self.filter {
-            Some(filter) => Some(as_boolean_array(&filter.evaluate(batch)?.into_array(rows)?)?.clone()),
-            None => None,
+        let filter = |filter: &Arc<dyn PhysicalExpr>| truths(&filter.evaluate(batch)?.into_array(rows)?);
+        let keep = match (self.filter.as_ref().map(filter).transpose()?, &self.of_series) {
+            (Some(keep), Some(filter)) => Some(&keep & &filter.of(series)?),
+            (None, Some(filter)) => Some(filter.of(series)?),
+            (keep, None) => keep,
         };
         let kind = match &self.kind {
             ArgumentKind::Rows => ValuesKind::Rows,

@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr};
 
 use super::super::accumulate::Function;
@@ -114,12 +115,22 @@ impl Shape {
         }
     }
 
+    /// What says which rows an aggregate is over: conditions each of values alone or of labels alone.
     fn filter(&self, filter: Expr) -> Result<Expr, Obstacle> {
         refuse(&filter)?;
-        match self.subject(&filter)? {
-            Subject::Points => Ok(filter),
-            _ => Err(Obstacle::new(format!("FILTER (WHERE {filter}) is not about values alone"))),
+        for condition in split_conjunction(&filter) {
+            match self.subject(condition)? {
+                Subject::Points | Subject::Labels => {}
+                Subject::LookedUp | Subject::All => {
+                    return Err(Obstacle::new(format!("FILTER (WHERE {filter}) is about what is looked up")));
+                }
+                Subject::Nothing | Subject::Both => {
+                    let obstacle = format!("\"{condition}\" in FILTER is about labels and values at once");
+                    return Err(Obstacle::new(obstacle));
+                }
+            }
         }
+        Ok(filter)
     }
 }
 

@@ -4,6 +4,7 @@
 //! It is read from the optimized plan, where DataFusion has already resolved names, moved predicates down and typed everything. What each
 //! expression is about decides when it is evaluated: labels once per series, values once per point, aggregates once per changed group.
 
+mod absent;
 mod aggregates;
 mod histograms;
 mod joins;
@@ -24,7 +25,7 @@ pub(super) use self::joins::{JoinKind, is_text};
 pub(super) use self::split::{LookedUp, column_name, key_name};
 pub(super) use self::view::ViewShape;
 pub(super) use self::walk::Source;
-use self::walk::{Above, Below, Top, above, below, equality, refuse, refuse_clock, source_of};
+use self::walk::{Above, Below, Top, above, absence_of, below, equality, refuse, refuse_clock, source_of};
 use super::accumulate::Function;
 use super::inline::{Meaning, inline};
 use super::obstacle::Obstacle;
@@ -72,6 +73,7 @@ pub(super) struct Kept {
     pub(super) function: Function,
     /// Over columns that are no labels; `None` when each row counts. Of a sketch: the aggregate, without its FILTER.
     pub(super) argument: Option<Expr>,
+    /// Conditions each of values alone or of labels alone.
     pub(super) filter: Option<Expr>,
     pub(super) data_type: DataType,
 }
@@ -98,7 +100,16 @@ impl Shape {
     /// The first thing in it that can't be kept.
     pub(super) fn of(plan: &LogicalPlan, store: &Store) -> Result<Self, Obstacle> {
         let mut joins = Vec::new();
-        let Above { top, having, meaning } = above(plan, &mut joins)?;
+        let above = above(plan, &mut joins)?;
+        if let Top::Series { rows: LogicalPlan::TableScan(scan), .. } = above.top
+            && let Some(length) = absence_of(scan)
+        {
+            if !joins.is_empty() {
+                return Err(Obstacle::new("it joins what is absent"));
+            }
+            return Self::of_absent(above, scan, length, store);
+        }
+        let Above { top, having, meaning } = above;
         let joins_above = joins.len();
         let (input, groups) = match &top {
             Top::Aggregate(aggregate) => (aggregate.input.as_ref(), Arc::clone(&aggregate.schema)),
@@ -120,7 +131,8 @@ impl Shape {
             having,
             projection: meaning,
         };
-        let conditions = shape.sort_predicates(predicates)?;
+        let of_range = shape.source.range.map(|range| range.length);
+        let conditions = shape.sort_predicates(predicates, of_range)?;
         match top {
             Top::Aggregate(aggregate) => shape.group(aggregate, &rows)?,
             Top::Series { figure, .. } => shape.group_by_series(&figure),
@@ -179,13 +191,13 @@ impl Shape {
         }
     }
 
-    /// Puts each predicate where it is evaluated; gives those on what is looked up.
-    fn sort_predicates(&mut self, predicates: Vec<Expr>) -> Result<Vec<Expr>, Obstacle> {
+    /// Puts each predicate where it is evaluated; gives those on what is looked up. Of a range function `length` says how far it looks back.
+    fn sort_predicates(&mut self, predicates: Vec<Expr>, length: Option<i64>) -> Result<Vec<Expr>, Obstacle> {
         let (mut window, mut looked_up) = (None, Vec::new());
         for predicate in predicates.into_iter().flat_map(split_conjunction_owned) {
             refuse(&predicate)?;
             if let Some(found) = Sliding::of(&predicate)? {
-                if self.source.range.is_some() {
+                if length.is_some() {
                     return Err(Obstacle::new("it asks how old the rows of a range function are")
                         .hint("the interval in its brackets says how old a sample may be"));
                 }
@@ -213,8 +225,8 @@ impl Shape {
             }
         }
         self.partition.sort_by(|a, b| a.0.cmp(&b.0));
-        self.window = match (self.source.range, window) {
-            (Some(range), _) => Sliding::new(range.length, false)?,
+        self.window = match (length, window) {
+            (Some(length), _) => Sliding::new(length, false)?,
             (None, Some(window)) => window,
             (None, None) => {
                 let obstacle = Obstacle::new("it looks at all points ever stored");

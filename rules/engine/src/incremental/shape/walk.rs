@@ -23,6 +23,7 @@ use crate::catalog::TableRead;
 use crate::catalog::relation::Relation;
 use crate::functions::call::RangeWindow;
 use crate::functions::range_window_of;
+use crate::functions::window::Function as RangeFunction;
 use crate::query::bind::reads_clock;
 
 /// What HAVING and the projection are about.
@@ -219,10 +220,32 @@ fn points_of(metric: MetricRef, relation: &Relation, store: &Store) -> Result<So
     {
         return Err(Obstacle::new(format!("{} is not kept incrementally", function.name())));
     }
+    Ok(points_in(metric, range, relation, store))
+}
+
+/// How far `absent` looks back, nanoseconds; `None` of another table.
+pub(super) fn absence_of(scan: &TableScan) -> Option<i64> {
+    let range = range_window_of(relation_of(scan)?.table.as_ref())?;
+    (range.function == RangeFunction::Absent).then_some(range.length)
+}
+
+/// The points that `absent` looks for.
+pub(super) fn samples_of(scan: &TableScan, store: &Store) -> Result<Source, Obstacle> {
+    match relation_of(scan).map(|relation| (relation, &relation.read)) {
+        Some((relation, &TableRead::Metric(metric)))
+            if store.registry().read().shape(metric) != MetricShape::Histograms =>
+        {
+            Ok(points_in(metric, None, relation, store))
+        }
+        _ => Err(Obstacle::new("it asks for the absence of other than points")),
+    }
+}
+
+fn points_in(metric: MetricRef, range: Option<RangeWindow>, relation: &Relation, store: &Store) -> Source {
     let view = store.registry().read();
     let labels = labels_by_column(&view, metric);
     let points = Arc::new(Schema::new(relation.table.schema().fields()[..2].to_vec()));
-    Ok(Source { metric, records: None, range, points, labels })
+    Source { metric, records: None, range, points, labels }
 }
 
 fn histograms_of(metric: MetricRef, range: Option<RangeWindow>, store: &Store) -> Result<Source, Obstacle> {

@@ -14,7 +14,7 @@ use flyball_model::SeriesRegistry;
 use proptest::prelude::*;
 
 use super::super::accumulate::{Function, Layout, PaneOf};
-use super::super::distinct::OfSeries;
+use super::super::by_series::OfSeries;
 use super::super::panes::{Chain, Panes};
 use super::super::values::{Argument, ArgumentKind};
 use super::{Sketch, Sketcher};
@@ -48,7 +48,7 @@ fn sketchers() -> Vec<Arc<Sketcher>> {
 fn layout(sketchers: &[Arc<Sketcher>]) -> Layout {
     let aggregate = |(place, sketcher): (usize, &Arc<Sketcher>)| {
         let kind = ArgumentKind::Sketched(Arc::clone(sketcher));
-        let argument = Argument { text: place.to_string(), kind, filter: None };
+        let argument = Argument { text: place.to_string(), kind, filter: None, of_series: None };
         (Function::Sketch, argument, sketcher.aggregate.field().data_type().clone())
     };
     Layout::new(sketchers.iter().enumerate().map(aggregate).collect())

@@ -36,12 +36,19 @@ pub(super) struct Matcher {
     /// How many tests there are.
     tests: usize,
     whole: HashMap<String, usize>,
-    /// All literals that are sought within texts, and the tests of each.
-    within: Option<(AhoCorasick, Vec<Vec<(Anchor, usize)>>)>,
+    /// `None` where no literal is sought within texts.
+    within: Option<Within>,
     /// Regular expressions, and the tests that they are.
     sets: Vec<(RegexSet, Vec<usize>)>,
     /// Which tests did not fit in.
     left_out: Vec<bool>,
+}
+
+/// All literals that are sought within texts, and the tests of each.
+#[derive(Debug)]
+struct Within {
+    literals: AhoCorasick,
+    tests: Vec<Vec<(Anchor, usize)>>,
 }
 
 /// Where a literal must stand.
@@ -141,8 +148,8 @@ impl Matcher {
     /// Gives the tests that a text passes, some of them several times.
     fn each(&self, text: &str, mut passes: impl FnMut(usize)) {
         self.whole.get(text).copied().into_iter().for_each(&mut passes);
-        if let Some((needles, tests)) = &self.within {
-            for found in needles.find_overlapping_iter(text) {
+        if let Some(Within { literals, tests }) = &self.within {
+            for found in literals.find_overlapping_iter(text) {
                 for &(anchor, place) in &tests[found.pattern().as_usize()] {
                     let is_there = match anchor {
                         Anchor::Anywhere => true,
@@ -197,13 +204,13 @@ impl<'t> Needles<'t> {
     }
 
     /// `None` where there are none, or the automaton has no numbers for so many.
-    fn compile(&self) -> Option<(AhoCorasick, Vec<Vec<(Anchor, usize)>>)> {
+    fn compile(&self) -> Option<Within> {
         if self.texts.is_empty() {
             return None;
         }
         let is_small = self.bytes <= TABLE_NEEDLE_BYTES_MAX;
         let kind = if is_small { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let compiled = AhoCorasick::builder().kind(Some(kind)).build(&self.texts).ok()?;
-        Some((compiled, self.of.clone()))
+        let literals = AhoCorasick::builder().kind(Some(kind)).build(&self.texts).ok()?;
+        Some(Within { literals, tests: self.of.clone() })
     }
 }
