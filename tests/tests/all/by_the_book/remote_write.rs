@@ -110,8 +110,9 @@ impl Pieces {
         let mut request = v2::Request { symbols: symbols.to_vec(), timeseries: Vec::new() };
         let sample = |timestamp| v2::Sample { value: 1.0, timestamp, start_timestamp: 0 };
         let exemplar = |timestamp| v2::Exemplar { labels_refs: Vec::new(), value: 1.0, timestamp };
+        let now = now();
         let times = |good: u64, old: u64| {
-            let good = (0..good.cast_signed()).map(|number| now() - number);
+            let good = (0..good.cast_signed()).map(|number| now - number);
             good.chain((0..old.cast_signed()).map(|number| OLD + number))
         };
         let samples: Vec<_> = times(self.samples, self.old).map(sample).collect();
