@@ -90,8 +90,8 @@ fn table(rows: &[Row], judged: bool) -> String {
         "goal",
     ]);
     for Row { load, pairs } in rows {
-        let [synced, without] = [0, 1].map(|of| quantile(pairs.iter().map(|pair| pair[of]), 0.5));
-        let [low, high] = [0.25, 0.75].map(|share| quantile(pairs.iter().map(|[with, without]| with / without), share));
+        let [synced, without] = [0, 1].map(|of| report::quantiles(pairs.iter().map(|pair| pair[of]), [0.5])[0]);
+        let [low, high] = report::quantiles(pairs.iter().map(|[with, without]| with / without), [0.25, 0.75]);
         let ratio = synced / without;
         let verdict = verdict(judged && pairs.len() >= JUDGED_PAIRS_MIN, ratio <= CPU_RATIO);
         text.push_str(&format!(
@@ -100,14 +100,6 @@ fn table(rows: &[Row], judged: bool) -> String {
         ));
     }
     text
-}
-
-/// The nearest of the values; not a number where there are none.
-fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -107,6 +107,14 @@ pub(crate) fn head(columns: &[&str]) -> String {
     format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
+/// Of each share the nearest of the values; 0 where there are none.
+pub(crate) fn quantiles<const N: usize>(values: impl IntoIterator<Item = f64>, shares: [f64; N]) -> [f64; N] {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    shares.map(|share| values.get((last as f64 * share).round() as usize).copied().unwrap_or_default())
+}
+
 impl Measured {
     /// CPU seconds that a million points cost.
     pub(crate) fn cpu_per_million(&self) -> f64 {

@@ -53,8 +53,7 @@ pub(super) fn run(args: &Args, options: &Options) -> Result<Vec<String>> {
         history::fill(&endpoint, &plan).await?;
         evaluations(api, options).await
     });
-    let mut seconds = running.process.explain(done)?;
-    seconds.sort_by(f64::total_cmp);
+    let seconds = running.process.explain(done)?;
     let judged = args.gives_all_of_the_machine() && (args.series, options.minutes) == (100_000, 60);
     std::io::stdout().write_all(table(args.series, options.minutes, &seconds, judged).as_bytes())?;
     Ok(Vec::new())
@@ -100,15 +99,14 @@ async fn evaluations(api: SocketAddr, options: &Options) -> Result<Vec<f64>> {
     Ok(seconds)
 }
 
-fn table(series: usize, minutes: u64, sorted: &[f64], judged: bool) -> String {
-    let at = |share: f64| sorted.get(((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1)));
-    let [least, median, most] = [0.0, 0.5, 1.0].map(|share| at(share).copied().unwrap_or_default());
+fn table(series: usize, minutes: u64, seconds: &[f64], judged: bool) -> String {
+    let [least, median, most] = report::quantiles(seconds.iter().copied(), [0.0, 0.5, 1.0]);
     format!(
         "a rule that is run as a plan, over {minutes} minutes of {series} series at {} s\n\n{}\
          | {} | {least:.3} | {median:.3} | {most:.3} | < {SECONDS} s: {} |\n",
         history::STEP_MILLIS / 1_000,
         report::head(&["evaluations", "least s", "median s", "most s", "goal"]),
-        sorted.len(),
+        seconds.len(),
         verdict(judged, most < SECONDS)
     )
 }

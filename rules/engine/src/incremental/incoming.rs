@@ -105,6 +105,7 @@ impl Part {
         known.push(Places { of: Arc::clone(grouping), places: Rc::clone(&places) });
         Ok(places)
     }
+
     /// What is known of the texts of a column of records to a table that asks for it; from the second one on `read` finds it out for all.
     pub(super) fn texts(&self, column: usize, read: impl FnOnce() -> Option<Found>) -> Asking {
         let mut texts = self.texts.borrow_mut();
