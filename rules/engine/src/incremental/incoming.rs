@@ -13,6 +13,9 @@ use super::by_series::OfSeries;
 use super::grouping::Grouping;
 use super::texts::{Asking, Found};
 
+/// A record whose group no table has asked for.
+const NOT_ASKED: u32 = u32::MAX;
+
 /// What has arrived for one metric since tables of it looked last. Tables that have followed up to the same place share what it finds out.
 #[derive(Debug, Default)]
 pub struct Incoming {
@@ -33,6 +36,8 @@ pub(super) struct Part {
     /// Of the series of each: its position in the metric.
     positions: OnceCell<Vec<u32>>,
     places: RefCell<Vec<Places>>,
+    /// By grouping: the group of each record whose key is its own, or [`NOT_ASKED`].
+    groups: RefCell<Vec<(Arc<Grouping>, Vec<u32>)>>,
     /// By column of records: what rules ask of its texts.
     texts: RefCell<Vec<(usize, Asking)>>,
 }
@@ -75,7 +80,13 @@ impl Incoming {
 
 impl Part {
     pub(super) fn new(arrived: Arrived) -> Self {
-        Self { arrived, positions: OnceCell::new(), places: RefCell::default(), texts: RefCell::default() }
+        Self {
+            arrived,
+            positions: OnceCell::new(),
+            places: RefCell::default(),
+            groups: RefCell::default(),
+            texts: RefCell::default(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,6 +115,27 @@ impl Part {
         let places: Rc<[u32]> = grouping.places_of(registry, self.arrived.series(), self.positions(registry))?.into();
         known.push(Places { of: Arc::clone(grouping), places: Rc::clone(&places) });
         Ok(places)
+    }
+
+    /// The groups of some records of a grouping by row. A key costs more than a predicate: `find` is asked for the groups of those that no other
+    /// table has asked for.
+    pub(super) fn groups_of_rows(
+        &self,
+        grouping: &Arc<Grouping>,
+        rows: &[usize],
+        find: impl FnOnce(&[usize]) -> Result<Vec<u32>>,
+    ) -> Result<Vec<u32>> {
+        let mut known = self.groups.borrow_mut();
+        let place = known.iter().position(|(of, _)| Arc::ptr_eq(of, grouping)).unwrap_or_else(|| {
+            known.push((Arc::clone(grouping), vec![NOT_ASKED; self.len()]));
+            known.len() - 1
+        });
+        let groups = &mut known[place].1;
+        let new: Vec<usize> = rows.iter().copied().filter(|&row| groups[row] == NOT_ASKED).collect();
+        if !new.is_empty() {
+            new.iter().zip(find(&new)?).for_each(|(&row, group)| groups[row] = group);
+        }
+        Ok(rows.iter().map(|&row| groups[row]).collect())
     }
 
     /// What is known of the texts of a column of records to a table that asks for it; from the second one on `read` finds it out for all.

@@ -1,5 +1,6 @@
 //! How points get into groups.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
@@ -65,28 +66,28 @@ impl Table {
     ) -> Result<()> {
         let conditions = self.conditions_of(part)?;
         let rows = self.rows_of(&part.arrived, conditions, part.of_series(store.registry()))?;
-        let times = part.arrived.times();
-        let wanted = |row: &usize| {
-            self.is_asked(partitions[*row]) && rows.keeps(*row) && self.parts.window.pane_of(times[*row]) >= self.first
-        };
-        let wanted: Vec<usize> = (skip..part.len()).filter(wanted).collect();
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        // Keys cost more than predicates: only of the records that count.
-        let records = self.taken(records, &wanted)?;
-        let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
-        let groups = self.grouping.groups_of_rows(
-            store.registry(),
-            series_of_records(&records),
-            wanted.iter().map(|&row| partitions[row]),
-            &records.project(&columns)?,
-        )?;
+        let (times, mut panes) = (part.arrived.times(), self.parts.window.panes());
+        let mut wanted = Vec::new();
+        rows.for_each_kept(skip..part.len(), |row| {
+            if self.is_asked(partitions[row]) && panes.of(times[row]) >= self.first {
+                wanted.push(row);
+            }
+        });
+        let groups = part.groups_of_rows(&self.grouping, &wanted, |rows| {
+            let records = self.taken(records, rows)?;
+            let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
+            self.grouping.groups_of_rows(
+                store.registry(),
+                series_of_records(&records),
+                rows.iter().map(|&row| partitions[row]),
+                &records.project(&columns)?,
+            )
+        })?;
         self.know_groups();
         let layout = &self.parts.layout;
         for (row, group) in wanted.into_iter().zip(groups) {
-            let pane = self.parts.window.pane_of(times[row]);
-            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, times[row], 0.0));
+            let (time, pane) = (times[row], panes.of(times[row]));
+            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, 0.0));
         }
         Ok(())
     }
@@ -118,10 +119,7 @@ impl Table {
                 self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, value));
             }
         };
-        match &rows.keep {
-            Some(keep) => keep.slice(skip, times.len() - skip).set_indices().map(|row| skip + row).for_each(add),
-            None => (skip..times.len()).for_each(add),
-        }
+        rows.for_each_kept(skip..times.len(), add);
         Ok(())
     }
 
@@ -221,6 +219,15 @@ impl Rows {
     #[inline]
     fn keeps(&self, row: usize) -> bool {
         self.keep.as_ref().is_none_or(|keep| keep.value(row))
+    }
+
+    /// Gives those of some rows for which the predicates are true.
+    #[inline]
+    fn for_each_kept(&self, rows: Range<usize>, each: impl FnMut(usize)) {
+        match &self.keep {
+            Some(keep) => keep.slice(rows.start, rows.len()).set_indices().map(|row| rows.start + row).for_each(each),
+            None => rows.for_each(each),
+        }
     }
 }
 
