@@ -6,6 +6,7 @@ use std::time::Duration;
 use flyball_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::background;
 use crate::idle::IdleCores;
 
 /// How often it is looked whether there are files to be joined …
@@ -21,7 +22,7 @@ const IDLE_MIN: f64 = 0.5;
 pub(crate) async fn join_history(store: Arc<Store>, idle: IdleCores, cancel: CancellationToken) {
     loop {
         let (store, idle, stop) = (Arc::clone(&store), Arc::clone(&idle), cancel.clone());
-        let joining = tokio::task::spawn_blocking(move || match idle() >= IDLE_MIN || store.must_join_files() {
+        let joining = background::run(move || match idle() >= IDLE_MIN || store.must_join_files() {
             true => store.join_files(&|| stop.is_cancelled()),
             false => Ok(None),
         });
@@ -33,7 +34,7 @@ pub(crate) async fn join_history(store: Arc<Store>, idle: IdleCores, cancel: Can
                 JOIN_PAUSE
             }
             Err(error) => {
-                tracing::error!(%error, "the joining of history files panicked");
+                tracing::error!(%error, "files of the history can't be joined now; they stay as they are");
                 JOIN_PAUSE
             }
         };

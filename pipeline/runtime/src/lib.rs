@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod background;
 mod board;
 mod dispatch;
 mod exposition;
