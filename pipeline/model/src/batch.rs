@@ -14,6 +14,7 @@ use crate::time::UnixNanos;
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// Whether a value is Prometheus' staleness marker, and not some other NaN.
+#[inline]
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }

@@ -40,7 +40,7 @@ impl Follower {
     ) -> Result<Self, StoreError> {
         let times = TimeRange { from: from.0, to: i64::MAX };
         let query = PointQuery { metrics: vec![metric], wanted: SeriesFilter::All, times };
-        let snapshot = store.snapshot(&query);
+        let snapshot = store.snapshot(query);
         let next = snapshot.next_ordinal();
         let mut give = |points: Points| {
             each(&points);

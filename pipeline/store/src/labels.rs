@@ -80,11 +80,20 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(rows: &[u32]) -> Self {
-        let mut known: HashMap<u32, u32> = HashMap::new();
-        let mut distinct = Vec::new();
+        let mut distinct: Vec<SeriesRef> = Vec::new();
         let mut slots = Vec::with_capacity(rows.len());
-        for run in rows.chunk_by(|a, b| a == b) {
-            let slot = *known.entry(run[0]).or_insert_with(|| {
+        // Files are sorted by series: as long as numbers rise, each is a new one, and need not be looked up.
+        let mut runs = rows.chunk_by(|a, b| a == b).peekable();
+        while let Some(run) = runs.next_if(|run| distinct.last().is_none_or(|last| *last < SeriesRef(run[0]))) {
+            slots.resize(slots.len() + run.len(), distinct.len() as u32);
+            distinct.push(SeriesRef(run[0]));
+        }
+        if runs.peek().is_none() {
+            return Self { distinct, slots };
+        }
+        let mut known: HashMap<SeriesRef, u32> = distinct.iter().copied().zip(0..).collect();
+        for run in runs {
+            let slot = *known.entry(SeriesRef(run[0])).or_insert_with(|| {
                 distinct.push(SeriesRef(run[0]));
                 distinct.len() as u32 - 1
             });
@@ -105,7 +114,7 @@ pub(crate) fn label_column(view: &LabelView<'_>, name: &str, rows: &Rows) -> Arr
             Some(dictionary.key(value, || view.text(value)))
         })
         .collect();
-    dictionary.column(rows.slots.iter().map(|&slot| keys[slot as usize]))
+    dictionary.column(&keys, rows.slots.iter().copied())
 }
 
 /// A dictionary under construction: distinct values and their keys.
@@ -130,9 +139,11 @@ impl<K: Eq + std::hash::Hash> Dictionary<K> {
         })
     }
 
-    /// The column with these keys; values stay, for the next column.
-    pub(crate) fn column(&self, keys: impl Iterator<Item = Option<i32>>) -> ArrayRef {
-        let keys: Int32Array = keys.collect();
+    /// The column whose rows say at which place of `keys` theirs is; values stay, for the next column.
+    pub(crate) fn column(&self, keys: &[Option<i32>], rows: impl Iterator<Item = u32> + Clone) -> ArrayRef {
+        let of_row = |row: u32| keys[row as usize];
+        let valid = keys.contains(&None).then(|| rows.clone().map(|row| of_row(row).is_some()).collect());
+        let keys = Int32Array::new(rows.map(|row| of_row(row).unwrap_or_default()).collect(), valid);
         let values = Arc::new(self.values.finish_cloned());
         Arc::new(
             DictionaryArray::<Int32Type>::try_new(keys, values).expect("every key was given out by this dictionary"),

@@ -32,12 +32,13 @@ impl Store {
         if query.times.from > query.times.to || count == 0 {
             return Ok(Vec::new());
         }
-        let snapshot = self.snapshot(&query);
+        let wanted = query.times;
+        let snapshot = self.snapshot(query);
         for (piece, times) in snapshot.pieces_newest_first() {
             if times.to < newest.from {
                 break;
             }
-            let range = TimeRange { from: query.times.from.max(newest.from), ..query.times };
+            let range = TimeRange { from: wanted.from.max(newest.from), ..wanted };
             let _ = snapshot.read_piece(piece, range, BATCH_ROWS, &mut |points| {
                 newest.add(&points, piece);
                 Ok(ControlFlow::Continue(()))

@@ -70,6 +70,11 @@ impl SeriesFilter {
             SeriesFilter::Some(set) => set.contains(series),
         }
     }
+
+    /// Whether no series is wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, SeriesFilter::Some(set) if set.is_empty())
+    }
 }
 
 /// A set of series numbers.

@@ -41,7 +41,7 @@ impl Store {
         if query.times.from > query.times.to {
             return Ok(Vec::new());
         }
-        let snapshot = self.snapshot(&query);
+        let snapshot = self.snapshot(query);
         let mut by_series = BySeries::default();
         let mut each = |points: crate::hot::chunk::Points| {
             by_series.add(&points.series, &points.time, &points.value);

@@ -24,9 +24,10 @@ pub(crate) struct PointQuery {
 }
 
 /// The chunks and files that may hold wanted points, as they were at one moment.
-pub(crate) struct Snapshot<'a> {
-    query: &'a PointQuery,
-    reads: &'a Reads,
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    query: PointQuery,
+    reads: Arc<Reads>,
     hot: Vec<Arc<Chunk>>,
     /// The ordinal of the next point of the last metric.
     next: u64,
@@ -37,7 +38,7 @@ pub(crate) struct Snapshot<'a> {
 pub(crate) type Each<'e> = dyn FnMut(Points) -> Result<ControlFlow<()>, StoreError> + 'e;
 
 impl Store {
-    pub(crate) fn snapshot<'a>(&'a self, query: &'a PointQuery) -> Snapshot<'a> {
+    pub(crate) fn snapshot(&self, query: PointQuery) -> Snapshot {
         debug_assert!(query.metrics.is_sorted(), "history files are searched in the order of metrics");
         let (mut hot, mut next) = (Vec::new(), 0);
         let history = self.history.read();
@@ -49,9 +50,9 @@ impl Store {
         let total = all.len();
         let mut files: Vec<_> =
             all.into_iter().map(|file| (Arc::clone(&file), file.rows_of(&query.metrics, query.times))).collect();
-        files.retain(|(_, rows)| !rows.is_empty());
+        files.retain(|(_, rows)| !rows.is_empty() && !query.wanted.is_empty());
         self.reads.files_pruned.fetch_add((total - files.len()) as u64, Ordering::Relaxed);
-        Snapshot { query, reads: &self.reads, hot, next, files }
+        Snapshot { query, reads: Arc::clone(&self.reads), hot, next, files }
     }
 }
 
@@ -65,19 +66,40 @@ impl Store {
         }
         spans
     }
+
+    /// Rows of the history that may be points of a metric and of these times.
+    pub(crate) fn history_rows(&self, metric: MetricRef, times: TimeRange) -> usize {
+        let history = self.history.read();
+        let rows = history.points.iter().flat_map(|file| file.rows_of(&[metric], times));
+        rows.map(|rows| rows.len()).sum()
+    }
 }
 
-impl Snapshot<'_> {
+impl Snapshot {
     /// Of the last metric, the ordinal of the first point that came after this look.
     pub(crate) fn next_ordinal(&self) -> u64 {
         self.next
     }
 
     /// Points in it, if the query wants all of them.
-    #[cfg(test)]
     pub(crate) fn rows(&self) -> usize {
         let files = self.files.iter().flat_map(|(_, rows)| rows).map(ExactSizeIterator::len).sum::<usize>();
         files + self.hot.iter().map(|chunk| chunk.points.len()).sum::<usize>()
+    }
+
+    /// One of `parts` parts of it, which have about as many rows each; every point is in one of them.
+    pub(crate) fn part(&self, number: usize, parts: usize) -> Snapshot {
+        let border = |number: usize| self.rows() * number / parts;
+        let mut share = Share { wanted: border(number)..border(number + 1), passed: 0 };
+        let files = self.files.iter().map(|(file, rows)| {
+            let rows = rows.iter().map(|rows| share.of(rows)).filter(|rows| !rows.is_empty());
+            (Arc::clone(file), rows.collect())
+        });
+        let mut files: Vec<(_, Vec<_>)> = files.collect();
+        files.retain(|(_, rows)| !rows.is_empty());
+        // Chunks are small, and stay whole: each belongs to the part that its first row is in.
+        let hot = self.hot.iter().filter(|chunk| share.has_first(chunk.points.len())).map(Arc::clone).collect();
+        Snapshot { query: self.query.clone(), reads: Arc::clone(&self.reads), hot, next: self.next, files }
     }
 
     /// Gives the points in memory, of each metric in the order of arrival, at most `batch_rows` at a time.
@@ -155,5 +177,28 @@ impl Snapshot<'_> {
                 each(chunk.select(&self.query.wanted, times))
             }
         }
+    }
+}
+
+/// A stretch of rows that come in ranges, one after the other.
+struct Share {
+    wanted: Range<usize>,
+    passed: usize,
+}
+
+impl Share {
+    /// What of the next range is in it.
+    fn of(&mut self, rows: &Range<usize>) -> Range<usize> {
+        let before = self.passed;
+        self.passed += rows.len();
+        let at = |row: usize| rows.start + row.clamp(before, self.passed) - before;
+        at(self.wanted.start)..at(self.wanted.end)
+    }
+
+    /// Whether the first of the next so many rows is in it.
+    fn has_first(&mut self, rows: usize) -> bool {
+        let first = self.passed;
+        self.passed += rows;
+        self.wanted.contains(&first)
     }
 }

@@ -43,7 +43,7 @@ pub struct Store {
     journaled: Journaled,
     /// Which ordinals the history held when it was opened, and what was restored since.
     pub(crate) held: Mutex<Held>,
-    pub(crate) reads: Reads,
+    pub(crate) reads: Arc<Reads>,
     /// The newest time of any history file that was there when the folder was opened.
     found_until: i64,
     /// Asked before a history file is written.
@@ -177,7 +177,7 @@ impl Store {
             journal: Mutex::new(journal),
             journaled,
             held: Mutex::new(held),
-            reads: Reads::default(),
+            reads: Arc::default(),
             found_until,
             before_files: BeforeFiles::default(),
             _lock: lock,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::util::pretty::pretty_format_batches;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionConfig, SessionContext};
 use flyball_model::histogram::{Histogram, Totals};
 use flyball_model::rows::{
     Exemplar, ExemplarBuilder, HistogramBuilder, LogBuilder, LogRecord, Span, SpanBuilder, SpanId, TextBuilder, TraceId,
@@ -124,7 +124,11 @@ pub(crate) fn metric(store: &Store, name: &str) -> MetricRef {
 }
 
 pub(crate) fn context(store: &Arc<Store>) -> SessionContext {
-    let context = SessionContext::new();
+    context_with(store, SessionConfig::new())
+}
+
+pub(crate) fn context_with(store: &Arc<Store>, config: SessionConfig) -> SessionContext {
+    let context = SessionContext::new_with_config(config);
     let metrics: Vec<_> = {
         let view = store.registry().read();
         let all = view.metrics().map(|metric| (view.metric_name(metric).to_string(), metric));

@@ -165,8 +165,8 @@ impl EntryColumns {
     }
 
     /// A column for rows that are given as positions of entries.
-    pub(super) fn column(&self, label: usize, rows: impl Iterator<Item = u32>) -> ArrayRef {
+    pub(super) fn column(&self, label: usize, rows: impl Iterator<Item = u32> + Clone) -> ArrayRef {
         let TextColumn { values, keys } = &self.columns[label];
-        values.column(rows.map(|entry| keys[entry as usize]))
+        values.column(keys, rows)
     }
 }

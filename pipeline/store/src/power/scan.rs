@@ -89,7 +89,7 @@ impl Rows<'_> {
         metrics.dedup();
         let wanted = SeriesFilter::Some(entry_of.keys().map(|&series| SeriesRef(series)).collect());
         let query = PointQuery { metrics, wanted, times: self.scan.times };
-        let snapshot = self.scan.store.snapshot(&query);
+        let snapshot = self.scan.store.snapshot(query);
         let batch_rows = sink.batch_rows();
         let mut each = |points: Points| {
             let points = points.series.iter().zip(points.time.iter()).zip(points.value.iter());

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, assert_eq_or_internal_err};
+use datafusion::common::{Result, assert_eq_or_internal_err, internal_err};
+use datafusion::config::ConfigOptions;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::coop::make_cooperative;
@@ -36,6 +37,11 @@ pub(crate) trait RowSource: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// The times of the points and records that it looks at.
     fn times(&self) -> TimeRange;
+
+    /// The same rows in at most so many parts, which are read beside each other; `None` where there are too few rows for it.
+    fn divided(self: Arc<Self>, _parts: usize) -> Option<Vec<Arc<dyn RowSource>>> {
+        None
+    }
 }
 
 /// The earliest time of any point or record that a scan of this crate's tables looks at; `None` for other nodes of a plan. A scan of what is
@@ -77,10 +83,12 @@ impl Sink {
     }
 }
 
-/// Reads a [`RowSource`], in one partition.
+/// Reads a [`RowSource`], in one partition unless it can be divided.
 #[derive(Debug)]
 pub(crate) struct ScanExec {
     source: Arc<dyn RowSource>,
+    /// One a partition, when it was divided.
+    parts: Vec<Arc<dyn RowSource>>,
     limit: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -89,25 +97,28 @@ pub(crate) struct ScanExec {
 impl ScanExec {
     /// The plan that reads a source with this schema, and stops after `limit` rows.
     pub(crate) fn plan(source: impl RowSource, schema: SchemaRef, limit: Option<usize>) -> Arc<dyn ExecutionPlan> {
+        let source: Arc<dyn RowSource> = Arc::new(source);
+        Arc::new(Self::of(Arc::clone(&source), vec![source], schema, limit))
+    }
+
+    fn of(source: Arc<dyn RowSource>, parts: Vec<Arc<dyn RowSource>>, schema: SchemaRef, limit: Option<usize>) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
+            Partitioning::UnknownPartitioning(parts.len()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        Arc::new(Self {
-            source: Arc::new(source),
-            limit,
-            properties: Arc::new(properties),
-            metrics: ExecutionPlanMetricsSet::new(),
-        })
+        Self { source, parts, limit, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
     }
 }
 
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ScanExec: {}", self.source)?;
+        if self.parts.len() > 1 {
+            write!(f, ", parts={}", self.parts.len())?;
+        }
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
@@ -148,6 +159,15 @@ impl ExecutionPlan for ScanExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
+    fn repartitioned(&self, parts: usize, _: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        // Who wants some rows only should not make two threads look for them.
+        if self.limit.is_some() || self.parts.len() > 1 || parts < 2 {
+            return Ok(None);
+        }
+        let divided = Arc::clone(&self.source).divided(parts);
+        Ok(divided.map(|parts| Arc::new(Self::of(Arc::clone(&self.source), parts, self.schema(), None)) as _))
+    }
+
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let mut stream = RecordBatchReceiverStream::builder(self.schema(), CHANNEL_BATCHES);
         let mut sink = Sink {
@@ -156,7 +176,9 @@ impl ExecutionPlan for ScanExec {
             batch_rows: context.session_config().batch_size(),
             rows: MetricBuilder::new(&self.metrics).output_rows(partition),
         };
-        let source = Arc::clone(&self.source);
+        let Some(source) = self.parts.get(partition).map(Arc::clone) else {
+            return internal_err!("a scan has {} parts, not one {partition}", self.parts.len());
+        };
         stream.spawn_blocking(move || Ok(source.run(&mut sink)?));
         Ok(make_cooperative(stream.build()))
     }
@@ -170,11 +192,6 @@ impl ExecutionPlan for ScanExec {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        Some(Arc::new(Self {
-            source: Arc::clone(&self.source),
-            limit,
-            properties: Arc::clone(&self.properties),
-            metrics: ExecutionPlanMetricsSet::new(),
-        }))
+        Some(Arc::new(Self::of(Arc::clone(&self.source), self.parts.clone(), self.schema(), limit)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::iter::repeat_with;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray};
@@ -14,6 +15,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use flyball_model::MetricRef;
 use flyball_model::batch::{is_stale, time_type};
+use parking_lot::Mutex;
 
 use super::exec::{RowSource, ScanExec, Sink};
 use super::wanted::WantedSeries;
@@ -23,11 +25,14 @@ use crate::filter::{support, time};
 use crate::hot::chunk::Points;
 use crate::labels::{label_columns, label_fields, label_names};
 use crate::range::{SeriesFilter, TimeRange};
-use crate::snapshot::PointQuery;
+use crate::snapshot::{PointQuery, Snapshot};
 use crate::store::Store;
 
 /// Columns before the labels: `time`, `value`.
 const FIXED: usize = 2;
+
+/// Rows of the history that are worth a part of their own: some 10 ms of reading, against a thread and a task.
+const PART_ROWS_MIN: usize = if cfg!(test) { 512 } else { 1 << 18 };
 
 #[derive(Debug)]
 pub(super) struct MetricTable {
@@ -111,15 +116,69 @@ struct MetricScan {
 
 impl RowSource for MetricScan {
     fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
+        self.read(&self.look()?, sink)
+    }
+
+    fn times(&self) -> TimeRange {
+        self.times
+    }
+
+    fn divided(self: Arc<Self>, parts: usize) -> Option<Vec<Arc<dyn RowSource>>> {
+        let parts = parts.min(self.store.history_rows(self.metric, self.times) / PART_ROWS_MIN);
+        let shares = Arc::new(Mutex::new(repeat_with(|| None).take(parts).collect()));
+        let part = |number| Part { scan: Arc::clone(&self), shares: Arc::clone(&shares), number };
+        (parts > 1).then(|| (0..parts).map(|number| Arc::new(part(number)) as _).collect())
+    }
+}
+
+/// One of the parts of a scan. All read the points of one moment, that of the part which begins first.
+#[derive(Debug)]
+struct Part {
+    scan: Arc<MetricScan>,
+    /// What each part is yet to read.
+    shares: Arc<Mutex<Vec<Option<Snapshot>>>>,
+    number: usize,
+}
+
+impl RowSource for Part {
+    fn run(&self, sink: &mut Sink) -> Result<(), StoreError> {
+        let mut shares = self.shares.lock();
+        let share = match shares[self.number].take() {
+            Some(share) => share,
+            // The first, or the first of another run.
+            None => {
+                let whole = self.scan.look()?;
+                let parts = shares.len();
+                shares.iter_mut().enumerate().for_each(|(number, share)| *share = Some(whole.part(number, parts)));
+                shares[self.number].take().expect("each part was given its share")
+            }
+        };
+        drop(shares);
+        self.scan.read(&share, sink)
+    }
+
+    fn times(&self) -> TimeRange {
+        self.scan.times
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, part {}", self.scan, self.number + 1)
+    }
+}
+
+impl MetricScan {
+    /// The points as they are now.
+    fn look(&self) -> Result<Snapshot, StoreError> {
         let wanted = match &self.wanted {
             Some(wanted) => SeriesFilter::Some(wanted.of(&self.store, self.metric, self.times)?),
             None => SeriesFilter::All,
         };
-        if matches!(&wanted, SeriesFilter::Some(series) if series.is_empty()) {
-            return Ok(());
-        }
-        let query = PointQuery { metrics: vec![self.metric], wanted, times: self.times };
-        let snapshot = self.store.snapshot(&query);
+        Ok(self.store.snapshot(PointQuery { metrics: vec![self.metric], wanted, times: self.times }))
+    }
+
+    fn read(&self, snapshot: &Snapshot, sink: &mut Sink) -> Result<(), StoreError> {
         let batch_rows = sink.batch_rows();
         let mut each = |points: Points| Ok(sink.send(self.to_batch(&points)?));
         if snapshot.read_hot(batch_rows, &mut each)?.is_continue() {
@@ -128,12 +187,6 @@ impl RowSource for MetricScan {
         Ok(())
     }
 
-    fn times(&self) -> TimeRange {
-        self.times
-    }
-}
-
-impl MetricScan {
     fn to_batch(&self, points: &Points) -> Result<RecordBatch, StoreError> {
         let names: Vec<_> = self.projection.iter().filter_map(|at| at.checked_sub(FIXED)).collect();
         let names: Vec<_> = names.into_iter().map(|label| Arc::clone(&self.labels[label])).collect();

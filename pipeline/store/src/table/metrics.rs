@@ -109,7 +109,7 @@ impl RowSource for MetricsScan {
             None => SeriesFilter::All,
         };
         let query = PointQuery { metrics, wanted, times: self.times };
-        let snapshot = self.store.snapshot(&query);
+        let snapshot = self.store.snapshot(query);
         let batch_rows = sink.batch_rows();
         let mut each = |points: Points| Ok(sink.send(self.to_batch(&points)?));
         if snapshot.read_hot(batch_rows, &mut each)?.is_continue() {
@@ -173,10 +173,10 @@ pub(crate) fn name_column(view: &RegistryView<'_>, rows: &Rows) -> ArrayRef {
         .iter()
         .map(|&series| {
             let metric = view.metric_of(series);
-            names.key(metric, || view.metric_name(metric))
+            Some(names.key(metric, || view.metric_name(metric)))
         })
         .collect();
-    names.column(rows.slots.iter().map(|&slot| Some(keys[slot as usize])))
+    names.column(&keys, rows.slots.iter().copied())
 }
 
 pub(crate) fn labels_column(view: &LabelView<'_>, rows: &Rows) -> Result<ArrayRef, StoreError> {

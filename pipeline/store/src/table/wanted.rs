@@ -73,7 +73,7 @@ pub(super) fn metrics_named(
         let metrics: Vec<_> = view.metrics().filter(|&metric| eligible(&view, metric)).collect();
         let mut names = Dictionary::default();
         let keys: Vec<_> = metrics.iter().map(|&metric| Some(names.key(metric, || view.metric_name(metric)))).collect();
-        (metrics, names.column(keys.into_iter()))
+        (metrics, names.column(&keys, 0..keys.len() as u32))
     };
     let Some(predicate) = predicate else { return Ok(metrics) };
     let answer = predicate.evaluate(vec![names])?;

@@ -271,7 +271,7 @@ fn readers_beside_appends_and_evictions_see_each_point_once() {
                 let mut least = 0;
                 while least < ROUNDS {
                     least = done.load(Ordering::SeqCst);
-                    let rows = store.snapshot(&query).rows();
+                    let rows = store.snapshot(query.clone()).rows();
                     assert!((least..=begun.load(Ordering::SeqCst)).contains(&rows), "{rows} of {least}");
                 }
             });

@@ -105,7 +105,7 @@ pub(super) fn all_points(store: &Store) -> Vec<(u32, i64, u64)> {
     let mut all = Vec::new();
     for metric in metrics {
         let query = PointQuery { metrics: vec![metric], wanted: SeriesFilter::All, times: TimeRange::ALL };
-        let snapshot = store.snapshot(&query);
+        let snapshot = store.snapshot(query);
         let mut each = |points: crate::hot::chunk::Points| {
             let values = points.value.iter().map(|value| value.to_bits());
             all.extend(points.series.iter().zip(&points.time).zip(values).map(|((&s, &t), v)| (s, t, v)));

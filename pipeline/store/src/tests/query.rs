@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
+use datafusion::prelude::SessionConfig;
 use flyball_model::batch::STALE_NAN_BITS;
 use flyball_model::{Kind, MetricInfo, PointBatch, UnixNanos};
 
 use crate::Store;
-use crate::testing::{context, folder, histograms, log, open, plan, put, series, sql};
+use crate::testing::{context, context_with, folder, histograms, log, open, plan, put, series, sql};
 
 /// 10 hosts, 100 points each at 0, 10, … 990 s, in two files and memory.
 fn filled(dir: &tempfile::TempDir) -> Arc<Store> {
@@ -108,13 +113,64 @@ async fn a_plan_that_runs_again_sees_new_points_and_series() {
     let query = context.sql("SELECT value FROM m WHERE host <> 'b'").await.expect("a good query");
     let plan = query.create_physical_plan().await.expect("a plan");
     let rows = async || {
-        let batches = datafusion::physical_plan::collect(Arc::clone(&plan), context.task_ctx()).await.expect("rows");
+        let batches = collect(Arc::clone(&plan), context.task_ctx()).await.expect("rows");
         batches.iter().map(|batch| batch.num_rows()).sum::<usize>()
     };
     assert_eq!(rows().await, 1);
     put(&store, "m", &[("host", "b")], 2, 1.0);
     put(&store, "m", &[("host", "c")], 2, 1.0);
     assert_eq!(rows().await, 2);
+}
+
+#[tokio::test]
+async fn a_long_history_is_read_in_parts_and_each_point_once() {
+    let dir = folder();
+    let store = open(&dir);
+    for round in 0..3 {
+        let mut batch = PointBatch::default();
+        for host in 0..7 {
+            let series = series(&store, "m", &[("host", &format!("h{host}"))]);
+            (0..100).for_each(|step| batch.push(series, UnixNanos::from_secs(round * 100 + step), 1.0));
+        }
+        store.append_unlogged(batch);
+        store.flush().expect("a writable folder");
+    }
+    for host in 0..7 {
+        put(&store, "m", &[("host", &format!("h{host}"))], 500, 1.0);
+    }
+    let config = SessionConfig::new().with_target_partitions(4);
+    let context = context_with(&store, config);
+    let plan = async |query| {
+        let query = context.sql(query).await.expect("a good query");
+        query.create_physical_plan().await.expect("a plan")
+    };
+    let rows = async |plan: &Arc<dyn ExecutionPlan>| {
+        let batches = collect(Arc::clone(plan), context.task_ctx()).await.expect("rows");
+        let rows = |batch: RecordBatch| {
+            let column = |at: usize| batch.column(at).as_primitive::<Int64Type>().values().to_vec();
+            column(0).into_iter().zip(column(1)).collect::<Vec<_>>()
+        };
+        batches.into_iter().flat_map(rows).collect::<Vec<_>>()
+    };
+    let by_host = "SELECT count(*), count(DISTINCT time) FROM m GROUP BY host";
+    let all = plan(by_host).await;
+    assert!(displayable(all.as_ref()).indent(false).to_string().contains("parts=4"));
+    assert_eq!(rows(&all).await, vec![(301, 301); 7]);
+    // The next run looks anew.
+    put(&store, "m", &[("host", "h7")], 500, 1.0);
+    let all = reset_plan_states(all).expect("a plan that may run again");
+    assert_eq!(rows(&all).await.len(), 8);
+    for (query, expected) in [
+        ("SELECT count(*) AS n, count(*) AS again FROM m WHERE time > '1970-01-01T00:00:50Z'", (1751, 1751)),
+        ("SELECT count(*) AS n, count(*) AS again FROM m WHERE host = 'nobody'", (0, 0)),
+        (
+            "SELECT count(*) AS n, count(*) AS again FROM m a JOIN m b ON a.host = b.host AND a.time = b.time",
+            (2108, 2108),
+        ),
+        ("SELECT count(*) AS n, count(*) AS again FROM (SELECT 1 FROM m LIMIT 1000)", (1000, 1000)),
+    ] {
+        assert_eq!(rows(&plan(query).await).await, [expected], "{query}");
+    }
 }
 
 #[tokio::test]

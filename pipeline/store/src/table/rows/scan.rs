@@ -93,7 +93,7 @@ impl RowScan {
             }
             (Wanted::All | Wanted::Series(_), _) => SeriesFilter::All,
         };
-        if matches!(&wanted, SeriesFilter::Some(series) if series.is_empty()) {
+        if wanted.is_empty() {
             return Ok(None);
         }
         let metric = if matches!(self.scope, Scope::Metric(_)) { of } else { None };
