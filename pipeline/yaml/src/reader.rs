@@ -175,6 +175,11 @@ impl Reader {
         let value = match self.variables.map(|variables| substitute(written, variables)) {
             None => written.to_owned(),
             Some(Ok(value)) => value,
+            Some(Err(name)) if !is_name(&name) => {
+                let message = format!("{what} has ${{{name}}}, and '{name}' is no name of an environment variable");
+                self.error_with_hint(node, message, "write ${NAME} alone; there are no defaults or other operators");
+                return None;
+            }
             Some(Err(name)) => {
                 let message = format!("{what} needs the environment variable {name}, which is not set");
                 self.error_with_hint(node, message, "export it, or write the value itself");
@@ -187,6 +192,11 @@ impl Reader {
     fn text_at(&self, node: &Node, value: String) -> Text {
         Text::new(value, Arc::clone(&self.source), node.range.clone())
     }
+}
+
+/// Whether an environment variable can have this name in a shell.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Replaces each `${NAME}`. The error is the name that is not there. `${1}` is no variable but a group of a pattern, and stays.

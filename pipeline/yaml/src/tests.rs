@@ -58,6 +58,10 @@ fn variables_are_replaced_in_values_and_one_that_is_not_there_is_told_with_its_p
         "count: 1\nname: is ${UNKNOWN}\n",
         "2:7: 'name' needs the environment variable UNKNOWN, which is not set (export it, or write the value itself)",
     );
+    check(
+        "name: ${KNOWN:-x}\n",
+        "1:7: 'name' has ${KNOWN:-x}, and 'KNOWN:-x' is no name of an environment variable (write ${NAME} alone; there are no defaults or other operators)",
+    );
     let source = Source::new("f", "${KNOWN}");
     let root = parse(&source).expect("good");
     let as_it_is = Reader::new(source).text(&root, "it").expect("text");

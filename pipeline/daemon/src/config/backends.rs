@@ -79,7 +79,10 @@ fn read_backend(reader: &mut Reader, node: &Node, what: &str) -> Option<Backend>
         "webhook" => read_webhook(reader, node, what).map(Backend::Webhook),
         "alertmanager" => read_alertmanager(reader, node, what).map(Backend::Alertmanager),
         word => {
-            let message = format!("{what} is of kind '{word}', which is not there yet in this version");
+            let message = match word {
+                "kubernetes" => format!("{what} is of kind 'kubernetes', which is not there yet in this version"),
+                _ => format!("{what} is of kind '{word}', and no backend is"),
+            };
             reader.error_with_hint(kind, message, "write webhook or alertmanager");
             None
         }

@@ -92,6 +92,16 @@ fn shape(name: &str, info: &MetricInfo) -> Shape {
 }
 
 fn check_header(file: &dyn StoredFile, path: &Path) -> Result<(), StoreError> {
+    let length = file.len().map_err(StoreError::io("read", path))?;
+    if length < FILE_HEADER_BYTES as u64 {
+        return Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            offset: length,
+            detail: format!(
+                "the file ends within its header of {FILE_HEADER_BYTES} bytes; restore it from a backup, or start with a new data folder"
+            ),
+        });
+    }
     let mut header = [0; FILE_HEADER_BYTES];
     ReadFrom { file, offset: 0 }.read_exact(&mut header).map_err(StoreError::io("read", path))?;
     let (magic, version) = header.split_at(MAGIC.len());

@@ -153,6 +153,12 @@ fn damage_with_good_data_behind_it_is_an_error_that_names_file_and_offset() {
         let error = series_after(dir.path()).expect_err("damage inside").to_string();
         assert!(error.contains("series.journal is damaged at byte 12"), "{at}: {error}");
     }
+    fs::write(&path, &whole[..5]).expect("a writable folder");
+    let error = series_after(dir.path()).expect_err("half a header").to_string();
+    assert!(
+        error.contains("series.journal is damaged at byte 5: the file ends within its header of 12 bytes"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -112,6 +112,50 @@ struct Input {
     statistics: Vec<(Statistic, usize)>,
 }
 
+impl Input {
+    /// Adds a point to what a pane has of this input, whose place among all is given.
+    #[inline]
+    fn add(&self, pane: &mut PaneOf<'_>, place: usize, values: &Values, row: usize, time: i64, value: f64) {
+        let Some(value) = values.at(row, value) else { return };
+        let PaneOf { numbers: pane, sketches, distinct } = pane;
+        let count = pane[self.at];
+        for &(statistic, at) in &self.statistics {
+            match statistic {
+                Statistic::Sum => pane[at] += value,
+                Statistic::Min => pane[at] = if count == 0.0 { value } else { pane[at].min(value) },
+                Statistic::Max => pane[at] = if count == 0.0 { value } else { pane[at].max(value) },
+                Statistic::Moments => {
+                    let away = value - pane[at];
+                    pane[at] += away / (count + 1.0);
+                    pane[at + 1] += away * (value - pane[at]);
+                }
+                Statistic::First => {
+                    if count == 0.0 || time < time_of(pane[at]) {
+                        (pane[at], pane[at + 1]) = (word_of(time), value);
+                    }
+                }
+                Statistic::Last => {
+                    if count == 0.0 || time >= time_of(pane[at]) {
+                        (pane[at], pane[at + 1]) = (word_of(time), value);
+                    }
+                }
+                Statistic::Line => line::add(&mut pane[at..at + 5], count, time, value),
+                Statistic::Sketch => {
+                    if let Some(sketches) = sketches {
+                        values.arguments(row, |row| sketches.add(&mut pane[at], place, row));
+                    }
+                }
+                Statistic::Distinct => {
+                    if let (Some((distinct, group, number)), Some(key)) = (distinct.as_mut(), values.key(row)) {
+                        distinct.add(*group, at, *number, key);
+                    }
+                }
+            }
+        }
+        pane[self.at] = count + 1.0;
+    }
+}
+
 /// Where an aggregate's result comes from.
 #[derive(Debug, Clone)]
 struct Output {
@@ -238,45 +282,22 @@ impl Layout {
 
     /// Adds a point to a pane.
     #[inline]
-    pub(super) fn add(&self, pane: PaneOf<'_>, values: &[Values], row: usize, time: i64, value: f64) {
-        let PaneOf { numbers: pane, mut sketches, mut distinct } = pane;
+    pub(super) fn add(&self, mut pane: PaneOf<'_>, values: &[Values], row: usize, time: i64, value: f64) {
         for (place, (input, values)) in self.inputs.iter().zip(values).enumerate() {
-            let Some(value) = values.at(row, value) else { continue };
-            let count = pane[input.at];
-            for &(statistic, at) in &input.statistics {
-                match statistic {
-                    Statistic::Sum => pane[at] += value,
-                    Statistic::Min => pane[at] = if count == 0.0 { value } else { pane[at].min(value) },
-                    Statistic::Max => pane[at] = if count == 0.0 { value } else { pane[at].max(value) },
-                    Statistic::Moments => {
-                        let away = value - pane[at];
-                        pane[at] += away / (count + 1.0);
-                        pane[at + 1] += away * (value - pane[at]);
-                    }
-                    Statistic::First => {
-                        if count == 0.0 || time < time_of(pane[at]) {
-                            (pane[at], pane[at + 1]) = (word_of(time), value);
-                        }
-                    }
-                    Statistic::Last => {
-                        if count == 0.0 || time >= time_of(pane[at]) {
-                            (pane[at], pane[at + 1]) = (word_of(time), value);
-                        }
-                    }
-                    Statistic::Line => line::add(&mut pane[at..at + 5], count, time, value),
-                    Statistic::Sketch => {
-                        if let Some(sketches) = &mut sketches {
-                            values.arguments(row, |row| sketches.add(&mut pane[at], place, row));
-                        }
-                    }
-                    Statistic::Distinct => {
-                        if let (Some((distinct, group, number)), Some(key)) = (&mut distinct, values.key(row)) {
-                            distinct.add(*group, at, *number, key);
-                        }
-                    }
-                }
+            input.add(&mut pane, place, values, row, time, value);
+        }
+    }
+
+    /// Adds records, which have no number of their own, to a pane. They are some of those that the times are of.
+    pub(super) fn add_records(&self, mut pane: PaneOf<'_>, values: &[Values], records: &[u32], times: &[i64]) {
+        for (place, (input, values)) in self.inputs.iter().zip(values).enumerate() {
+            if input.statistics.is_empty() && values.are_rows() {
+                pane.numbers[input.at] += records.len() as f64;
+                continue;
             }
-            pane[input.at] = count + 1.0;
+            for &row in records {
+                input.add(&mut pane, place, values, row as usize, times[row as usize], 0.0);
+            }
         }
     }
 

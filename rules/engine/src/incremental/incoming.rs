@@ -1,6 +1,6 @@
 //! What has arrived for the tables of a metric, looked up once for all that are brought up to date together.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,11 +10,10 @@ use flyball_store::Store;
 
 use super::arrived::{Arrived, Following};
 use super::by_series::OfSeries;
+use super::cells::Cells;
 use super::grouping::Grouping;
+use super::sliding::Sliding;
 use super::texts::{Asking, Found};
-
-/// A record whose group no table has asked for.
-const NOT_ASKED: u32 = u32::MAX;
 
 /// What has arrived for one metric since tables of it looked last. Tables that have followed up to the same place share what it finds out.
 #[derive(Debug, Default)]
@@ -36,8 +35,8 @@ pub(super) struct Part {
     /// Of the series of each: its position in the metric.
     positions: OnceCell<Vec<u32>>,
     places: RefCell<Vec<Places>>,
-    /// By grouping: the group of each record whose key is its own, or [`NOT_ASKED`].
-    groups: RefCell<Vec<(Arc<Grouping>, Vec<u32>)>>,
+    /// Of records whose keys are their own.
+    cells: RefCell<Vec<Cells>>,
     /// By column of records: what rules ask of its texts.
     texts: RefCell<Vec<(usize, Asking)>>,
 }
@@ -84,7 +83,7 @@ impl Part {
             arrived,
             positions: OnceCell::new(),
             places: RefCell::default(),
-            groups: RefCell::default(),
+            cells: RefCell::default(),
             texts: RefCell::default(),
         }
     }
@@ -117,25 +116,15 @@ impl Part {
         Ok(places)
     }
 
-    /// The groups of some records of a grouping by row. A key costs more than a predicate: `find` is asked for the groups of those that no other
-    /// table has asked for.
-    pub(super) fn groups_of_rows(
-        &self,
-        grouping: &Arc<Grouping>,
-        rows: &[usize],
-        find: impl FnOnce(&[usize]) -> Result<Vec<u32>>,
-    ) -> Result<Vec<u32>> {
-        let mut known = self.groups.borrow_mut();
-        let place = known.iter().position(|(of, _)| Arc::ptr_eq(of, grouping)).unwrap_or_else(|| {
-            known.push((Arc::clone(grouping), vec![NOT_ASKED; self.len()]));
-            known.len() - 1
-        });
-        let groups = &mut known[place].1;
-        let new: Vec<usize> = rows.iter().copied().filter(|&row| groups[row] == NOT_ASKED).collect();
-        if !new.is_empty() {
-            new.iter().zip(find(&new)?).for_each(|(&row, group)| groups[row] = group);
-        }
-        Ok(rows.iter().map(|&row| groups[row]).collect())
+    /// What is known of the cells of the records to tables with this grouping and this window.
+    pub(super) fn cells(&self, grouping: &Arc<Grouping>, window: Sliding) -> RefMut<'_, Cells> {
+        RefMut::map(self.cells.borrow_mut(), |known| {
+            let place = known.iter().position(|cells| cells.are_of(grouping, window)).unwrap_or_else(|| {
+                known.push(Cells::new(grouping, window, self.len()));
+                known.len() - 1
+            });
+            &mut known[place]
+        })
     }
 
     /// What is known of the texts of a column of records to a table that asks for it; from the second one on `read` finds it out for all.

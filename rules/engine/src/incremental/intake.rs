@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
@@ -16,6 +16,7 @@ use flyball_store::{Store, series_of_records};
 use super::arrived::Arrived;
 use super::batch::truths;
 use super::by_series::OfSeries;
+use super::cells::{ByCell, Cell};
 use super::grouping::NOBODYS;
 use super::incoming::Part;
 use super::table::{BATCH_GROUPS, Parts, Stop, Table};
@@ -66,35 +67,50 @@ impl Table {
     ) -> Result<()> {
         let conditions = self.conditions_of(part)?;
         let rows = self.rows_of(&part.arrived, conditions, part.of_series(store.registry()))?;
-        let (times, mut panes) = (part.arrived.times(), self.parts.window.panes());
-        let mut wanted = Vec::new();
-        rows.for_each_kept(skip..part.len(), |row| {
-            if self.is_asked(partitions[row]) && panes.of(times[row]) >= self.first {
-                wanted.push(row);
-            }
-        });
-        let groups = part.groups_of_rows(&self.grouping, &wanted, |rows| {
-            let records = self.taken(records, rows)?;
-            let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
-            self.grouping.groups_of_rows(
-                store.registry(),
-                series_of_records(&records),
-                rows.iter().map(|&row| partitions[row]),
-                &records.project(&columns)?,
-            )
-        })?;
+        let mut kept = Vec::new();
+        rows.for_each_kept(skip..part.len(), |row| kept.push(row as u32));
+        let by_cell = self.by_cell(store, part, (records, partitions), &kept)?;
         self.know_groups();
-        let layout = &self.parts.layout;
-        for (row, group) in wanted.into_iter().zip(groups) {
-            let (time, pane) = (times[row], panes.of(times[row]));
-            self.slots.add(group, layout, pane, |of| layout.add(of, &rows.values, row, time, 0.0));
+        let (times, layout) = (part.arrived.times(), &self.parts.layout);
+        for (Cell { group, pane }, records) in by_cell.iter().filter(|(cell, _)| cell.pane >= self.first) {
+            self.slots.add(group, layout, pane, |of| layout.add_records(of, &rows.values, records, times));
         }
         Ok(())
     }
 
+    /// Some records by the panes of the groups that they name themselves.
+    fn by_cell(
+        &self,
+        store: &Store,
+        part: &Part,
+        (records, partitions): (&RecordBatch, &[u32]),
+        kept: &[u32],
+    ) -> Result<ByCell> {
+        let (grouping, window) = (&self.grouping, self.parts.window);
+        let mut cells = part.cells(grouping, window);
+        let (times, mut panes) = (part.arrived.times(), window.panes());
+        let wanted =
+            |&row: &u32| self.is_asked(partitions[row as usize]) && panes.of(times[row as usize]) >= self.first;
+        let unknown: Vec<u32> = cells.unknown(kept).filter(wanted).collect();
+        if !unknown.is_empty() {
+            let records = self.taken(records, &unknown)?;
+            let columns: Vec<usize> = (OF_RECORDS..records.num_columns()).collect();
+            let groups = grouping.groups_of_rows(
+                store.registry(),
+                series_of_records(&records),
+                unknown.iter().map(|&row| partitions[row as usize]),
+                &records.project(&columns)?,
+            )?;
+            for (row, group) in unknown.into_iter().zip(groups) {
+                cells.know(row, Cell { group, pane: panes.of(times[row as usize]) });
+            }
+        }
+        Ok(cells.sort(kept))
+    }
+
     /// These records. In columns that nobody reads stand others' values, so that long texts are not copied in vain.
-    fn taken(&self, records: &RecordBatch, wanted: &[usize]) -> Result<RecordBatch> {
-        let places = UInt64Array::from_iter_values(wanted.iter().map(|&row| row as u64));
+    fn taken(&self, records: &RecordBatch, wanted: &[u32]) -> Result<RecordBatch> {
+        let places = UInt32Array::from_iter_values(wanted.iter().copied());
         let read = &self.parts.read;
         let columns = records.columns().iter().enumerate().map(|(at, column)| {
             if read.contains(&at) { take(column, &places, None) } else { Ok(column.slice(0, wanted.len())) }

@@ -13,7 +13,7 @@
 //! |---|---|
 //! | a series is met for the first time | predicates on labels, group keys (`classify`, `grouping`, `groups`), what aggregates ask of labels (`by_series`) |
 //! | points arrive | where their series stand, once for all tables that are brought up to date together (`incoming`) |
-//! | records arrive | what all tables ask of a text, in one pass over it (`texts`) |
+//! | records arrive | what all tables ask of a text, in one pass over it (`texts`); which pane of which group each belongs to (`cells`) |
 //! | a point arrives | predicates on values; the numbers of its group's pane (`intake`, `accumulate`, `slots`, `panes`), or what DataFusion makes of its values (`sketch`), or which there are (`distinct`) |
 //! | a point arrives for a range function | what is kept of its series; then the figures of the series of its group are put together anew (`ranges`) |
 //! | the twin has changed | which groups belong together, for rules over a join whose columns are others now (`views`) |
@@ -26,6 +26,7 @@ mod arrived;
 mod batch;
 mod budget;
 mod by_series;
+mod cells;
 mod classify;
 mod distinct;
 mod explain;

@@ -85,6 +85,11 @@ impl Sliding {
         PanesOf { window: *self, pane: 0, from: 0, to: 0 }
     }
 
+    /// Whether points have the same panes in another window.
+    pub(super) fn has_panes_of(&self, other: Self) -> bool {
+        (self.step, self.inclusive) == (other.step, other.inclusive)
+    }
+
     /// The first pane in the window of an evaluation at `now`.
     pub(super) fn first_pane(&self, now: UnixNanos) -> i64 {
         now.0.saturating_sub(self.length).div_euclid(self.step)

@@ -81,6 +81,11 @@ impl Values {
 }
 
 impl Values {
+    /// Whether every row counts, and nothing is asked of it.
+    pub(super) fn are_rows(&self) -> bool {
+        self.keep.is_none() && matches!(self.kind, ValuesKind::Rows)
+    }
+
     /// Gives the arguments of a row for a sketch.
     #[inline]
     pub(super) fn arguments(&self, row: usize, add: impl FnOnce(&[u8])) {

@@ -48,7 +48,10 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
             Some(message) => QueryError::Plan { message, position: place },
             None => QueryError::Internal { message: tidy(message) },
         },
-        other => QueryError::Plan { message: tidy(&other.strip_backtrace()), position: place },
+        other => {
+            let message = other.strip_backtrace();
+            QueryError::Plan { message: cast_fault(&message).unwrap_or_else(|| tidy(&message)), position: place }
+        }
     }
 }
 
@@ -70,6 +73,15 @@ pub(super) fn regex_fault(message: &str) -> Option<String> {
     Some(format!("a regular expression can't be used: {fault}"))
 }
 
+/// What is said in the place of arrow's words when a text is no number.
+fn cast_fault(message: &str) -> Option<String> {
+    let (text, to) = message.split_once("Cannot cast string '")?.1.split_once("' to value of ")?;
+    let to = to.split(' ').next()?;
+    Some(format!(
+        "the text '{text}' can't be read as {to}: compare texts with a text, as in label = '5', or write try_cast(label AS DOUBLE), which is NULL for such a text"
+    ))
+}
+
 /// An error of execution.
 pub(crate) fn while_running(error: DataFusionError, limits: &QueryLimits) -> QueryError {
     if let Some(message) = regex_fault(&error.find_root().to_string()) {
@@ -84,7 +96,10 @@ pub(crate) fn while_running(error: DataFusionError, limits: &QueryLimits) -> Que
         DataFusionError::Internal(message) => QueryError::Internal { message: tidy(message) },
         DataFusionError::ExecutionJoin(error) => QueryError::Internal { message: error.to_string() },
         DataFusionError::IoError(error) => QueryError::Internal { message: error.to_string() },
-        DataFusionError::ArrowError(error, _) => QueryError::Execution { message: tidy(&error.to_string()) },
+        DataFusionError::ArrowError(error, _) => {
+            let message = error.to_string();
+            QueryError::Execution { message: cast_fault(&message).unwrap_or_else(|| tidy(&message)) }
+        }
         DataFusionError::Execution(message) => QueryError::Execution { message: tidy(message) },
         other => QueryError::Execution { message: tidy(&other.strip_backtrace()) },
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::DFSchema;
 use datafusion::common::cast::as_boolean_array;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::UnixNanos;
 
@@ -45,12 +47,12 @@ impl Predicate {
     /// # Errors
     /// When it does not fit the columns, and what only the data shows.
     pub fn keep(&mut self, batch: &RecordBatch, now: UnixNanos) -> Result<RecordBatch, QueryError> {
-        self.try_keep(batch, now).map_err(|error| match error {
+        self.try_keep(batch, now).map_err(|error| match error.find_root() {
             DataFusionError::SQL(error, _) => {
                 let message = format!("the condition is no SQL expression: {error}; write one like value > 3");
                 QueryError::Syntax { message, position: None }
             }
-            other => during_planning(other, None),
+            _ => during_planning(error, None),
         })
     }
 
@@ -61,6 +63,7 @@ impl Predicate {
             None => {
                 let columns = DFSchema::try_from(Arc::clone(&schema))?;
                 let expr = self.state.create_logical_expr(&self.text, &columns)?;
+                check_of_one_row(&expr)?;
                 let asks_the_time = reads_clock(&expr)?;
                 let expr = Binder::new(now, self.state.config_options())?.bind_expr(expr)?;
                 let expr = self.state.create_physical_expr(expr, &columns)?;
@@ -73,6 +76,28 @@ impl Predicate {
         let kept = filtered(batch, expr.as_ref());
         self.planned = Some((schema, expr));
         kept
+    }
+}
+
+/// Refuses what is no condition on one row.
+fn check_of_one_row(expr: &Expr) -> Result<()> {
+    let mut what = None;
+    expr.apply(|part| {
+        what = match part {
+            Expr::AggregateFunction(_) => Some("an aggregate"),
+            Expr::WindowFunction(_) => Some("a window function"),
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
+                Some("a subquery")
+            }
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    match what {
+        Some(what) => plan_err!(
+            "the condition has {what}, and is asked of each row for itself; write one like value > 3, or a query"
+        ),
+        None => Ok(()),
     }
 }
 
@@ -117,16 +142,21 @@ mod tests {
             }
         }
         let nested = "(".repeat(5000);
-        for bad in [
-            "hots = 'a'",
-            "value >",
-            "true; DROP TABLE x",
-            "value",
-            "host IN (SELECT host FROM m)",
-            "count(*) > 1",
-            nested.as_str(),
+        for (bad, says) in [
+            ("hots = 'a'", "hots"),
+            ("value >", "no SQL expression"),
+            ("true; DROP TABLE x", "no SQL expression"),
+            ("value", "boolean"),
+            ("value > (SELECT 1)", "the condition has a subquery"),
+            ("count(*) > 1", "the condition has an aggregate"),
+            ("row_number() OVER () > 1", "the condition has a window function"),
+            (nested.as_str(), "deep"),
         ] {
-            assert!(database.predicate(bad, &batch.schema()).is_err(), "{bad}");
+            let error = database.predicate(bad, &batch.schema()).err().expect(bad).to_string();
+            assert!(error.contains(says), "{bad}: {error}");
         }
+        let mut compares = database.predicate("host = 5", &batch.schema()).expect("only the data shows it");
+        let error = compares.keep(&batch, UnixNanos(0)).expect_err("a is no number").to_string();
+        assert!(error.contains("the text 'a' can't be read as Int64: compare texts with a text"), "{error}");
     }
 }

@@ -118,13 +118,14 @@ fn stores_are_told_apart_and_complete() {
 #[test]
 fn backends_have_one_name_each_and_a_kind_that_is_there() {
     check(
-        "backends:\n  a: {kind: webhook, url: \"http://h/\", events: [fired]}\n  a: {kind: webhook, url: \"http://h/\"}\n  b: {kind: kubernetes, kubeconfig: x}\n  c: {url: x}\n",
+        "backends:\n  a: {kind: webhook, url: \"http://h/\", events: [fired]}\n  a: {kind: webhook, url: \"http://h/\"}\n  b: {kind: kubernetes, kubeconfig: x}\n  c: {url: x}\n  d: {kind: webhok}\n",
         &[
             "f.yaml:2:49: events: 'fired' is not one of pending, firing, resolved, no_data, error, requested",
             "f.yaml:3:3: the key 'a' stands here twice",
             "f.yaml:4:13: backends.b is of kind 'kubernetes', which is not there yet in this version (write webhook or alertmanager)",
             "f.yaml:5:6: backends.c needs 'kind'",
             "f.yaml:5:12: url: 'x' is not a URL; write http://host:port/path or https://…",
+            "f.yaml:6:13: backends.d is of kind 'webhok', and no backend is (write webhook or alertmanager)",
         ],
     );
 }

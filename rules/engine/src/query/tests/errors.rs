@@ -96,7 +96,7 @@ async fn the_planner_is_put_in_plain_words() {
 async fn data_can_make_a_query_fail() {
     check(
         "SELECT CAST(host AS BIGINT) FROM requests",
-        "the query failed: Cast error: Cannot cast string 'a' to value of Int64 type",
+        "the query failed: the text 'a' can't be read as Int64: compare texts with a text, as in label = '5', or write try_cast(label AS DOUBLE), which is NULL for such a text",
     )
     .await;
     check("SELECT 1 / (CAST(value AS BIGINT) - 1) FROM requests", "the query failed: Divide by zero error").await;
