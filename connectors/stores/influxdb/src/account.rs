@@ -89,8 +89,11 @@ impl Account {
     /// What was lost from the backlog.
     pub(crate) fn lost(&self, lost: Lost) {
         let mut counts = self.0.lock();
-        counts.queued -= lost.records;
+        counts.queued -= lost.records + lost.unwritable;
         counts.dropped += lost.records;
+        if lost.unwritable > 0 {
+            *counts.rejected.entry(Refusal::Unwritable).or_default() += lost.unwritable;
+        }
         if lost.error.is_some() {
             counts.last_error = lost.error;
         }
@@ -151,7 +154,7 @@ mod tests {
     #[test]
     fn the_account_is_even_after_every_step() {
         let account = Account::default();
-        let lost = |records| Lost { records, error: None };
+        let lost = |records| Lost { records, unwritable: records / 20, error: None };
         let steps: [(&str, &dyn Fn()); 9] = [
             ("found", &|| account.take_up(&Saved::default(), 10)),
             ("arrived", &|| assert!(account.arrive(100, 800, 400))),
@@ -173,8 +176,9 @@ mod tests {
             assert!(account.status().is_even(), "{step}: {:?}", account.status());
         }
         let status = account.status();
-        assert_eq!((status.received, status.queued, status.delivered, status.dropped), (120, 50, 30, 30));
-        assert_eq!(status.rejected, [("unparsable".to_owned(), 4), ("other".to_owned(), 6)]);
+        assert_eq!((status.received, status.queued, status.delivered, status.dropped), (120, 49, 30, 30));
+        let rejected = [("unparsable".to_owned(), 4), ("unwritable".to_owned(), 1), ("other".to_owned(), 6)];
+        assert_eq!(status.rejected, rejected);
     }
     #[test]
     fn a_later_process_takes_up_an_even_account_whatever_was_lost() {

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     Parse,
     TooLarge,
     Limit,
+    /// It never set out: line protocol has no words for it.
+    Unwritable,
     Other,
 }
 
@@ -34,13 +36,21 @@ impl Refusal {
             Refusal::Parse => "unparsable",
             Refusal::TooLarge => "too_large",
             Refusal::Limit => "limit_reached",
+            Refusal::Unwritable => "unwritable",
             Refusal::Other => "other",
         }
     }
 
     /// The reason of a word; one that a later version wrote is another one.
     pub(crate) fn parse(word: &str) -> Refusal {
-        let all = [Refusal::FieldType, Refusal::Retention, Refusal::Parse, Refusal::TooLarge, Refusal::Limit];
+        let all = [
+            Refusal::FieldType,
+            Refusal::Retention,
+            Refusal::Parse,
+            Refusal::TooLarge,
+            Refusal::Limit,
+            Refusal::Unwritable,
+        ];
         all.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Refusal::Other)
     }
 

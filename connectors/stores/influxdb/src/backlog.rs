@@ -26,8 +26,10 @@ pub(crate) struct Backlog {
 /// What was lost in a call, and why.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Records.
+    /// Records that had been written, or were about to be.
     pub(crate) records: u64,
+    /// Records that can't be written in line protocol.
+    pub(crate) unwritable: u64,
     /// The last thing that went wrong on disk.
     pub(crate) error: Option<String>,
 }
@@ -43,7 +45,7 @@ impl Backlog {
         let mut lost = Lost::default();
         for record in records {
             if !self.open.add(record, now) {
-                lost.records += 1;
+                lost.unwritable += 1;
             }
             if self.open.is_full() {
                 self.seal(&mut lost);

@@ -99,6 +99,6 @@ fn a_record_without_fields_is_lost_and_counted() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut backlog = backlog(&dir, 1_000);
     let empty = Record { measurement: "m".into(), tags: Vec::new(), fields: Vec::new(), time: UnixNanos(1) };
-    assert_eq!(backlog.add(&[empty], UnixNanos(1)).records, 1);
+    assert_eq!(backlog.add(&[empty], UnixNanos(1)).unwritable, 1);
     assert_eq!(backlog.front().0, None);
 }
