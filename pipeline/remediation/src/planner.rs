@@ -60,6 +60,11 @@ impl Planner {
         Self { limits, guard: Guard::recover(pieces) }
     }
 
+    /// Plans within other limits from here on.
+    pub fn set_limits(&mut self, limits: ActionLimits) {
+        self.limits = limits;
+    }
+
     /// What the limits have to remember since the last call; to be put together with the events.
     pub fn take_changes(&mut self) -> Vec<Piece> {
         self.guard.take_changes()

@@ -12,7 +12,7 @@ use flyball_model::ports::{Backend, Delivery, FieldValue, Record, RecordKind, Si
 use flyball_model::state::StateLog;
 use flyball_model::{Clock, Reading};
 use flyball_remediation::silence::Silences;
-use flyball_remediation::{BackendInfo, Planned, Planner, RemediationLog};
+use flyball_remediation::{ActionLimits, BackendInfo, Planned, Planner, RemediationLog};
 use flyball_rules::evaluate::Sample;
 use flyball_rules::lifecycle::Changes;
 use parking_lot::{Mutex, RwLock};
@@ -94,6 +94,11 @@ impl Dispatcher {
         let (lanes, turn) = (RwLock::new(senders), Mutex::default());
         let shared = Shared { decisions, lanes, decided, turn, log, history, silences, feed, sinks, clock };
         (Self { shared: Arc::new(shared) }, deliveries)
+    }
+
+    /// Bounds actions in another way from here on.
+    pub(crate) fn set_limits(&self, limits: ActionLimits) {
+        self.shared.decisions.set_limits(limits);
     }
 
     /// Takes down an evaluation of `rule` as [`Decisions::take`] does, and puts its events into the backends' lanes. Never waits.

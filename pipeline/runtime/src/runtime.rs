@@ -153,9 +153,10 @@ impl Runtime {
             board: Arc::new(RuleBoard::default()),
             history,
             remediations,
-            silences: Arc::new(silences.with_windows(windows)),
+            silences: Arc::new(silences),
             stages: Arc::clone(&pipeline.stages),
         };
+        tables.silences.set_windows(windows);
         let feed = Arc::new(Feed::new(clock.now()));
         tables.register(&database);
         let (dispatcher, deliveries) = Dispatcher::new(DispatchParts {
@@ -217,6 +218,11 @@ impl Runtime {
             Arc::new(Self { pipeline, database, tables, rules: control, feed, dispatcher, steady, backends, sinks }),
             tasks,
         ))
+    }
+
+    /// Bounds actions in another way from here on.
+    pub fn set_action_limits(&self, limits: ActionLimits) {
+        self.dispatcher.set_limits(limits);
     }
 
     /// What an acknowledgement promises.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::RuleBoard;
 use crate::dispatch::Dispatcher;
-use crate::history::Violation;
+use crate::history::{Violation, gist};
 use crate::runtime::Runtime;
 
 /// How soon after the end of a silence people hear of what still fires.
@@ -82,8 +82,10 @@ impl Runtime {
         }
         let violation = self.dispatcher.acknowledge(violation, by, &*self.pipeline.log).ok_or_else(unknown)?;
         if let Some(by) = &violation.acknowledged {
-            let silenced_by = self.tables.silences.silenced_by(&violation.latest, by.at);
-            self.feed.acknowledged(&violation.latest, by, &silenced_by);
+            let latest = &violation.latest;
+            let silenced_by = self.tables.silences.silenced_by(latest, by.at);
+            let today = today(&self.tables.board, latest).filter(|today| gist(today) == gist(latest));
+            self.feed.acknowledged(today.as_ref().unwrap_or(latest), by, &silenced_by);
         }
         Ok(violation)
     }

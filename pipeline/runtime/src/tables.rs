@@ -16,7 +16,7 @@ use arrow::error::ArrowError;
 use async_trait::async_trait;
 use flyball_model::UnixNanos;
 use flyball_model::batch::time_type;
-use flyball_model::event::State;
+use flyball_model::event::{State, Transition};
 use flyball_model::ledger::Ledger;
 use flyball_model::rows::{map_field_names, string_map_type};
 use flyball_model::series::is_stream_table;
@@ -27,11 +27,12 @@ use flyball_rules::incremental::TableSize;
 use flyball_rules::query::Database;
 use flyball_store::Store;
 use flyball_twin::{EntityKind, Mapping, Twin};
+use hashbrown::HashMap;
 
 use self::twin::TwinTable;
 use crate::accounts::Books;
 use crate::board::RuleBoard;
-use crate::history::{Violation, ViolationHistory};
+use crate::history::{Violation, ViolationHistory, gist};
 use crate::stages::{StageRow, Stages};
 
 /// What the tables are made from.
@@ -132,8 +133,7 @@ fn register(database: &Database, sources: &TableSources) {
     let s = sources.clone();
     flyball("slos", slos::fields(), Box::new(move || slos::columns(&s.board)));
     let s = sources.clone();
-    let (rows, schema) =
-        (move |now| violations(&s.history, &s.silences, now), Arc::new(Schema::new(violation_fields())));
+    let (rows, schema) = (move |now| violations(&s, now), Arc::new(Schema::new(violation_fields())));
     database.register("flyball", "violations", Arc::new(Made { name: "violations", schema, rows, books: None }));
     let log = Arc::clone(&sources.remediations);
     let fields = RemediationLog::schema().fields().iter().map(|field| field.as_ref().clone()).collect();
@@ -382,15 +382,16 @@ fn violation_fields() -> Vec<Field> {
     ]
 }
 
-fn violations(history: &ViolationHistory, silences: &Silences, now: UnixNanos) -> Vec<ArrayRef> {
-    let violations = history.newest_first();
+fn violations(sources: &TableSources, now: UnixNanos) -> Vec<ArrayRef> {
+    let mut violations = sources.history.newest_first();
+    bring_up_to_date(&mut violations, &sources.board);
     let changes: Vec<_> = violations.iter().map(Violation::changes_json).collect();
     let samples: Vec<_> = violations.iter().map(Violation::samples_json).collect();
     let acknowledged = || violations.iter().map(|violation| violation.acknowledged.as_ref());
     let rows: Vec<_> = violations.iter().map(|violation| &violation.latest).collect();
     let silenced = rows.iter().map(|row| match row.state {
         State::Resolved => String::new(),
-        _ => silences.silenced_by(row, now).join(","),
+        _ => sources.silences.silenced_by(row, now).join(","),
     });
     let silenced: Vec<String> = silenced.collect();
     let instances: Vec<_> = rows.iter().map(|row| flyball_model::event::identity_text(&row.identity)).collect();
@@ -414,4 +415,20 @@ fn violations(history: &ViolationHistory, silences: &Silences, now: UnixNanos) -
         texts(acknowledged().map(|by| by.map(|by| by.comment.as_str()))),
         texts(silenced.iter().map(|ids| some(ids))),
     ]
+}
+
+/// Gives violations the values that their rules found last: the history has those of the last change.
+fn bring_up_to_date(violations: &mut [Violation], board: &RuleBoard) {
+    let entries = board.rows();
+    let active = entries.iter().flat_map(|entry| &entry.active);
+    let active: HashMap<&str, &Transition> =
+        active.map(|transition| (transition.violation.as_str(), transition)).collect();
+    for latest in violations.iter_mut().map(|violation| &mut violation.latest) {
+        // The board may be a step before or behind.
+        let today = active.get(latest.violation.as_str()).filter(|today| gist(today) == gist(latest));
+        if let Some(today) = today {
+            latest.values.clone_from(&today.values);
+            latest.summary.clone_from(&today.summary);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flyball_log::{Disk, Durability};
 use flyball_model::action::ActionKind;
 use flyball_model::admission::Lease;
-use flyball_model::event::{Event, EventKind};
+use flyball_model::event::{Acknowledgement, Event, EventKind};
 use flyball_model::intake::{Encoding, Format, RefusalKind, Submission};
 use flyball_model::ledger::Signal;
 use flyball_model::ledger::{Outcome, Reason};
@@ -232,6 +232,46 @@ async fn a_violation_that_ends_before_it_fires_leaves_no_trace() {
     bench.send("attic", 20.0).await;
     while rows("SELECT * FROM flyball.violations").await > 0 {
         tokio::task::yield_now().await;
+    }
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_and_summary_of_a_violation_follow_its_row() {
+    const FOLLOWED: &str = "
+groups:
+- name: g
+  rules:
+  - {rule: Hot, summary: '{{ celsius }} C', sql: 'SELECT room, value AS celsius FROM latest(temperature) WHERE value > 30'}
+  - {rule: Slow, for: 1h, summary: '{{ celsius }} C', sql: 'SELECT room, value AS celsius FROM latest(temperature) WHERE value > 30'}
+";
+    let bench = Bench::start(FOLLOWED).await;
+    let (mut changes, _) = bench.runtime.feed.listen(None).expect("nobody else listens");
+    let sql = r#"SELECT rule, state, "values"['celsius'], summary FROM flyball.violations ORDER BY rule"#;
+    for celsius in [35.0, 36.5, 34.0] {
+        bench.send("attic", celsius).await;
+        let row = |rule: &str, state: &str| format!(r#"["{rule}","{state}",{celsius:?},"{celsius} C"]"#);
+        let rows = format!("[{},{}]", row("Hot", "firing"), row("Slow", "pending"));
+        let followed = async {
+            while count(&bench, sql).await != rows {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), followed).await;
+        assert!(in_time.is_ok(), "{rows}: {}", count(&bench, sql).await);
+    }
+    let written = bench.runtime.tables.history.newest_first();
+    assert!(written.iter().all(|violation| violation.latest.values["celsius"] == 35.0), "{written:?}");
+
+    for violation in &written {
+        let by = Acknowledgement { at: bench.clock.now(), by: "ada".to_owned(), comment: String::new() };
+        bench.runtime.acknowledge(&violation.latest.violation, by).expect("it is not over");
+    }
+    // After the firing one and the pending one.
+    for acknowledged in [false, false, true, true] {
+        let change = changes.next().await.expect("it listens");
+        assert_eq!(change.kind == "flyball.violation.acknowledged", acknowledged, "{}", change.kind);
+        assert!(!acknowledged || change.json.contains(r#""summary":"34 C""#), "{}", change.json);
     }
     bench.tasks.drain().await.expect("a clean drain");
 }

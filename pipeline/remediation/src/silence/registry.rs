@@ -31,7 +31,7 @@ const EXPIRED_KEPT: Duration = Duration::from_secs(5 * 24 * 3600);
 pub struct Silences {
     /// Held while pieces are put, so that they are in the log in the order in which they came about.
     made: RwLock<BTreeMap<String, Silence>>,
-    windows: Vec<Window>,
+    windows: RwLock<Vec<Window>>,
     state: Arc<dyn StateLog>,
 }
 
@@ -44,7 +44,10 @@ impl Default for Silences {
 
 impl fmt::Debug for Silences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Silences").field("made", &self.made.read().len()).field("windows", &self.windows.len()).finish()
+        f.debug_struct("Silences")
+            .field("made", &self.made.read().len())
+            .field("windows", &self.windows.read().len())
+            .finish()
     }
 }
 
@@ -52,20 +55,20 @@ impl Silences {
     /// Goes on from what the process before wrote down.
     pub fn recover(state: Arc<dyn StateLog>, written: impl IntoIterator<Item = Silence>) -> Self {
         let made = written.into_iter().map(|silence| (silence.id.clone(), silence)).collect();
-        Self { made: RwLock::new(made), windows: Vec::new(), state }
+        Self { made: RwLock::new(made), windows: RwLock::default(), state }
     }
 
-    /// With the maintenance windows of a configuration.
-    #[must_use]
-    pub fn with_windows(self, windows: Vec<Window>) -> Self {
-        Self { windows, ..self }
+    /// Has the maintenance windows of a configuration in the place of those before.
+    pub fn set_windows(&self, windows: Vec<Window>) {
+        *self.windows.write() = windows;
     }
 
     /// The silences, and windows, that hold a violation back at `now`; nothing for nearly all violations.
     pub fn silenced_by(&self, transition: &Transition, now: UnixNanos) -> Vec<String> {
         let made = self.made.read();
         let made = made.values().filter(|silence| silence.silences(transition, now)).map(|silence| silence.id.clone());
-        let windows = self.windows.iter().filter_map(|window| {
+        let windows = self.windows.read();
+        let windows = windows.iter().filter_map(|window| {
             let silence = window.occurrence(now)?;
             silence.silences(transition, now).then(|| silence.id.clone())
         });
@@ -77,6 +80,7 @@ impl Silences {
         self.made.read().values().any(|silence| silence.silences(transition, now))
             || self
                 .windows
+                .read()
                 .iter()
                 .any(|window| window.occurrence(now).is_some_and(|occurrence| occurrence.silences(transition, now)))
     }
@@ -86,7 +90,11 @@ impl Silences {
     pub fn all(&self, now: UnixNanos) -> Vec<Silence> {
         let mut all: Vec<Silence> = self.made.read().values().cloned().collect();
         all.extend(
-            self.windows.iter().filter_map(|window| window.occurrence(now)).map(|silence| Silence::clone(&silence)),
+            self.windows
+                .read()
+                .iter()
+                .filter_map(|window| window.occurrence(now))
+                .map(|silence| Silence::clone(&silence)),
         );
         all.sort_by_cached_key(|silence| {
             let state = silence.state(now);
@@ -104,7 +112,8 @@ impl Silences {
     pub fn get(&self, id: &str, now: UnixNanos) -> Option<Silence> {
         let made = self.made.read().get(id).cloned();
         made.or_else(|| {
-            let mut of_windows = self.windows.iter().filter_map(|window| window.occurrence(now));
+            let windows = self.windows.read();
+            let mut of_windows = windows.iter().filter_map(|window| window.occurrence(now));
             of_windows.find(|silence| silence.id == id).map(|silence| Silence::clone(&silence))
         })
     }
@@ -181,7 +190,7 @@ impl Silences {
     fn unknown(&self, id: &str, now: UnixNanos) -> SilenceError {
         let id = id.to_owned();
         let of = |window: &&Window| window.occurrence(now).is_some_and(|occurrence| occurrence.id == id);
-        match self.windows.iter().find(of) {
+        match self.windows.read().iter().find(of) {
             Some(window) => SilenceError::OfTheConfiguration { window: window.name().to_owned(), id },
             None => SilenceError::NotFound { id },
         }

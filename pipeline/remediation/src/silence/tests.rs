@@ -233,7 +233,8 @@ fn a_window_is_a_silence_that_comes_again() {
 #[test]
 fn a_windows_violations_are_silenced_while_it_holds_and_it_can_not_be_expired() {
     let window = Window::new(options("0 2 * * *", "UTC", 1)).expect("good");
-    let silences = Silences::default().with_windows(vec![window]);
+    let silences = Silences::default();
+    silences.set_windows(vec![window]);
     let (db, web) = (violation(&[("host", "db-1")]), violation(&[("host", "web-1")]));
     for (seconds, silenced) in [(0, false), (7200, true), (10_799, true), (10_800, false), (7200 + 86_400, true)] {
         assert_eq!(silences.silences(&db, at(seconds)), silenced, "{seconds}");

@@ -6,7 +6,7 @@ use flyball_model::Reading;
 use flyball_model::event::Transition;
 use flyball_model::state::Piece;
 use flyball_remediation::silence::Silences;
-use flyball_remediation::{BackendInfo, Planned, Planner, RemediationLog};
+use flyball_remediation::{ActionLimits, BackendInfo, Planned, Planner, RemediationLog};
 use flyball_rules::lifecycle::Changes;
 use parking_lot::Mutex;
 
@@ -40,6 +40,11 @@ impl Decisions {
         silences: Arc<Silences>,
     ) -> Self {
         Self { planner: Mutex::new(planner), backends, history, log, silences, group_bytes_max: GROUP_BYTES_MAX }
+    }
+
+    /// Plans within other limits from here on.
+    pub(crate) fn set_limits(&self, limits: ActionLimits) {
+        self.planner.lock().set_limits(limits);
     }
 
     /// Puts less as one, so that a crash has more places to fall between.
