@@ -1,20 +1,31 @@
 //! The command line.
 
 mod check;
+mod instant;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use flyball_model::UnixNanos;
 use flyball_rules::evaluate::EVALUATION_EVERY_MIN;
 
 pub(crate) use self::check::{CheckArgs, CheckFormat, Deny};
+use self::instant::instant;
 use crate::client::Credentials;
 use crate::config::address;
 
 /// Where a server listens unless told otherwise.
 const URL_DEFAULT: &str = "http://127.0.0.1:8480";
+
+/// The address of a server.
+fn server(text: &str) -> Result<String, String> {
+    match reqwest::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        _ => Err(format!("'{text}' is no address of a server; write http://HOST:PORT or https://…")),
+    }
+}
 
 /// A time between two evaluations.
 fn step(text: &str) -> Result<Duration, String> {
@@ -81,7 +92,7 @@ pub(crate) enum Command {
 }
 
 /// Without a configuration file it listens on loopback, stores in ./flyball-data and reads this machine's own metrics.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Serve {
     /// Configuration file (YAML); see `flyball config default`
     #[arg(long, value_name = "FILE")]
@@ -201,7 +212,7 @@ pub(crate) struct BacktestArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<String>,
     /// A running server whose history is played back
-    #[arg(long, conflicts_with = "data_dir", default_value = URL_DEFAULT)]
+    #[arg(long, conflicts_with = "data_dir", default_value = URL_DEFAULT, value_parser = server)]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
@@ -209,11 +220,11 @@ pub(crate) struct BacktestArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// The first evaluation: RFC 3339, seconds since 1970, or before now, like -24h
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) from: String,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = instant)]
+    pub(crate) from: UnixNanos,
     /// The end; now, unless said
-    #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "now")]
-    pub(crate) to: String,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, default_value = "now", value_parser = instant)]
+    pub(crate) to: UnixNanos,
     /// The time from one evaluation to the next. A rule whose 'for' or 'keep_firing_for' is shorter is evaluated that often
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = step)]
     pub(crate) every: Duration,
@@ -313,7 +324,7 @@ pub(crate) enum ImportCommand {
         /// The file, or - for standard input
         file: PathBuf,
         /// The server
-        #[arg(long, default_value = URL_DEFAULT)]
+        #[arg(long, default_value = URL_DEFAULT, value_parser = server)]
         url: String,
         #[command(flatten)]
         credentials: Credentials,
@@ -326,7 +337,7 @@ pub(crate) enum ImportCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Query {
     /// The server
-    #[arg(long, default_value = URL_DEFAULT)]
+    #[arg(long, default_value = URL_DEFAULT, value_parser = server)]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
@@ -348,7 +359,7 @@ pub(crate) enum QueryFormat {
 #[derive(Debug, Args)]
 pub(crate) struct TapArgs {
     /// The server
-    #[arg(long, default_value = URL_DEFAULT)]
+    #[arg(long, default_value = URL_DEFAULT, value_parser = server)]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
@@ -377,7 +388,7 @@ pub(crate) enum TapFormat {
 #[derive(Debug, Args)]
 pub(crate) struct TwinArgs {
     /// The server
-    #[arg(long, default_value = URL_DEFAULT)]
+    #[arg(long, default_value = URL_DEFAULT, value_parser = server)]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
@@ -402,7 +413,7 @@ pub(crate) enum TwinFormat {
 #[derive(Debug, Args)]
 pub(crate) struct LedgerArgs {
     /// The server
-    #[arg(long, global = true, default_value = URL_DEFAULT)]
+    #[arg(long, global = true, default_value = URL_DEFAULT, value_parser = server)]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) credentials: Credentials,

@@ -90,14 +90,22 @@ pub(crate) async fn ask(request: reqwest::RequestBuilder, url: &str) -> anyhow::
 async fn refused(response: reqwest::Response, url: &str) -> anyhow::Error {
     let status = response.status();
     let body = response.bytes().await.unwrap_or_default();
-    let error = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    told(status, &body, url)
+}
+
+/// The error that the body of an answer tells.
+pub(crate) fn told(status: reqwest::StatusCode, body: &[u8], url: &str) -> anyhow::Error {
+    let error = serde_json::from_slice::<Value>(body).unwrap_or_default();
     match (error["error"]["message"].as_str(), error["error"]["hint"].as_str()) {
         (Some(message), _) if status == reqwest::StatusCode::UNAUTHORIZED => {
             anyhow!("{message}\nhint: set FLYBALL_TOKEN, or --token, to a token of {url}")
         }
         (Some(message), Some(hint)) if !hint.is_empty() => anyhow!("{message}\nhint: {hint}"),
         (Some(message), _) => anyhow!("{message}"),
-        _ => anyhow!("{url} answered {status}: {}", String::from_utf8_lossy(&body)),
+        _ if status == reqwest::StatusCode::NOT_FOUND => anyhow!(
+            "{url} answers, and has no API of flyball (404)\nhint: --url is http.listen's address, as the line 'flyball ready http=…' has it"
+        ),
+        _ => anyhow!("{url} answered {status}: {}", String::from_utf8_lossy(body)),
     }
 }
 
@@ -106,13 +114,21 @@ async fn refused(response: reqwest::Response, url: &str) -> anyhow::Error {
 /// # Errors
 /// As [`ask`].
 pub(crate) async fn open(request: reqwest::RequestBuilder, url: &str) -> anyhow::Result<reqwest::Response> {
-    let response = request.send().await.with_context(|| unanswered(url))?;
+    let response = request.send().await.map_err(|error| unanswered(url, error))?;
     if response.status().is_success() { Ok(response) } else { Err(refused(response, url).await) }
 }
 
-/// What is said when nobody answers.
-pub(crate) fn unanswered(url: &str) -> String {
-    format!("no flyball answers at {url}; start one with `flyball serve`, or name another with --url")
+/// What is said when no answer came.
+pub(crate) fn unanswered(url: &str, error: reqwest::Error) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    let said = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    if said.contains("invalid peer certificate") {
+        return error.context(format!("the certificate of {url} is not trusted; name who signed it with --ca FILE"));
+    }
+    if said.contains("CertificateRequired") {
+        return error.context(format!("{url} asks for a certificate; show one with --cert FILE and --key FILE"));
+    }
+    error.context(format!("no flyball answers at {url}; start one with `flyball serve`, or name another with --url"))
 }
 
 /// `url` with `path` below it.

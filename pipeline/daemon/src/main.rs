@@ -57,6 +57,17 @@ pub(crate) enum Failure {
     Reported,
 }
 
+impl Failure {
+    /// A line for each thing that is wrong.
+    fn lines(self) -> Vec<String> {
+        match self {
+            Self::Configuration(lines) => lines,
+            Self::Failed(error) => vec![in_one_line(&error)],
+            Self::Reported => Vec::new(),
+        }
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(error)

@@ -1,32 +1,71 @@
-//! Taking new rules over while running: by SIGHUP, by a changed file, by `POST /api/v1/reload`.
+//! Taking new rules over while running: by a changed file; and with them the part of the configuration that can change, by SIGHUP or
+//! `POST /api/v1/reload`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flyball_model::Clock;
 use flyball_model::ports::Backend;
 use flyball_remediation::BackendInfo;
+use flyball_remediation::silence::Window;
 use flyball_rules::check::BackendActions;
 use flyball_rules::definition::{Level, Problem, RuleSet, in_order};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
-use notify::{RecursiveMode, Watcher};
-use tokio::sync::{Mutex, Notify};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, Known};
+use crate::cli::Serve;
+use crate::config::Config;
 use crate::excuse::Excuse;
 use crate::rule_paths::RulePaths;
+use crate::{Failure, wiring};
 
 /// A save is often several events (write, rename, attributes); the last one of a burst counts.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Reads the rules anew and puts them in force if they are good.
+/// Reads rules and configuration anew, and puts them in force if they are good.
 pub(crate) struct Reloader {
-    paths: RulePaths,
+    args: Serve,
     backends: BackendActions,
     runtime: Arc<Runtime>,
-    /// One reload at a time; the later one sees the later files.
-    one_at_a_time: Mutex<()>,
+    access: Arc<Access>,
+    clock: Arc<dyn Clock>,
+    /// The configuration in force. Held while it changes: one reload at a time; the later one sees the later files.
+    config: Mutex<Config>,
+    /// The rules in force.
+    paths: watch::Sender<RulePaths>,
+}
+
+/// What a reload has put in force.
+#[derive(Debug)]
+pub(crate) struct Reloaded {
+    /// How many rules there are.
+    pub(crate) rules: usize,
+    pub(crate) warnings: Vec<Problem>,
+    /// The keys of the configuration that have changed and stay as they were until the next start.
+    pub(crate) needs_restart: Vec<&'static str>,
+}
+
+/// Why everything stays as it was.
+#[derive(Debug)]
+pub(crate) enum NotReloaded {
+    /// A line for each problem of the configuration.
+    Configuration(Vec<String>),
+    /// Every error of the rules.
+    Rules(Vec<Problem>),
+}
+
+/// What a new configuration is made into before anything of it is in force.
+struct Prepared {
+    config: Config,
+    needs_restart: Vec<&'static str>,
+    known: Known,
+    windows: Vec<Window>,
+    paths: RulePaths,
 }
 
 /// What each configured backend can do, for the check of rules.
@@ -54,8 +93,23 @@ pub(crate) async fn read(
 }
 
 impl Reloader {
-    pub(crate) fn new(paths: RulePaths, backends: BackendActions, runtime: Arc<Runtime>) -> Self {
-        Self { paths, backends, runtime, one_at_a_time: Mutex::new(()) }
+    /// Rules and configuration are in force already.
+    pub(crate) fn new(
+        args: Serve,
+        config: Config,
+        paths: RulePaths,
+        backends: BackendActions,
+        (runtime, access, clock): (&Arc<Runtime>, &Arc<Access>, &Arc<dyn Clock>),
+    ) -> Self {
+        Self {
+            args,
+            backends,
+            runtime: Arc::clone(runtime),
+            access: Arc::clone(access),
+            clock: Arc::clone(clock),
+            config: Mutex::new(config),
+            paths: watch::Sender::new(paths),
+        }
     }
 
     /// What each configured backend can do.
@@ -63,68 +117,158 @@ impl Reloader {
         &self.backends
     }
 
-    /// Reads the rules and puts them in force. Returns how many there are, and the warnings.
+    /// Reads configuration and rules, and puts them in force.
+    ///
+    /// # Errors
+    /// Every error; then all stays as it was.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, NotReloaded> {
+        let mut config = self.config.lock().await;
+        let (args, in_force, clock) = (self.args.clone(), config.clone(), Arc::clone(&self.clock));
+        let preparing = tokio::task::spawn_blocking(move || prepare(&args, &in_force, &clock));
+        let prepared = preparing.await.expect("reading a configuration does not panic");
+        let Prepared { config: new, needs_restart, known, windows, paths } =
+            prepared.map_err(NotReloaded::Configuration)?;
+        let (rules, warnings) = self.read(&paths).await.map_err(NotReloaded::Rules)?;
+        self.access.replace(known);
+        self.runtime.tables.silences.set_windows(windows);
+        self.runtime.set_action_limits(wiring::action_limits(&new));
+        *config = new;
+        let rules = self.put_in_force(rules).await;
+        self.paths.send_if_modified(|known| {
+            let others = known.files != paths.files;
+            *known = paths;
+            others
+        });
+        Ok(Reloaded { rules, warnings, needs_restart })
+    }
+
+    /// Reads the rules of the configuration in force, and puts them in force; how many there are.
     ///
     /// # Errors
     /// Every error; then the old rules stay.
-    pub(crate) async fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
-        let _turn = self.one_at_a_time.lock().await;
-        let in_force = Excuse::InForce(self.runtime.tables.board.rows());
-        let (rules, warnings) = read(&self.paths, &self.runtime.database, &self.backends, in_force).await?;
-        let count = rules.rules().count();
-        self.runtime.rules.replace(rules).await;
-        Ok((count, warnings))
+    async fn reload_rules(&self) -> Result<usize, Vec<Problem>> {
+        let _turn = self.config.lock().await;
+        let paths = self.paths.borrow().clone();
+        let (rules, _) = self.read(&paths).await?;
+        Ok(self.put_in_force(rules).await)
     }
 
-    /// The same, with the outcome in the log.
+    async fn read(&self, paths: &RulePaths) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
+        let in_force = Excuse::InForce(self.runtime.tables.board.rows());
+        read(paths, &self.runtime.database, &self.backends, in_force).await
+    }
+
+    async fn put_in_force(&self, rules: RuleSet) -> usize {
+        let count = rules.rules().count();
+        self.runtime.rules.replace(rules).await;
+        count
+    }
+
+    /// [`Reloader::reload`] with the outcome in the log.
     pub(crate) async fn reload_and_log(&self) {
         match self.reload().await {
-            Ok((rules, _)) => tracing::info!(rules, "rules reloaded"),
-            Err(problems) => {
-                for problem in problems {
-                    tracing::error!("{problem}");
+            Ok(Reloaded { rules, needs_restart, .. }) => {
+                tracing::info!(
+                    rules,
+                    "rules reloaded, and with them tokens, maintenance windows and limits of actions"
+                );
+                if !needs_restart.is_empty() {
+                    let keys = needs_restart.join(", ");
+                    tracing::warn!(keys, "the configuration has changed where only a restart takes it over");
                 }
-                tracing::error!("the rules were not reloaded; the old ones stay in force");
+            }
+            Err(NotReloaded::Rules(problems)) => log_rules_errors(&problems),
+            Err(NotReloaded::Configuration(lines)) => {
+                for line in lines {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("nothing was reloaded; the old configuration and rules stay in force");
             }
         }
     }
 }
 
-/// Reloads when a rule file changes, until `cancel`.
+fn log_rules_errors(problems: &[Problem]) {
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    tracing::error!("the rules were not reloaded; the old ones stay in force");
+}
+
+/// Reads the configuration and makes of it what a reload takes over. Blocks on files.
+///
+/// # Errors
+/// A line for each problem.
+fn prepare(args: &Serve, in_force: &Config, clock: &Arc<dyn Clock>) -> Result<Prepared, Vec<String>> {
+    let new = wiring::configuration(args).map_err(Failure::lines)?;
+    let (config, needs_restart) = in_force.reloaded(new);
+    let open = config.open_addresses();
+    if !open.is_empty() {
+        return Err(open);
+    }
+    let known = Known::load(&config.http, clock)?;
+    let windows = wiring::windows(&config).map_err(Failure::lines)?;
+    let paths = wiring::rule_paths(&config, args).map_err(Failure::lines)?;
+    Ok(Prepared { config, needs_restart, known, windows, paths })
+}
+
+/// Reloads the rules when a rule file changes, until `cancel`.
 pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
-    let changed = Arc::new(Notify::new());
-    let tell = Arc::clone(&changed);
-    let files = reloader.paths.files.clone();
+    let (mut paths, mut is_later) = (reloader.paths.subscribe(), false);
+    loop {
+        let changed = Arc::new(Notify::new());
+        let files = paths.borrow_and_update().files.clone();
+        let Some(_watcher) = watcher(files, Arc::clone(&changed)) else { return };
+        if is_later {
+            // What changed before it watched.
+            changed.notify_one();
+        }
+        is_later = true;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                // Other files are watched from here on.
+                replaced = paths.changed() => match replaced {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                () = changed.notified() => {}
+            }
+            while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
+            match reloader.reload_rules().await {
+                Ok(rules) => tracing::info!(rules, "rules reloaded"),
+                Err(problems) => log_rules_errors(&problems),
+            }
+        }
+    }
+}
+
+/// Tells `changed` when one of these files and folders changes.
+fn watcher(files: Vec<PathBuf>, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
+    let watched = files.clone();
     let told = move |event: notify::Result<notify::Event>| {
         // Reading a file is an event too, and a folder holds other files, perhaps the very log that tells of a reload.
-        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(&files, path))) {
-            tell.notify_one();
+        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(&watched, path))) {
+            changed.notify_one();
         }
     };
     let mut watcher = match notify::recommended_watcher(told) {
         Ok(watcher) => watcher,
         Err(error) => {
             tracing::warn!(%error, "rule files can't be watched; use SIGHUP or POST /api/v1/reload");
-            return;
+            return None;
         }
     };
-    for path in &reloader.paths.files {
+    for path in &files {
         // An editor replaces a file by a new one, so its folder is watched, not the file.
         let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(path) };
-        let folder = if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let mode = if path.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
         if let Err(error) = watcher.watch(folder, mode) {
             tracing::warn!(%error, folder = %folder.display(), "this folder can't be watched; use SIGHUP or POST /api/v1/reload");
         }
     }
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            () = changed.notified() => {}
-        }
-        while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
-        reloader.reload_and_log().await;
-    }
+    Some(watcher)
 }
 
 /// Whether a changed path is a rule file of these files and folders, or a folder in which one may stand.

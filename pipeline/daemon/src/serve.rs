@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, Access};
 use crate::api::{self, Shared};
 use crate::cli::Serve;
-use crate::config::Config;
+use crate::config::{Config, Http};
 use crate::listen::{self, Door, Entrance};
 use crate::reload::{Reloader, actions, watch};
 use crate::shutdown::{Asked, Signals};
@@ -38,12 +38,15 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     let (access, certificates) = (wiring::access(&config, &clock)?, wiring::certificates(&config)?);
     let store = wiring::store(&config).await?;
     let stopping = CancellationToken::new();
-    let backends = wiring::backends(&config, &clock, &stopping)?;
-    let actions = actions(&backends);
+    let actions = actions(&wiring::backends(&config, &clock, &stopping)?);
     let rules = wiring::rules(&rule_paths, &actions, &store).await?;
     let mut signals = Signals::listen().context("signals can't be listened to")?;
     let listeners = Listeners::bind(&config, certificates.as_ref())?;
 
+    // Of port 0 it is known only now which it is, and backends tell where we are.
+    let bound = listeners.http.local_addr().context("a bound port has no address")?;
+    let reachable = Config { http: Http { listen: bound, ..config.http.clone() }, ..config.clone() };
+    let backends = wiring::backends(&reachable, &clock, &stopping)?;
     let cancel = CancellationToken::new();
     let (sinks, mut sink_tasks) = wiring::sinks(&config, &clock, &cancel)?;
     let parts = wiring::parts(&config, store, twin, sinks, backends, stopping, Arc::clone(&clock))?;
@@ -54,7 +57,8 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
         () = signals.stop() => return Ok(()),
     };
     let (runtime, mut tasks) = started.context("the data folder can't be gone on with")?;
-    let reloader = Arc::new(Reloader::new(rule_paths, actions, Arc::clone(&runtime)));
+    let reloader = Reloader::new(args, config.clone(), rule_paths, actions, (&runtime, &access, &clock));
+    let reloader = Arc::new(reloader);
     let draining = Arc::new(AtomicBool::new(false));
     let entrance = Entrance { ports, access: Arc::clone(&access) };
     let shared = Shared::new(&runtime, &reloader, &clock, &draining, Arc::new(entrance));
@@ -170,12 +174,13 @@ impl Opened {
     ) -> Servers {
         let intake: Arc<dyn Intake> = Arc::clone(&runtime.pipeline) as Arc<dyn Intake>;
         let scraper = scrape::Scraper::new(config.receivers.scrape.clone(), Arc::clone(&intake), Arc::clone(clock));
+        let draining = Arc::clone(&shared.draining);
         let main = api::router(shared)
             .merge(routes::receivers(&config.receivers, &intake, clock))
             .merge(scrape::router(scraper.targets()));
         let guarded = |router, port: std::net::SocketAddr| {
             let local = port.ip().is_loopback() && !config.http.insecure;
-            access::guarded(router, access, &intake, local)
+            access::guarded(router, access, &intake, &draining, local)
         };
         let main = guarded(main, config.http.listen);
         let otlp = guarded(routes::otlp(&intake, clock), config.receivers.otlp_http);

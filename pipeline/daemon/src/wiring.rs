@@ -23,7 +23,7 @@ use flyball_twin::{Mapping, Twin};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
+use crate::access::{Access, Known};
 use crate::cli::Serve;
 use crate::config::{self, Config};
 use crate::excuse::{Excuse, is_excused};
@@ -43,7 +43,7 @@ const QUERY_SHARE: usize = 4;
 pub(crate) fn configuration(args: &Serve) -> Result<Config, Failure> {
     let name = args.config.as_deref().unwrap_or(Path::new("")).display().to_string();
     let loaded = config::load(args.config.as_deref())
-        .map_err(|error| Failure::Configuration(vec![format!("{name}: {error}")]))?;
+        .map_err(|error| Failure::Configuration(vec![config::unreadable(&name, &error)]))?;
     let lines: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
     if loaded.is_broken() {
         return Err(Failure::Configuration(lines));
@@ -64,7 +64,8 @@ pub(crate) fn configuration(args: &Serve) -> Result<Config, Failure> {
 
 /// Who may come in.
 pub(crate) fn access(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Access>, Failure> {
-    Ok(Arc::new(Access::new(&config.http, clock).map_err(Failure::Configuration)?))
+    let known = Known::load(&config.http, clock).map_err(Failure::Configuration)?;
+    Ok(Arc::new(Access::new(known)))
 }
 
 /// The certificates of the ports, one for each set of protocols.
@@ -268,11 +269,7 @@ pub(crate) fn parts(
         twin,
         limits: config.limits.clone(),
         query_limits: QueryLimits { memory_bytes: config.limits.memory_bytes / QUERY_SHARE, ..QueryLimits::default() },
-        action_limits: ActionLimits {
-            per_target_cooldown: config.actions.per_target_cooldown,
-            per_backend_per_minute: config.actions.per_backend_per_minute,
-            ..ActionLimits::default()
-        },
+        action_limits: action_limits(config),
         windows: windows(config)?,
         snapshot_every: config.twin.snapshot_every,
         backends,
@@ -294,8 +291,17 @@ fn own_url(config: &Config) -> String {
     format!("{scheme}://{host}")
 }
 
+/// What bounds the actions.
+pub(crate) fn action_limits(config: &Config) -> ActionLimits {
+    ActionLimits {
+        per_target_cooldown: config.actions.per_target_cooldown,
+        per_backend_per_minute: config.actions.per_backend_per_minute,
+        ..ActionLimits::default()
+    }
+}
+
 /// The maintenance windows.
-fn windows(config: &Config) -> Result<Vec<Window>, Failure> {
+pub(crate) fn windows(config: &Config) -> Result<Vec<Window>, Failure> {
     let made = config.maintenance.iter().enumerate().map(|(index, options)| {
         let wrong = |error| Failure::Configuration(vec![format!("maintenance[{index}]: {error}")]);
         Window::new(options.clone()).map_err(wrong)

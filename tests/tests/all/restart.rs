@@ -1,12 +1,12 @@
 //! Ending and starting again.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use flyball_tests::process::Process;
 use flyball_tests::time::{instant, now_nanos};
-use flyball_tests::{Flyball, flyball, otlp};
+use flyball_tests::{Flyball, flyball, otlp, wait_until};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
@@ -104,6 +104,36 @@ fn a_termination_drains_in_time_and_ends_well() {
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     let log = flyball.process().stderr();
     assert!(log.contains("cut off"), "the query was not under way any more: {log}");
+}
+
+#[test]
+fn a_drain_refuses_what_is_new_and_answers_probes() {
+    // It takes an event and never answers: that holds the drain open.
+    let webhook = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    webhook.set_nonblocking(true).expect("a socket");
+    let url = format!("http://{}/", webhook.local_addr().expect("bound"));
+    let dir = flyball::temp_dir();
+    let file = dir.path().join("rules.yaml");
+    let rule = json!({"rule": "Hot", "sql": "SELECT room, value FROM latest(room_temperature) WHERE value > 30", "remediate": [{"backend": "ops", "action": "notify"}]});
+    std::fs::write(&file, json!({"groups": [{"name": "g", "rules": [rule]}]}).to_string()).expect("a new file");
+    let config = json!({"rules": [file], "backends": {"ops": {"kind": "webhook", "url": url}}});
+    let mut flyball = Flyball::start_in(dir.path(), config);
+    otlp::send_gauge(&flyball.http, "room.temperature", &[("room", "north")], 35.0);
+    let long = Duration::from_secs(20);
+    let _event = wait_until("an event", long, || webhook.accept().map_err(|error| error.to_string()));
+
+    flyball.process().signal("TERM");
+    wait_until("the drain", long, || match flyball.http.get("/readyz") {
+        answer if answer.status == 503 => Ok(()),
+        answer => Err(answer.text()),
+    });
+    let push = flyball.http.post("/metrics/job/j", &[], "late 1\n").expect_status(503);
+    assert!(push.text().contains("takes no new requests") && !push.header("retry-after").is_empty(), "{push:?}");
+    let query = flyball.try_sql("SELECT 1").expect_err("it drains").expect_status(503);
+    assert_eq!(query.json()["error"]["code"], "unavailable");
+    flyball.http.get("/healthz").expect_status(200);
+    assert_eq!(flyball.http.get("/readyz").text(), "draining\n");
+    assert!(flyball.process().wait_for_end(Duration::from_secs(10)).success());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,17 +35,26 @@ const _: () = assert!(BODIES_MAX * BODY_BYTES_MAX <= 256 * 1024 * 1024);
 struct Guard {
     access: Arc<Access>,
     intake: Arc<dyn Intake>,
-    /// The port is open to everybody on this machine and to nobody else.
+    /// The port can be reached from this machine alone.
     local: bool,
+    /// What is under way ends, and nothing else begins.
+    draining: Arc<AtomicBool>,
     bodies: Semaphore,
 }
 
 /// Puts the guard before all paths of a router, also before those that lead nowhere.
-pub(crate) fn guarded(router: Router, access: &Arc<Access>, intake: &Arc<dyn Intake>, local: bool) -> Router {
+pub(crate) fn guarded(
+    router: Router,
+    access: &Arc<Access>,
+    intake: &Arc<dyn Intake>,
+    draining: &Arc<AtomicBool>,
+    local: bool,
+) -> Router {
     let guard = Guard {
         access: Arc::clone(access),
         intake: Arc::clone(intake),
-        local: local && access.is_open(),
+        local,
+        draining: Arc::clone(draining),
         bodies: Semaphore::new(BODIES_MAX),
     };
     router.layer(from_fn_with_state(Arc::new(guard), watch))
@@ -86,7 +96,11 @@ async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
 impl Guard {
     async fn judge(&self, head: &Parts, need: Need, shape: Shape) -> Result<(), Denied> {
         let Parts { method, uri, headers, .. } = head;
-        if let Some(problem) = browser::refuses(method, uri, headers, self.local) {
+        if need != Need::Nothing && self.draining.load(Ordering::Relaxed) {
+            return Err(Denied::new(DeniedKind::Unavailable, "flyball is ending, and takes no new requests")
+                .hint("send it again later, or to another one"));
+        }
+        if let Some(problem) = browser::refuses(method, uri, headers, self.local && self.access.is_open()) {
             let hint = "there is no CORS here: let your own server ask";
             return Err(Denied::new(DeniedKind::Forbidden, problem).hint(hint));
         }

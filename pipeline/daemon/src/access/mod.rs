@@ -33,6 +33,8 @@ use async_trait::async_trait;
 use flyball_model::Clock;
 use flyball_receivers::gate::{Denied, DeniedKind, Gate};
 use http::HeaderMap;
+use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 pub(crate) use digest::Digest;
 pub(crate) use jwt::Claims;
@@ -45,33 +47,67 @@ use self::credentials::Shown;
 use self::oidc::Issuer;
 use self::table::Need;
 use self::tokens::Tokens;
-use crate::config::Http;
+use crate::config::{Http, Oidc};
 
 /// Judges who may do what.
 #[derive(Debug)]
 pub(crate) struct Access {
-    tokens: Tokens,
-    issuer: Option<Issuer>,
+    tokens: RwLock<Arc<Known>>,
+    /// The tokens were replaced.
+    replaced: Notify,
     denials: [AtomicU64; 3],
 }
 
-impl Access {
+/// The tokens that a configuration says are good.
+#[derive(Debug)]
+pub(crate) struct Known {
+    tokens: Tokens,
+    oidc: Option<Oidc>,
+    issuer: Option<Arc<Issuer>>,
+}
+
+impl Known {
     /// Reads the files that the configuration names.
     ///
     /// # Errors
     /// A line for each problem.
-    pub(crate) fn new(http: &Http, clock: &Arc<dyn Clock>) -> Result<Self, Vec<String>> {
+    pub(crate) fn load(http: &Http, clock: &Arc<dyn Clock>) -> Result<Self, Vec<String>> {
         let tokens = Tokens::load(&http.tokens);
-        let issuer = http.oidc.as_ref().map(|oidc| Issuer::new(oidc, Arc::clone(clock))).transpose();
+        let issuer = http.oidc.as_ref().map(|oidc| Issuer::new(oidc, Arc::clone(clock)).map(Arc::new)).transpose();
         match (tokens, issuer) {
-            (Ok(tokens), Ok(issuer)) => Ok(Self { tokens, issuer, denials: Default::default() }),
+            (Ok(tokens), Ok(issuer)) => Ok(Self { tokens, oidc: http.oidc.clone(), issuer }),
             (tokens, issuer) => Err(tokens.err().into_iter().flatten().chain(issuer.err()).collect()),
         }
     }
 
+    /// Whether nobody has to show anything.
+    fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.issuer.is_none()
+    }
+}
+
+impl Access {
+    pub(crate) fn new(known: Known) -> Self {
+        Self { tokens: RwLock::new(Arc::new(known)), replaced: Notify::new(), denials: Default::default() }
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.tokens.read())
+    }
+
+    /// Knows other tokens from here on. An issuer that stays the same keeps its keys.
+    pub(crate) fn replace(&self, mut new: Known) {
+        let mut known = self.tokens.write();
+        if new.oidc == known.oidc {
+            new.issuer.clone_from(&known.issuer);
+        }
+        *known = Arc::new(new);
+        self.replaced.notify_one();
+    }
+
     /// Whether nobody has to show anything. (A certificate is shown to the port, before there is a request.)
     pub(crate) fn is_open(&self) -> bool {
-        self.tokens.is_empty() && self.issuer.is_none()
+        self.known().is_open()
     }
 
     /// How many were denied, by why.
@@ -94,10 +130,11 @@ impl Access {
     }
 
     async fn judge(&self, headers: &HeaderMap, query: Option<&str>, need: Need) -> Result<(), Denied> {
-        if self.is_open() || need == Need::Nothing {
+        let known = self.known();
+        if known.is_open() || need == Need::Nothing {
             return Ok(());
         }
-        let scopes = self.identify(headers, query).await?;
+        let scopes = known.identify(headers, query).await?;
         match need {
             Need::Nothing | Need::Known => Ok(()),
             Need::Any(wanted) if scopes.has_any(wanted) => Ok(()),
@@ -108,7 +145,9 @@ impl Access {
             }
         }
     }
+}
 
+impl Known {
     /// What the sender of these headers may do.
     async fn identify(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Scopes, Denied> {
         let shown = match credentials::shown(headers, query) {

@@ -24,10 +24,12 @@ pub(crate) async fn refresh(access: Arc<Access>, tls: Vec<Arc<Tls>>, cancel: Can
         }
     };
     let keys = async {
-        let Some(issuer) = &access.issuer else { return std::future::pending().await };
         loop {
-            issuer.refresh().await;
-            tokio::time::sleep(oidc::REFRESH).await;
+            if let Some(issuer) = &access.known().issuer {
+                issuer.refresh().await;
+            }
+            // It ends early when the issuer may be another one.
+            let _ = tokio::time::timeout(oidc::REFRESH, access.replaced.notified()).await;
         }
     };
     tokio::select! {
@@ -38,7 +40,7 @@ pub(crate) async fn refresh(access: Arc<Access>, tls: Vec<Arc<Tls>>, cancel: Can
 }
 
 fn look(access: &Access, tls: &[Arc<Tls>]) {
-    access.tokens.reload();
+    access.known().tokens.reload();
     for tls in tls {
         match tls.reload() {
             Reloaded::Same => {}

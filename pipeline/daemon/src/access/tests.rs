@@ -10,7 +10,7 @@ const TOKENS: [(&str, &[Scope]); 3] =
 
 fn access(http: &Http) -> Access {
     let clock: Arc<dyn Clock> = clock();
-    Access::new(http, &clock).expect("good tokens")
+    Access::new(Known::load(http, &clock).expect("good tokens"))
 }
 
 fn bearer(token: &str) -> HeaderMap {
@@ -76,6 +76,30 @@ async fn without_tokens_it_is_open_and_with_an_issuer_it_is_not() {
     assert_eq!(kind(&both, &bearer(&token), Need::Any(&[Write])).await, Some(DeniedKind::Forbidden));
     assert_eq!(kind(&both, &bearer("tok-agent"), Need::Any(&[Write])).await, None);
     assert_eq!(issuing.fetches(), 1);
+}
+
+#[tokio::test]
+async fn other_tokens_hold_from_then_on_and_an_issuer_that_stays_keeps_its_keys() {
+    let signer = Signer::new("one");
+    let issuing = Issuing::start(signer.set()).await;
+    let token = signer.token(&issuing.url, "read");
+    let known = |tokens: &[(&str, &[Scope])], oidc: Option<Oidc>| {
+        let clock: Arc<dyn Clock> = clock();
+        Known::load(&Http { oidc, ..http(tokens) }, &clock).expect("good tokens")
+    };
+    let access = Access::new(known(&TOKENS[..1], Some(issuing.oidc())));
+    let may = async |token: &str, scope| kind(&access, &bearer(token), Need::Any(scope)).await.is_none();
+    assert!(may("tok-agent", &[Write]).await && !may("tok-grafana", &[Read]).await && may(&token, &[Read]).await);
+    access.replace(known(&TOKENS[1..], Some(issuing.oidc())));
+    assert!(!may("tok-agent", &[Write]).await && may("tok-grafana", &[Read]).await && may(&token, &[Read]).await);
+    assert_eq!(issuing.fetches(), 1);
+
+    let other = Oidc { scope_prefix: "flyball:".to_owned(), ..issuing.oidc() };
+    access.replace(known(&[], Some(other)));
+    assert!(!may("tok-grafana", &[Read]).await && !may(&token, &[Read]).await);
+    assert_eq!(issuing.fetches(), 2);
+    access.replace(known(&[], None));
+    assert!(access.is_open());
 }
 
 #[tokio::test]

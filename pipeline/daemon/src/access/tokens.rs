@@ -17,11 +17,11 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Every token, hashed.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    known: Vec<Known>,
+    known: Vec<KnownToken>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownToken {
     token: Token,
     /// `None` while its file can't be read.
     digest: RwLock<Option<Digest>>,
@@ -37,7 +37,7 @@ impl Tokens {
         let mut known = Vec::new();
         for token in tokens {
             match digest(&token.secret) {
-                Ok(digest) => known.push(Known { token: token.clone(), digest: RwLock::new(Some(digest)) }),
+                Ok(digest) => known.push(KnownToken { token: token.clone(), digest: RwLock::new(Some(digest)) }),
                 Err(problem) => problems.push(format!("http.tokens '{}': {problem}", token.name)),
             }
         }

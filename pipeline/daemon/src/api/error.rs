@@ -49,8 +49,21 @@ impl IntoResponse for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::bad_request(rejection.body_text()).hint("GET /openapi.json lists the parameters of every path")
+        Self::bad_request(in_words(&rejection.body_text())).hint("GET /openapi.json lists the parameters of every path")
     }
+}
+
+/// What the framework says, without its own part in it.
+pub(crate) fn in_words(text: &str) -> String {
+    let heads = [
+        ("Failed to deserialize the JSON body into the target type: ", "the body: "),
+        ("Failed to parse the request body as JSON: ", "the body is not JSON: "),
+        ("Failed to deserialize query string: ", "the query of the URL: "),
+    ];
+    heads
+        .into_iter()
+        .find_map(|(head, ours)| Some(format!("{ours}{}", text.strip_prefix(head)?)))
+        .unwrap_or_else(|| text.to_owned())
 }
 
 impl From<QueryError> for ApiError {
@@ -62,6 +75,15 @@ impl From<QueryError> for ApiError {
             _ if error.is_client_fault() => (StatusCode::BAD_REQUEST, "bad_query"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "query_failed"),
         };
-        Self::new(status, code, error.to_string())
+        let hint = match &error {
+            QueryError::RowLimit { .. } => "add LIMIT, a narrower WHERE, or aggregate",
+            QueryError::TimeLimit { .. } => "ask for less time or fewer series",
+            QueryError::MemoryLimit { .. } => "group by less, or ask for less time",
+            QueryError::Syntax { .. } => "docs/sql.md has examples",
+            QueryError::UnknownTable { .. } => "SHOW TABLES lists what there is",
+            QueryError::UnknownColumn { .. } => "DESCRIBE the table lists its columns",
+            _ => "docs/sql.md lists tables and functions",
+        };
+        Self::new(status, code, error.to_string()).hint(hint)
     }
 }

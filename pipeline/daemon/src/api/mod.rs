@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     reloader: Arc<Reloader>,
     clock: Arc<dyn Clock>,
     /// Set when the drain begins; `/readyz` answers 503 from then on.
-    draining: Arc<AtomicBool>,
+    pub(crate) draining: Arc<AtomicBool>,
     /// The ports, for `/metrics`.
     entrance: Arc<Entrance>,
     queries: Arc<Semaphore>,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Shared;
-use super::error::ApiError;
+use super::error::{ApiError, in_words};
 
 /// `?db=d&q=SELECT+1&format=json`, or the same as JSON. There is one catalog: the database that was written to is the label `db`.
 #[derive(Debug, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn by_query(
     State(shared): State<Shared>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(asked) = asked.map_err(|rejection| Error(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    let Query(asked) = asked.map_err(|rejection| Error(StatusCode::BAD_REQUEST, in_words(&rejection.body_text())))?;
     run(&shared, asked).await
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn by_body(
     State(shared): State<Shared>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Error> {
-    let Json(asked) = asked.map_err(|rejection| Error(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    let Json(asked) = asked.map_err(|rejection| Error(StatusCode::BAD_REQUEST, in_words(&rejection.body_text())))?;
     run(&shared, asked).await
 }
 

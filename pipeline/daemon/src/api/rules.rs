@@ -18,12 +18,13 @@ use flyball_runtime::RuleEntry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::prometheus::Wanted;
+use self::prometheus::{BadData, Wanted};
 use super::Shared;
-use super::error::ApiError;
+use super::error::{ApiError, in_words};
+use crate::reload::{NotReloaded, Reloaded};
 
 /// `GET /api/v1/rules`
-pub(crate) async fn rules(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn rules(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Result<Json<Value>, BadData> {
     let wanted = Wanted::read(query.as_deref())?;
     let mut groups: BTreeMap<(String, String), Vec<Arc<RuleEntry>>> = BTreeMap::new();
     let entries = shared.runtime.tables.board.rows().into_iter();
@@ -176,7 +177,7 @@ pub(crate) async fn explain(
     asked: Result<Json<RuleOfFile>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(RuleOfFile { name, text, rule }) = asked.map_err(|rejection| {
-        ApiError::bad_request(rejection.body_text())
+        ApiError::bad_request(in_words(&rejection.body_text()))
             .hint(r#"send {"name": "rules.yaml", "text": "…", "rule": "HighLatency"}"#)
     })?;
     let (file, _) = from_str_with_problems(&name, &text);
@@ -192,7 +193,8 @@ pub(crate) async fn check(
     files: Result<Json<Files>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(files) = files.map_err(|rejection| {
-        ApiError::bad_request(rejection.body_text()).hint(r#"send {"files": [{"name": "rules.yaml", "text": "…"}]}"#)
+        ApiError::bad_request(in_words(&rejection.body_text()))
+            .hint(r#"send {"files": [{"name": "rules.yaml", "text": "…"}]}"#)
     })?;
     let mut rules = RuleSet::default();
     let mut problems = Vec::new();
@@ -212,11 +214,17 @@ pub(crate) async fn check(
 /// `POST /api/v1/reload`
 pub(crate) async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, ApiError> {
     match shared.reloader.reload().await {
-        Ok((rules, warnings)) => Ok(Json(json!({"rules": rules, "warnings": warnings}))),
-        Err(problems) => {
+        Ok(Reloaded { rules, warnings, needs_restart }) => {
+            Ok(Json(json!({"rules": rules, "warnings": warnings, "needs_restart": needs_restart})))
+        }
+        Err(NotReloaded::Rules(problems)) => {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_rules", lines.join("\n"))
-                .hint("the old rules stay in force"))
+                .hint("the old rules and configuration stay in force"))
+        }
+        Err(NotReloaded::Configuration(lines)) => {
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration", lines.join("\n"))
+                .hint("the old rules and configuration stay in force"))
         }
     }
 }

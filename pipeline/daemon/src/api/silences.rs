@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::error::ApiError;
+use super::error::{ApiError, in_words};
 
 /// Alertmanager's `postableSilence`.
 #[derive(Debug, Deserialize)]
@@ -64,7 +64,7 @@ impl From<SilenceError> for Refused {
 
 impl From<JsonRejection> for Refused {
     fn from(rejection: JsonRejection) -> Self {
-        Self::bad_request(rejection.body_text())
+        Self::bad_request(in_words(&rejection.body_text()))
     }
 }
 

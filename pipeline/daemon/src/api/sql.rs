@@ -9,7 +9,7 @@ use flyball_rules::query::output;
 use serde::Deserialize;
 
 use super::Shared;
-use super::error::ApiError;
+use super::error::{ApiError, in_words};
 
 /// `{"sql": "...", "format": "json"}`
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     request: Result<Json<Request>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(request) = request.map_err(|rejection| {
-        ApiError::bad_request(rejection.body_text())
+        ApiError::bad_request(in_words(&rejection.body_text()))
             .hint(r#"send {"sql": "SELECT …", "format": "json"} as application/json; formats: json, csv, arrow"#)
     })?;
     let result = shared.query(&request.sql).await?;

@@ -39,7 +39,10 @@ pub(crate) async fn remediations(
 
 /// A page of a table as objects, newest first.
 async fn table(shared: &Shared, name: &str, newest_by: &str, page: &Page) -> Result<Json<Value>, ApiError> {
-    let (limit, offset) = (page.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_MAX), page.offset);
+    let (limit, offset) = (page.limit.unwrap_or(PAGE_ROWS).min(PAGE_ROWS_MAX), page.offset);
+    if limit == 0 {
+        return Err(ApiError::bad_request("limit is 0").hint(format!("write a number from 1 to {PAGE_ROWS_MAX}")));
+    }
     let sql = format!("SELECT * FROM flyball.{name} ORDER BY {newest_by} DESC, id LIMIT {limit} OFFSET {offset}");
     let result = shared.query(&sql).await?;
     let rows: Vec<_> = output::objects(&result).collect();

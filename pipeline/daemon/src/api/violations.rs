@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
-use super::error::ApiError;
+use super::error::{ApiError, in_words};
 
 /// How often a listener gets a comment while nothing changes, so that proxies and both ends know that the other is there.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -64,7 +64,8 @@ pub(crate) async fn acknowledge(
     ack: Result<Json<Ack>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(Ack { by, comment }) = ack.map_err(|rejection| {
-        ApiError::bad_request(rejection.body_text()).hint(r#"send {"by": "who", "comment": "what they say"}"#)
+        ApiError::bad_request(in_words(&rejection.body_text()))
+            .hint(r#"send {"by": "who", "comment": "what they say"}"#)
     })?;
     if by.trim().is_empty() || by.len() > BY_BYTES_MAX || comment.len() > COMMENT_BYTES_MAX {
         return Err(ApiError::bad_request(format!(

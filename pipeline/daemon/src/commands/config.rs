@@ -17,7 +17,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Default => stdout.write_all(config::DEFAULT_YAML.as_bytes()).context("stdout is closed")?,
         ConfigCommand::Check { file } => {
             let name = file.display().to_string();
-            let unreadable = |error| Failure::Configuration(vec![format!("{name}: {error}")]);
+            let unreadable = |error| Failure::Configuration(vec![config::unreadable(&name, &error)]);
             let mut loaded = config::load(Some(file)).map_err(unreadable)?;
             if !loaded.is_broken() {
                 let source = Source::new(&name, std::fs::read_to_string(file).map_err(unreadable)?);

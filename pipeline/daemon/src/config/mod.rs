@@ -122,6 +122,34 @@ impl Config {
         self.http.tokens.is_empty() && self.http.oidc.is_none() && !mutual
     }
 
+    /// This configuration with what a reload takes over of a new one, and the keys of what else is new.
+    pub(crate) fn reloaded(&self, new: Self) -> (Self, Vec<&'static str>) {
+        // These stand under other keys.
+        let (body, past) = (self.limits.body_bytes, self.limits.past);
+        let limits = Limits { body_bytes: body, past, ..new.limits.clone() };
+        let differs = [
+            ("data_dir", new.data_dir != self.data_dir),
+            ("http.listen", new.http.listen != self.http.listen),
+            ("http.insecure", new.http.insecure != self.http.insecure),
+            ("http.tls", new.http.tls != self.http.tls),
+            ("receivers", new.receivers != self.receivers || new.limits.body_bytes != body),
+            ("limits", limits != self.limits),
+            ("log", new.durability != self.durability),
+            ("store", new.influxdb != self.influxdb || new.limits.past != past),
+            ("twin", new.twin != self.twin),
+            ("backends", new.backends != self.backends),
+        ];
+        let needs_restart = differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
+        let reloaded = Self {
+            http: Http { tokens: new.http.tokens, oidc: new.http.oidc, ..self.http.clone() },
+            rules: new.rules,
+            maintenance: new.maintenance,
+            actions: new.actions,
+            ..self.clone()
+        };
+        (reloaded, needs_restart)
+    }
+
     /// A line for each address beyond loopback, unless that is meant or something has to be shown there.
     pub(crate) fn open_addresses(&self) -> Vec<String> {
         if !self.is_open() {
@@ -166,6 +194,11 @@ pub(crate) fn load(file: Option<&Path>) -> std::io::Result<Loaded> {
         None => Ok(Loaded { config: Config::default(), problems: Vec::new() }),
         Some(file) => Ok(read::read(&file.display().to_string(), &std::fs::read_to_string(file)?, environment)),
     }
+}
+
+/// What is said of a file that can't be read.
+pub(crate) fn unreadable(name: &str, error: &std::io::Error) -> String {
+    format!("{name}:1:1: the file can't be read: {error}; `flyball config default` prints one to begin with")
 }
 
 /// The address of the API server, where we run in a pod of a Kubernetes cluster.

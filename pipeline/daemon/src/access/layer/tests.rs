@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use reqwest::Method as M;
 use tokio::net::TcpListener;
 
+use super::super::Known;
 use super::super::scope::Scope;
 use super::super::testing::{clock, http};
 use super::*;
@@ -37,6 +38,8 @@ impl Intake for Ledger {
 struct Server {
     address: SocketAddr,
     ledger: Arc<Ledger>,
+    access: Arc<Access>,
+    draining: Arc<AtomicBool>,
     client: reqwest::Client,
 }
 
@@ -56,14 +59,16 @@ impl Server {
             .route("/forgotten", get(async || "forgotten"))
             .fallback(async || StatusCode::NOT_FOUND);
         let clock: Arc<dyn Clock> = clock();
-        let access = Arc::new(Access::new(&http(tokens), &clock).expect("good tokens"));
+        let access = Arc::new(Access::new(Known::load(&http(tokens), &clock).expect("good tokens")));
         let ledger = Arc::new(Ledger::default());
-        let router = guarded(router, &access, &(Arc::clone(&ledger) as _), local);
+        let draining = Arc::default();
+        let router = guarded(router, &access, &(Arc::clone(&ledger) as _), &draining, local);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { address, ledger, client: reqwest::Client::builder().no_proxy().build().expect("a client") }
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Self { address, ledger, access, draining, client }
     }
 
     async fn ask(&self, method: M, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
@@ -163,6 +168,40 @@ async fn other_sites_and_other_names_are_refused() {
     let with_tokens = Server::start(TOKENS, true).await;
     let headers = [("host", "flyball.example"), ("authorization", "Bearer tok-agent")];
     assert_eq!(with_tokens.ask(M::POST, "/write", &headers).await.status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn who_drains_answers_probes_and_refuses_all_else_in_the_protocols_words() {
+    let server = Server::start(TOKENS, true).await;
+    server.draining.store(true, Ordering::Relaxed);
+    assert_eq!(server.status(M::GET, "/healthz", None).await, 200);
+    for (method, path, words) in [
+        (M::GET, "/", r#""code":"unavailable""#),
+        (M::GET, "/nothing", r#""code":"unavailable""#),
+        (M::POST, "/api/v1/sql", r#""code":"unavailable""#),
+        (M::POST, "/v1/logs", r#""code":14"#),
+        (M::POST, "/write", r#"{"error":"#),
+    ] {
+        let headers = [("content-type", "application/json"), ("authorization", "Bearer tok-agent")];
+        let answer = server.ask(method, path, &headers).await;
+        assert_eq!(answer.status().as_u16(), 503, "{path}");
+        let text = answer.text().await.expect("a body");
+        assert!(text.contains(words) && text.contains("takes no new requests"), "{path}: {text}");
+    }
+    let line = |receiver, signal| (receiver, "127.0.0.1".to_owned(), Some(signal), Reason::Unavailable);
+    assert_eq!(*server.ledger.0.lock(), [line("otlp_http", Signal::Logs), line("influx", Signal::Metrics)]);
+}
+
+#[tokio::test]
+async fn other_tokens_open_and_close_a_port_while_it_serves() {
+    let server = Server::start(&[], true).await;
+    let elsewhere = [("host", "flyball.example"), ("authorization", "Bearer tok-agent")];
+    let status = async || server.ask(M::POST, "/write", &elsewhere).await.status().as_u16();
+    for (tokens, expected) in [(&[][..], 403), (TOKENS, 200), (&TOKENS[1..], 401), (&[], 403)] {
+        let clock: Arc<dyn Clock> = clock();
+        server.access.replace(Known::load(&http(tokens), &clock).expect("good tokens"));
+        assert_eq!(status().await, expected, "{tokens:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use axum::Json;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use flyball_runtime::RuleEntry;
-
-use crate::api::error::ApiError;
+use serde_json::json;
 
 /// A value as Prometheus' alerts have it: `4.1e-01`, `+Inf`, `NaN`.
 pub(super) fn float(value: f64) -> String {
@@ -33,7 +34,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn read(query: Option<&str>) -> Result<Self, ApiError> {
+    pub(super) fn read(query: Option<&str>) -> Result<Self, BadData> {
         let mut wanted = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match (&*name, &*value) {
@@ -41,8 +42,8 @@ impl Wanted {
                 ("type", "alert") => wanted.recording = Some(false),
                 ("type", "record") => wanted.recording = Some(true),
                 ("exclude_alerts", "true") => wanted.without_alerts = true,
-                ("type", _) => return Err(wrong("type is alert or record")),
-                ("exclude_alerts", _) => return Err(wrong("exclude_alerts is true or false")),
+                ("type", _) => return Err(BadData("type is alert or record")),
+                ("exclude_alerts", _) => return Err(BadData("exclude_alerts is true or false")),
                 ("rule_name[]", _) => drop(wanted.rules.insert(value.into_owned())),
                 ("rule_group[]", _) => drop(wanted.groups.insert(value.into_owned())),
                 ("file[]", _) => drop(wanted.files.insert(value.into_owned())),
@@ -60,8 +61,15 @@ impl Wanted {
     }
 }
 
-fn wrong(message: &str) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+/// A question that Prometheus would not take either, told in its shape.
+#[derive(Debug)]
+pub(crate) struct BadData(&'static str);
+
+impl IntoResponse for BadData {
+    fn into_response(self) -> Response {
+        let body = json!({"status": "error", "errorType": "bad_data", "error": self.0});
+        (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use flyball_yaml::{Node, Place, Problem, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
-use crate::access::Access;
+use crate::access::Known;
 use crate::config::{Config, TokenSecret};
 use crate::rule_paths::RulePaths;
 use crate::wiring;
@@ -51,17 +51,14 @@ pub(super) fn problems(config: &Config, source: &Source) -> Vec<Problem> {
         }
     };
     tried(&["http", "tls"], lines(wiring::certificates(config)));
-    tried(&["http", "tokens"], Access::new(&config.http, &clock).err().unwrap_or_default());
+    tried(&["http", "tokens"], Known::load(&config.http, &clock).err().unwrap_or_default());
     tried(&["twin", "mapping"], lines(wiring::twin(config)));
     problems.extend(found);
     problems
 }
 
 fn lines<T>(made: Result<T, Failure>) -> Vec<String> {
-    match made {
-        Err(Failure::Configuration(lines)) => lines,
-        _ => Vec::new(),
-    }
+    made.err().map(Failure::lines).unwrap_or_default()
 }
 
 /// Where the value of the last of these keys stands, or as far as they lead.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// How often a server that is too busy is asked again. With its usual `Retry-After` of 2 s this is a minute: a flush of a full
 /// store takes seconds.
@@ -57,7 +56,7 @@ pub(super) async fn piece(
             .body(body.clone())
             .send()
             .await
-            .with_context(|| crate::client::unanswered(url))?;
+            .map_err(|error| crate::client::unanswered(url, error))?;
         let status = response.status();
         if status == StatusCode::SERVICE_UNAVAILABLE && tries > 1 {
             let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -70,10 +69,6 @@ pub(super) async fn piece(
         if let Ok(answer) = serde_json::from_slice::<Answer>(&body) {
             return Ok(answer);
         }
-        let error = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-        match error["error"]["message"].as_str() {
-            Some(message) => bail!("{message}"),
-            None => bail!("{url} answered {status}: {}", String::from_utf8_lossy(&body)),
-        }
+        return Err(crate::client::told(status, &body, url));
     }
 }

@@ -206,3 +206,40 @@ fn a_sender_can_be_named_by_a_header_and_limited() {
 fn what_is_not_yaml_says_where() {
     check("http: [", &["f.yaml:1:7: this is not YAML: unclosed bracket '['"]);
 }
+
+#[test]
+fn a_reload_takes_over_what_can_change_and_names_the_rest() {
+    let config = |text: &str| {
+        let loaded = read("f.yaml", text, |_| None);
+        assert!(!loaded.is_broken(), "{text}: {:?}", loaded.problems);
+        loaded.config
+    };
+    let in_force = Config::default();
+    for text in [
+        "rules: [r.yaml]",
+        "http: {tokens: [{name: a, token: tok-0123456789abcdef, scopes: [read]}]}",
+        "http: {oidc: {issuer: \"https://id.example/r\", audience: a}}",
+        "maintenance: [{name: a, matchers: [host=a], cron: 0 2 * * *, duration: 1h}]",
+        "limits_of_action: {per_target_cooldown: 1s, per_backend_per_minute: 1}",
+    ] {
+        let new = config(text);
+        assert_ne!(new, in_force, "{text}");
+        assert_eq!(in_force.reloaded(new.clone()), (new, vec![]), "{text}");
+    }
+    for (text, keys) in [
+        ("", &[][..]),
+        ("data_dir: /d", &["data_dir"]),
+        ("http: {listen: \"127.0.0.1:1\", insecure: true}", &["http.listen", "http.insecure"]),
+        ("http: {tls: {cert: c, key: k}}", &["http.tls"]),
+        ("receivers: {host: {enabled: false}}", &["receivers"]),
+        ("limits: {labels: 1}", &["limits"]),
+        ("log: {durability: flush}", &["log"]),
+        ("store: {influxdb: [{url: \"http://a:1\", version: 3, bucket: b}]}", &["store"]),
+        ("twin: {snapshot_every: 1s}", &["twin"]),
+        ("backends: {am: {kind: alertmanager, url: \"http://127.0.0.1:9093\"}}", &["backends"]),
+    ] {
+        assert_eq!(in_force.reloaded(config(text)), (in_force.clone(), keys.to_vec()), "{text}");
+    }
+    let (_, all) = in_force.reloaded(config("rules: []\nlimits: {labels: 1}\nlog: {durability: flush}"));
+    assert_eq!(all, ["limits", "log"]);
+}

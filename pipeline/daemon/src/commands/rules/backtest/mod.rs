@@ -8,31 +8,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use flyball_model::{Clock, UnixNanos, WallClock};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use flyball_model::{Clock, WallClock};
 use flyball_rules::check::check_rules;
-use flyball_rules::definition::{Level, Rule, RuleSet, parse_duration};
+use flyball_rules::definition::{Level, Rule, RuleSet};
 use flyball_rules_testing::backtest::report::FailOn;
-use flyball_rules_testing::backtest::{self, Options, Report, Source, Versions, report};
+use flyball_rules_testing::backtest::{self, BacktestError, Options, Report, Source, Versions, report};
 use flyball_twin::Mapping;
 
 use self::progress::Told;
 use super::no_errors;
-use crate::cli::{BacktestArgs, BacktestFormat, FailOnWord};
+use crate::cli::{BacktestArgs, BacktestFormat, Cli, FailOnWord};
 use crate::commands::output::print;
 use crate::rule_paths::RulePaths;
 use crate::{Failure, wiring};
 
 pub(super) async fn run(args: BacktestArgs) -> Result<(), Failure> {
     let clock = WallClock::default();
-    let instant = |option: &str, text: &str| {
-        instant(text, clock.now()).map_err(|error| Failure::Failed(anyhow!("--{option}: {error}")))
-    };
-    let options = Options {
-        from: instant("from", &args.from)?,
-        to: instant("to", &args.to)?,
-        every: args.every,
-        mapping: mapping(&args.mapping)?,
-    };
+    let options = Options { from: args.from, to: args.to, every: args.every, mapping: mapping(&args.mapping)? };
     let new = rules(&args.paths).await?;
     let old = if args.against.is_empty() { None } else { Some(rules(&args.against).await?) };
     if new.is_empty() {
@@ -68,7 +62,10 @@ async fn play(
     let played =
         backtest::run(source, versions, options, &wiring::testing_database, clock, &mut |at| told.tell(at)).await;
     told.clear();
-    Ok(played.map_err(anyhow::Error::from)?)
+    Ok(played.map_err(|error| match error {
+        BacktestError::NoTime { .. } => Cli::command().error(ErrorKind::ValueValidation, error).exit(),
+        error => anyhow::Error::from(error),
+    })?)
 }
 
 /// The rules of files in which nothing is wrong; warnings are told, and no reason to stop.
@@ -98,41 +95,4 @@ fn mapping(files: &[std::path::PathBuf]) -> Result<Mapping, Failure> {
 fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> anyhow::Result<()> {
     let Some(file) = file else { return Ok(()) };
     std::fs::write(file, text()).with_context(|| format!("{} can't be written", file.display()))
-}
-
-/// A time as people say it: RFC 3339, seconds since 1970, `now`, or `-24h`.
-fn instant(text: &str, now: UnixNanos) -> Result<UnixNanos, String> {
-    let text = text.trim();
-    if text == "now" {
-        return Ok(now);
-    }
-    // A number alone is seconds since 1970, as in Prometheus' API, and none of those lies before it.
-    match text.strip_prefix('-').map(parse_duration) {
-        Some(Ok(back)) => Ok(now.minus(back)),
-        Some(Err(error)) => Err(format!("'{text}' is no time before now: {error}")),
-        None => text.parse().map_err(|error: String| format!("{error}, 'now', or a time before it like -24h")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_absolute_or_before_now() {
-        let now = UnixNanos::from_secs(100_000);
-        for (text, expected) in [
-            ("now", Some(100_000)),
-            ("-24h", Some(13_600)),
-            ("-1h30m", Some(94_600)),
-            ("1970-01-01T00:01:00Z", Some(60)),
-            ("1970-01-01T01:01:00+01:00", Some(60)),
-            ("60", Some(60)),
-            ("-", None),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(instant(text, now).ok(), expected.map(UnixNanos::from_secs), "{text}");
-        }
-    }
 }

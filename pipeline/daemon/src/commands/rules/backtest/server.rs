@@ -34,7 +34,7 @@ impl Server {
             tries += 1;
             let request = self.client.post(client::at(&self.url, "/api/v1/sql"));
             let request = request.json(&json!({"sql": sql, "format": "arrow"}));
-            let response = request.send().await.with_context(|| client::unanswered(&self.url)).map_err(failed)?;
+            let response = request.send().await.map_err(|error| failed(client::unanswered(&self.url, error)))?;
             let status = response.status();
             let mut body = Vec::new();
             let mut response = response;
