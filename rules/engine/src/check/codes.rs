@@ -77,7 +77,7 @@ codes! {
     CROSS_JOIN, "FB210", "cross-join", Warning,
         "Tables are joined without a condition: every row with every row.", "Write JOIN … ON.";
     LABEL_TAKEN, "FB211", "label-taken", Warning,
-        "A label of the rule is overwritten in alerts, or hides a column that tells violations apart.", "Name the label otherwise.";
+        "A label or column is overwritten in alerts, or a label hides a column that tells violations apart.", "Name it otherwise.";
     TEMPLATE, "FB301", "template", Error,
         "A template asks for a column or label that the rule has not.", "Mend the name, or select the column.";
     NO_BACKEND, "FB401", "no-backend", Error,

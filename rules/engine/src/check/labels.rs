@@ -1,4 +1,4 @@
-//! The labels that a rule adds, against those that its violations have anyway.
+//! The labels of a rule and of its rows, against those that alerts have anyway.
 
 use arrow::datatypes::Schema;
 
@@ -6,7 +6,10 @@ use super::codes::LABEL_TAKEN;
 use crate::definition::{Problem, Rule};
 use crate::evaluate::ColumnKind;
 
-/// Notes labels that alerts overwrite, and labels that hide what tells violations apart. Of a recording rule labels are meant to win.
+/// The labels that every alert has.
+const OF_ALERTS: [&str; 2] = ["alertname", "severity"];
+
+/// Notes labels and columns that alerts overwrite, and labels that hide what tells violations apart. Of a recording rule labels are meant to win.
 pub(super) fn check(rule: &Rule, schema: Option<&Schema>, problems: &mut Vec<Problem>) {
     if rule.record.is_some() {
         return;
@@ -16,6 +19,13 @@ pub(super) fn check(rule: &Rule, schema: Option<&Schema>, problems: &mut Vec<Pro
             .and_then(|schema| schema.field_with_name(name).ok())
             .is_some_and(|field| ColumnKind::of_column(field.name(), field.data_type()) == ColumnKind::Identity)
     };
+    for name in OF_ALERTS.into_iter().filter(|name| is_identity(name)) {
+        let message = format!(
+            "alerts have '{name}' of their own in place of this column, and violations that differ in it alone are one alert"
+        );
+        let problem = Problem::warning(rule.sql.place_of_word(name), message);
+        problems.push(problem.hint("name the column otherwise, with AS").code(LABEL_TAKEN));
+    }
     for (name, value) in &rule.labels {
         let (message, hint) = match name.as_str() {
             "severity" => (

@@ -5,6 +5,7 @@
 //! | `recording` | what recording rules give, and whether they go in a circle |
 //! | `slo` | the queries of objectives |
 //! | `sql` | the query: its syntax, and with a database its tables and columns |
+//! | `arguments` | what functions refuse only when they run |
 //! | `lints` | what a query that can be planned likely does not mean |
 //! | `shadow` | rules that say nothing of their own |
 //! | `templates` | the names that summaries and targets ask for |
@@ -12,6 +13,7 @@
 //! | `steps` | whether the backends exist and can do what is asked of them |
 //! | [`codes`] | the codes of findings |
 
+mod arguments;
 pub mod codes;
 mod labels;
 mod lints;

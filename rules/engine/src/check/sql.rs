@@ -2,7 +2,7 @@
 
 use flyball_yaml::Place;
 
-use super::codes;
+use super::{arguments, codes};
 use crate::definition::{Problem, Rule};
 use crate::evaluate::{awaited_table, column_faults};
 use crate::query::inspect::Inspected;
@@ -35,29 +35,41 @@ pub(super) fn plan(
         Ok(inspected) => {
             let faults = column_faults(&inspected.schema).into_iter();
             problems.extend(faults.map(|fault| Problem::error(rule.sql.place(), fault).code(codes::COLUMN)));
+            arguments::check(rule, &inspected, problems);
             Some(inspected)
         }
-        Err(error) if awaited_table(&error).is_some_and(|table| recorded.has(table)) => None,
         Err(error) => {
-            problems.push(problem(rule, &error));
+            let awaited = awaited_table(&error, rule.sql.as_str(), database);
+            if awaited.is_some_and(|table| recorded.has(table)) {
+                return None;
+            }
+            problems.push(match awaited {
+                Some(table) => not_there_yet(rule, &error, table),
+                None => problem(rule, &error),
+            });
             None
         }
     }
 }
 
 fn problem(rule: &Rule, error: &QueryError) -> Problem {
-    let place = place(rule, error.position());
-    let code = code(error);
-    match (awaited_table(error), error) {
-        (Some(table), QueryError::UnknownTable { nearest, .. }) => {
-            let problem = Problem::warning(place, format!("there is no table '{table}' yet"));
-            problem.code(code).hint(match nearest {
-                Some(nearest) => format!("did you mean {nearest}? If not, the rule waits for the first point"),
-                None => "the rule waits for the first point".to_owned(),
-            })
+    Problem::error(place(rule, error.position()), error.to_string()).code(code(error))
+}
+
+/// What is said of a rule that waits for the first point of a table.
+fn not_there_yet(rule: &Rule, error: &QueryError, table: &str) -> Problem {
+    let (message, nearest) = match error {
+        QueryError::UnknownColumn { name, nearest, .. } => {
+            (format!("there is no column '{name}' yet, since nothing has come into {table}"), nearest)
         }
-        _ => Problem::error(place, error.to_string()).code(code),
-    }
+        QueryError::UnknownTable { nearest, .. } => (format!("there is no table '{table}' yet"), nearest),
+        other => (other.to_string(), &None),
+    };
+    let problem = Problem::warning(place(rule, error.position()), message).code(code(error));
+    problem.hint(match nearest {
+        Some(nearest) => format!("did you mean {nearest}? If not, the rule waits for the first point"),
+        None => "the rule waits for the first point".to_owned(),
+    })
 }
 
 /// The place in the file of a place in the query.

@@ -144,6 +144,58 @@ async fn labels_that_say_nothing_or_hide_the_identity_are_told() {
 }
 
 #[tokio::test]
+async fn columns_that_alerts_overwrite_are_told() {
+    let estate = estate();
+    for (sql, expected) in [
+        (
+            "SELECT host AS alertname, value FROM latest(load)",
+            "r.yaml:5:25: warning: alerts have 'alertname' of their own in place of this column, and violations that differ in it alone are one \
+             alert (name the column otherwise, with AS) [FB211]",
+        ),
+        (
+            "SELECT host, value > 3 AS severity FROM latest(load)",
+            "r.yaml:5:36: warning: alerts have 'severity' of their own in place of this column, and violations that differ in it alone are one \
+             alert (name the column otherwise, with AS) [FB211]",
+        ),
+        ("SELECT host, 'grave' AS severity, value AS alertname FROM latest(load)", ""),
+    ] {
+        assert_eq!(
+            check_text(&rule(&format!("    sql: {sql}\n")), Some(&estate.database), None).await,
+            expected,
+            "{sql}"
+        );
+    }
+    let recorded =
+        "groups:\n- name: g\n  rules:\n  - {record: n, sql: 'SELECT host AS alertname, value FROM latest(load)'}\n";
+    assert_eq!(check_text(recorded, Some(&estate.database), None).await, "");
+}
+
+#[tokio::test]
+async fn arguments_that_a_function_refuses_when_it_begins_are_told() {
+    let estate = estate();
+    let of = |what: &str| {
+        rule(&format!(
+            "    sql: SELECT host, {what} AS v FROM load WHERE time > now() - INTERVAL '1 minute' GROUP BY host\n"
+        ))
+    };
+    for (what, expected) in [
+        (
+            "approx_percentile_cont(value, 95)",
+            "r.yaml:5:23: approx_percentile_cont: Percentile value must be between 0.0 and 1.0 inclusive, 95 is invalid [FB107]",
+        ),
+        (
+            "percentile_cont(value, 1.5) FILTER (WHERE value > 3)",
+            "r.yaml:5:23: percentile_cont: Percentile value must be between 0.0 and 1.0 inclusive, 1.5 is invalid [FB107]",
+        ),
+        ("approx_percentile_cont(value, 0.95)", ""),
+        ("max(value) FILTER (WHERE time > now() - INTERVAL '10 seconds')", ""),
+        ("max(CASE WHEN host IN (SELECT host FROM latest(load)) THEN value END)", ""),
+    ] {
+        assert_eq!(check_text(&of(what), Some(&estate.database), None).await, expected, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn backends_are_those_that_are_configured_and_do_what_they_can() {
     let text = rule(concat!(
         "    sql: SELECT 1\n",

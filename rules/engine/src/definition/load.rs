@@ -40,7 +40,13 @@ pub fn load_with_problems(paths: &[PathBuf]) -> (RuleSet, Vec<Problem>) {
     let mut finder = Finder::default();
     for path in paths {
         if path.is_dir() {
+            let (files, problems) = (finder.files.len(), finder.problems.len());
             finder.look_into(path, 0);
+            if (finder.files.len(), finder.problems.len()) == (files, problems) {
+                let place = Place::start_of(path.display().to_string());
+                let none = "there is no rule file in this folder (*.yaml, *.yml)";
+                finder.problems.push(Problem::warning(place, none));
+            }
         } else {
             finder.files.push(path.clone());
         }

@@ -107,6 +107,11 @@ fn read_groups(reader: &mut Reader, file: Fields<'_>) -> Vec<Group> {
 
 /// Reads a rule; an objective becomes a group of its own, since its rules have a tick of their own.
 fn read_rule(reader: &mut Reader, node: &Node, group: &str, slos: &mut Vec<Group>) -> Option<Rule> {
+    if node.get("expr").is_some() {
+        let hint = "flyball rules import --from prometheus FILE translates it";
+        reader.error_with_hint(node, "this is a rule of Prometheus, in PromQL", hint);
+        return None;
+    }
     let fields = reader.fields(node, "a rule", &RULE_KEYS)?;
     if fields.get("record").is_some() {
         return read_record(reader, fields, group);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flyball_model::UnixNanos;
+use flyball_model::series::{LOGS, SPANS, TEXTS};
 
 use super::groups::GroupQuery;
 use super::rows::{INSTANCES_MAX, rows};
@@ -10,6 +11,7 @@ use super::{EVALUATION_LIMITS, Outcome, Reads};
 use crate::catalog::TableRead;
 use crate::definition::{Rule, SLO_EVENTS, Text};
 use crate::incremental::{Found, Obstacle, Place, Shared, Way};
+use crate::query::text::SqlText;
 use crate::query::{Database, Outline, Prepared, QueryError, QueryLimits, unit_of};
 
 /// Plans a rule's query when that is needed, and keeps what it finds or runs it.
@@ -147,7 +149,7 @@ impl RuleEvaluator {
                         self.plan = Ok(Planned::Plan { prepared, obstacle });
                         outcome
                     }
-                    Err(error) => self.outcome_of(&error),
+                    Err(error) => self.outcome_of(&error, database),
                 },
             },
         }
@@ -175,7 +177,7 @@ impl RuleEvaluator {
                     Ok(place) => Planned::Kept { place, outline: Arc::clone(prepared.outline()) },
                     Err(obstacle) => Planned::Plan { prepared, obstacle },
                 }),
-                Err(error) => Err(Unplanned { outcome: self.outcome_of(&error), known }),
+                Err(error) => Err(Unplanned { outcome: self.outcome_of(&error, database), known }),
             };
         }
         self.plan.as_ref().map(|_| ()).map_err(|unplanned| unplanned.outcome.clone())
@@ -196,8 +198,8 @@ impl RuleEvaluator {
         Some((place.shared(), place.token()))
     }
 
-    fn outcome_of(&self, error: &QueryError) -> Outcome {
-        match (awaited_table(error), error) {
+    fn outcome_of(&self, error: &QueryError, database: &Database) -> Outcome {
+        match (awaited_table(error, self.sql.as_str(), database), error) {
             (Some(table), _) => Outcome::Waiting { table: table.to_owned() },
             (None, QueryError::UnknownColumn { .. }) if self.awaits_columns => {
                 Outcome::Waiting { table: SLO_EVENTS.to_owned() }
@@ -215,13 +217,19 @@ impl RuleEvaluator {
 }
 
 /// The table that an error says does not exist, if it is one that a first point can bring: a metric, and not a table of the
-/// twin or of flyball itself.
-pub(crate) fn awaited_table(error: &QueryError) -> Option<&str> {
+/// twin or of flyball itself. The labels of log records, spans and texts come with the first of these.
+pub(crate) fn awaited_table<'e>(error: &'e QueryError, sql: &str, database: &Database) -> Option<&'e str> {
     match error {
         QueryError::UnknownTable { name, .. } => {
             let schema = name.split_once('.').map(|(schema, _)| schema.trim_matches('"').to_lowercase());
             let of_flyball = matches!(schema.as_deref(), Some("twin" | "flyball" | "information_schema"));
             (!of_flyball).then_some(name)
+        }
+        QueryError::UnknownColumn { .. } => {
+            let text = SqlText::new(sql).ok()?;
+            let registry = database.store().registry().read();
+            let has_come = |name: &str| registry.metric(name).is_some_and(|streams| registry.label_count(streams) > 0);
+            [LOGS, SPANS, TEXTS].into_iter().find(|name| text.find(name).is_some() && !has_come(name))
         }
         _ => None,
     }

@@ -130,8 +130,12 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
     let mut seen = HashSet::with_capacity(rows.len());
     for row in &rows {
         if !seen.insert(&row.identity) {
+            let severity = match row.severity {
+                Some(_) => " ('severity' is none: select it under another name)",
+                None => "",
+            };
             return Err(format!(
-                "two rows have the identity {}; add the column that tells them apart, or aggregate with GROUP BY",
+                "two rows have the identity {}; add the column that tells them apart{severity}, or aggregate with GROUP BY",
                 braced(&row.identity)
             ));
         }
@@ -401,7 +405,7 @@ mod tests {
         );
         check(
             vec![("severity", texts(vec![Some("a"), Some("b")]))],
-            "two rows have the identity {}; add the column that tells them apart, or aggregate with GROUP BY",
+            "two rows have the identity {}; add the column that tells them apart ('severity' is none: select it under another name), or aggregate with GROUP BY",
         );
     }
 

@@ -42,6 +42,7 @@
 //! | `histogram` | those that take native histograms, and what can be asked of a histogram |
 
 mod absent;
+mod approx_distinct;
 pub(crate) mod call;
 mod exec;
 pub(crate) mod histogram;
@@ -63,6 +64,7 @@ pub(crate) use exec::range_reads_from;
 use flyball_model::Shape;
 
 pub(crate) use self::absent::fixed_labels;
+pub(crate) use self::approx_distinct::approx_distinct;
 pub(crate) use self::look::{
     is_absent, is_never_came, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
 };

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
+use flyball_model::batch::is_stale;
 
 use super::by_series::OfSeries;
 use super::distinct::Distinct;
@@ -39,9 +40,9 @@ pub(crate) enum Function {
         sample: bool,
         root: bool,
     },
-    /// The value with the least time.
+    /// The value with the least time, or null if there is none.
     First,
-    /// The value with the greatest time.
+    /// The value with the greatest time, or null if there is none.
     Last,
     /// The slope per second of the straight line through the values, by least squares.
     Line,
@@ -82,6 +83,11 @@ impl Statistic {
 }
 
 impl Function {
+    /// Whether a row without a value may be its answer.
+    pub(super) fn respects_nulls(self) -> bool {
+        matches!(self, Function::First | Function::Last)
+    }
+
     /// Whether its result is computed from the numbers of panes alone.
     pub(super) fn is_of_numbers(self) -> bool {
         !matches!(self, Function::Sketch | Function::Distinct)
@@ -213,7 +219,13 @@ impl Layout {
 
     /// Room for one aggregate of the column `value`.
     pub(super) fn of_value(function: Function) -> Self {
-        let argument = Argument { text: String::new(), kind: ArgumentKind::Value, filter: None, of_series: None };
+        let argument = Argument {
+            text: String::new(),
+            kind: ArgumentKind::Value,
+            filter: None,
+            of_series: None,
+            respects_nulls: false,
+        };
         Self::new(vec![(function, argument, DataType::Float64)])
     }
 
@@ -378,7 +390,7 @@ impl Output {
             _ if count == 0.0 => None,
             Function::Sum | Function::Min | Function::Max => Some(words[at]),
             Function::Avg => Some(words[at] / count),
-            Function::First | Function::Last => Some(words[at + 1]),
+            Function::First | Function::Last => Some(words[at + 1]).filter(|value| !is_stale(*value)),
             Function::Line => line::slope(&words[at..at + 5], count),
             // These are not made of numbers.
             Function::Sketch | Function::Distinct => None,

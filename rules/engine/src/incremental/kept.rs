@@ -386,7 +386,9 @@ fn parts(shape: &Shape, classifier: &Classifier, texts: &Arc<Texts>, state: &Ses
         };
         let text = aggregate.input();
         let filter = filter.as_ref().map(physical).transpose()?;
-        aggregates.push((*function, Argument { text, kind, filter, of_series }, data_type.clone()));
+        let respects_nulls = function.respects_nulls();
+        let argument = Argument { text, kind, filter, of_series, respects_nulls };
+        aggregates.push((*function, argument, data_type.clone()));
     }
     Ok(Parts {
         metric: *metric,

@@ -5,11 +5,13 @@
 //! in a rule that is kept incrementally moves in steps of a sixtieth of its window. New points count at once, whatever the step.
 
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Expr, Operator};
 use flyball_model::UnixNanos;
 
 use super::obstacle::Obstacle;
+use super::shape::told;
 use crate::query::bind::{Binder, reads_clock};
 
 /// A window has so many steps, or some more.
@@ -46,11 +48,19 @@ impl Sliding {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = predicate else {
             return Err(unclear(predicate));
         };
+        if *op == Operator::Or {
+            return Err(Obstacle::new("its bound on time stands beside an OR")
+                .hint("put parentheses around what the OR is about: time > now() - INTERVAL '…' AND (… OR …)"));
+        }
         let (op, bound) = match (is_time(left), is_time(right)) {
             (true, false) => (*op, right),
             (false, true) => (op.swap().ok_or_else(|| unclear(predicate))?, left),
             _ => return Err(unclear(predicate)),
         };
+        if has_months(bound)? {
+            return Err(Obstacle::new("its window is of months, which have no fixed length")
+                .hint("write days: INTERVAL '30 days'"));
+        }
         let Some(shift) = shift_of(bound)? else { return Err(unclear(predicate)) };
         match op {
             Operator::Gt | Operator::GtEq if shift < 0 => Self::new(-shift, op == Operator::GtEq).map(Some),
@@ -126,7 +136,7 @@ impl PanesOf {
 }
 
 fn unclear(predicate: &Expr) -> Obstacle {
-    Obstacle::new(format!("now() is used in \"{predicate}\""))
+    Obstacle::new(format!("now() is used in \"{}\"", told(predicate)))
         .hint("only time > now() - INTERVAL '…' or time >= now() - INTERVAL '…' says how long points count")
 }
 
@@ -142,6 +152,18 @@ fn is_time(expr: &Expr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether an interval in it is of months or years.
+fn has_months(bound: &Expr) -> Result<bool, Obstacle> {
+    let is_of_months = |expr: &Expr| {
+        Ok(match expr {
+            Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) => interval.months != 0,
+            Expr::Literal(ScalarValue::IntervalYearMonth(Some(months)), _) => *months != 0,
+            _ => false,
+        })
+    };
+    Ok(bound.exists(is_of_months)?)
 }
 
 /// How far a bound lies from the evaluation's instant in nanoseconds, if it is always the same: not so with months, and not with

@@ -10,12 +10,15 @@ use arrow::row::Rows;
 use datafusion::common::cast::as_float64_array;
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
-use flyball_model::batch::is_stale;
+use flyball_model::batch::{STALE_NAN_BITS, is_stale};
 
 use super::batch::truths;
 use super::by_series::{OfSeries, SeriesFilter};
 use super::distinct::{Key, Keys, SeriesKeys, is_value};
 use super::sketch::Sketcher;
+
+/// What stands for no value among numbers: Prometheus' staleness marker, which no computation gives.
+pub(super) const NULL: f64 = f64::from_bits(STALE_NAN_BITS);
 
 /// The values that an aggregate is over.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub(super) struct Argument {
     pub(super) filter: Option<Arc<dyn PhysicalExpr>>,
     /// Only rows of series that this is true for.
     pub(super) of_series: Option<Arc<SeriesFilter>>,
+    /// Whether rows without a value count too.
+    pub(super) respects_nulls: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +56,7 @@ pub(super) struct Values {
     kind: ValuesKind,
     /// Which rows count; `None` where all do.
     keep: Option<BooleanBuffer>,
+    respects_nulls: bool,
 }
 
 #[derive(Debug)]
@@ -63,7 +69,7 @@ enum ValuesKind {
 }
 
 impl Values {
-    /// The value of a row, of which the column `value` is given; `None` when it does not count.
+    /// The value of a row, of which the column `value` is given; `None` when it does not count. Where rows without a value count, theirs is [`NULL`].
     #[inline]
     pub(super) fn at(&self, row: usize, value: f64) -> Option<f64> {
         if let Some(keep) = &self.keep
@@ -71,16 +77,15 @@ impl Values {
         {
             return None;
         }
-        match &self.kind {
+        let value = match &self.kind {
             ValuesKind::Rows | ValuesKind::Arguments(_) => Some(1.0),
             ValuesKind::Value => (!is_stale(value)).then_some(value),
             ValuesKind::Keys(keys) => is_value(keys[row]).then_some(1.0),
             ValuesKind::Computed(values) => values.is_valid(row).then(|| values.value(row)),
-        }
+        };
+        value.or(self.respects_nulls.then_some(NULL))
     }
-}
 
-impl Values {
     /// Whether every row counts, and nothing is asked of it.
     pub(super) fn are_rows(&self) -> bool {
         self.keep.is_none() && matches!(self.kind, ValuesKind::Rows)
@@ -136,7 +141,7 @@ impl Argument {
             ArgumentKind::Rows => ValuesKind::Rows,
             _ => ValuesKind::Value,
         };
-        Values { kind, keep: None }
+        Values { kind, keep: None, respects_nulls: self.respects_nulls }
     }
 
     /// The values for points, figures or records of these series.
@@ -158,7 +163,7 @@ impl Argument {
             ArgumentKind::Told(keys) => ValuesKind::Keys(keys.of(batch)?),
             ArgumentKind::OfSeries(keys) => ValuesKind::Keys(keys.of(series)?),
         };
-        Ok(Values { kind, keep })
+        Ok(Values { kind, keep, respects_nulls: self.respects_nulls })
     }
 }
 

@@ -33,7 +33,10 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
                 None => QueryError::Internal { message: source.to_string() },
             },
         },
-        DataFusionError::SchemaError(schema, _) => schema_error(schema, place, possible_columns(&error), find),
+        DataFusionError::SchemaError(schema, _) => {
+            let in_quotes = |name: &str| asked.is_some_and(|(text, _)| text.has_in_quotes(name));
+            schema_error(schema, place, possible_columns(&error), find, in_quotes)
+        }
         DataFusionError::Plan(message) => match (message.strip_prefix("Invalid function '"), asked) {
             (Some(rest), Some((_, context))) => {
                 let name = rest.split('\'').next().unwrap_or_default();
@@ -44,13 +47,14 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
                 position: place,
             },
         },
-        DataFusionError::Internal(message) => match regex_fault(message) {
+        DataFusionError::Internal(message) => match regex_fault(message).or_else(|| wrong_arguments(message)) {
             Some(message) => QueryError::Plan { message, position: place },
             None => QueryError::Internal { message: tidy(message) },
         },
         other => {
             let message = other.strip_backtrace();
-            QueryError::Plan { message: cast_fault(&message).unwrap_or_else(|| tidy(&message)), position: place }
+            let ours = cast_fault(&message).or_else(|| time_fault(&message));
+            QueryError::Plan { message: ours.unwrap_or_else(|| tidy(&message)), position: place }
         }
     }
 }
@@ -82,6 +86,26 @@ fn cast_fault(message: &str) -> Option<String> {
     ))
 }
 
+/// What is said of a function whose arguments have types that it does not take: the engine takes that for a fault of its own.
+fn wrong_arguments(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("Function '")?;
+    let (function, rest) = rest.split_once("' failed to match any signature")?;
+    let is_text = rest.contains("String") || rest.contains("Utf8");
+    let hint =
+        if is_text { "; of a text, such as a label, take count, min or max, or try_cast(label AS DOUBLE)" } else { "" };
+    Some(format!("{function}() does not take arguments of these types{hint}"))
+}
+
+/// What is said of a time that is written as a text.
+fn time_fault(message: &str) -> Option<String> {
+    if message.contains("Cannot coerce arithmetic expression Timestamp") {
+        return Some("a time takes only an interval more or less: write now() - INTERVAL '5 minutes'".to_owned());
+    }
+    message
+        .contains("Invalid input syntax for type interval")
+        .then(|| "this is no interval: write INTERVAL '5 minutes', '1 hour 30 minutes', '2 days'".to_owned())
+}
+
 /// An error of execution.
 pub(crate) fn while_running(error: DataFusionError, limits: &QueryLimits) -> QueryError {
     if let Some(message) = regex_fault(&error.find_root().to_string()) {
@@ -110,6 +134,7 @@ fn schema_error(
     place: Option<Position>,
     candidates: Vec<String>,
     find: impl Fn(&str) -> Option<Position>,
+    in_quotes: impl Fn(&str) -> bool,
 ) -> QueryError {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
@@ -130,8 +155,9 @@ fn schema_error(
                 let near = nearest(&field.name, valid_fields.iter().map(|column| column.name.as_str()));
                 (near.map(str::to_owned), in_table.into_iter().map(str::to_string).collect())
             };
+            let text = || in_quotes(&field.name).then(|| format!("the text '{}', in single quotes", field.name));
             QueryError::UnknownColumn {
-                nearest: near,
+                nearest: near.or_else(text),
                 table,
                 available,
                 position: place.or_else(|| span_of_column(field).map(|span| span.0)).or_else(|| find(&field.name)),

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `database` | [`Database`]: the entry; prepares and runs |
 //! | `text` | tokens and the parser; only queries pass |
+//! | `words` | words of SQL that are names where they stand |
 //! | `bounds` | refuses texts that would take too long, or too much stack, to plan |
 //! | `plan` | from text to a plan; mends names that differ in case only |
 //! | `inspect` | a query's plans, for those who look at queries without running them |
 //! | `diagnose` | DataFusion's errors as [`QueryError`]s with a place and a hint |
 //! | `bind` | puts the instant of evaluation in place of `now()` |
+//! | `shown` | expressions as SQL |
 //! | `session` | what DataFusion needs to plan and run |
 //! | `yielding` | makes joins stoppable |
 //! | `units` | follows units through functions that keep them |
@@ -32,12 +34,14 @@ mod predicate;
 mod regexes;
 mod run;
 pub(crate) mod session;
+pub(crate) mod shown;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
 pub(crate) mod units;
+mod words;
 mod yielding;
 
 use std::time::Duration;

@@ -30,7 +30,7 @@ use datafusion::prelude::SessionConfig;
 use flyball_model::UnixNanos;
 
 use super::yielding::YieldAfterJoins;
-use crate::functions::{histogram, labels};
+use crate::functions::{approx_distinct, histogram, labels};
 
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
@@ -76,6 +76,7 @@ pub(crate) fn shared_state(partitions: usize) -> SessionState {
     }
     if let Some(functions) = builder.aggregate_functions() {
         functions.extend(histogram::aggregate_functions());
+        functions.push(approx_distinct());
     }
     builder.build()
 }

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-use super::bounds;
 use super::error::{Position, QueryError};
+use super::{bounds, words};
 
 /// How deep expressions and subqueries may nest.
 pub(super) const NESTING_MAX: usize = 50;
@@ -26,9 +26,11 @@ pub(crate) struct SqlText {
 impl SqlText {
     pub(crate) fn new(sql: &str) -> Result<Self, QueryError> {
         bounds::check_length(sql)?;
-        let tokens = Tokenizer::new(&DIALECT, sql)
+        let mut tokens = Tokenizer::new(&DIALECT, sql)
             .tokenize_with_location()
             .map_err(|error| QueryError::Syntax { message: error.message, position: Some(position(error.location)) })?;
+        words::take_for_names(&mut tokens);
+        words::check_ends(&tokens)?;
         bounds::check_depth(&tokens)?;
         Ok(Self { tokens })
     }
@@ -62,6 +64,12 @@ impl SqlText {
             .iter()
             .find(|token| matches!(&token.token, Token::Word(word) if word.value == name))
             .map(|token| position(token.span.start))
+    }
+
+    /// Whether a name stands in double quotes.
+    pub(crate) fn has_in_quotes(&self, name: &str) -> bool {
+        let is_this = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.value == name && word.quote_style == Some('"'));
+        self.tokens.iter().any(is_this)
     }
 
     /// The place of the first text in quotes that is `value`.
@@ -116,13 +124,6 @@ impl SqlText {
         let message = match error {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
             ParserError::RecursionLimitExceeded => too_deep(),
-        };
-        let message = match split_place(&message) {
-            // A column of `flyball.violations`, which nobody can know to be a word of SQL.
-            Some((text, _)) if text.to_ascii_lowercase().ends_with("found: values") => {
-                message.replacen(text, &format!("{text}; the column of that name is written \"values\""), 1)
-            }
-            _ => message,
         };
         let end = self.tokens.last().map(|token| position(token.span.end));
         match split_place(&message) {
@@ -208,10 +209,6 @@ mod tests {
     fn syntax_errors_have_a_place() {
         assert_eq!(check("SELECT 1\n FROM "), "Some((2, 7)) syntax error: Expected: identifier, found: EOF");
         assert_eq!(check("SELECT )"), "Some((1, 8)) syntax error: Expected: an expression, found: )");
-        assert_eq!(
-            check("SELECT state, values FROM flyball.violations"),
-            "Some((1, 15)) syntax error: Expected: end of statement, found: values; the column of that name is written \"values\""
-        );
         assert_eq!(check("SELECT 'a"), "Some((1, 8)) syntax error: Unterminated string literal");
         assert_eq!(check(" "), "None syntax error: the text is empty: write a SELECT");
     }

@@ -1,21 +1,26 @@
 //! Rows of one identity: an evaluation in which two come is an error.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::common::Column;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Operator, TableScan};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, ExprSchemable, LogicalPlan, Operator, Projection, TableScan,
+};
 use flyball_model::MetricRef;
 
 use super::super::codes::IDENTITY;
-use super::Look;
 use super::origin::{of_expr, relation_of};
+use super::{Look, first_column, shown};
 use crate::catalog::TableRead;
 use crate::evaluate::ColumnKind;
 use crate::functions::{is_absent, label_columns_of};
 
 /// Series whose labels are compared.
 const SERIES_MAX: usize = 10_000;
+
+/// Of what is selected under the name `severity`.
+const NO_IDENTITY: &str = "which as the column 'severity' says how grave a row is and is no part of the identity";
 
 pub(super) fn check(look: &mut Look<'_>) {
     let query = look.query;
@@ -29,10 +34,11 @@ pub(super) fn check(look: &mut Look<'_>) {
         // Only the data knows what is in it.
         return;
     }
-    let texts: Vec<usize> =
-        kinds().enumerate().filter(|(_, kind)| *kind == ColumnKind::Identity).map(|(at, _)| at).collect();
+    let of_kind =
+        |wanted| -> Vec<usize> { kinds().enumerate().filter(|(_, kind)| *kind == wanted).map(|(at, _)| at).collect() };
+    let texts = of_kind(ColumnKind::Identity);
     match rows_of(plan) {
-        Rows::Groups { keys, output } => groups(look, &keys, &output),
+        Rows::Groups { of, selected } => groups(look, of, selected),
         Rows::Points(scan) => {
             let name = scan.table_name.table();
             let message = format!("each point of '{name}' is a row, and points of one series have one identity");
@@ -42,7 +48,8 @@ pub(super) fn check(look: &mut Look<'_>) {
         Rows::Series { metric, scan, filters } => {
             let of_series: Option<BTreeSet<String>> = outputs(plan, &texts);
             if let Some(selected) = of_series {
-                series(look, metric, scan, &filters, &selected);
+                let grave = outputs(plan, &of_kind(ColumnKind::Severity)).unwrap_or_default();
+                series(look, metric, scan, &filters, &selected, &grave);
             }
         }
         Rows::Unknown if texts.is_empty() => {
@@ -56,8 +63,8 @@ pub(super) fn check(look: &mut Look<'_>) {
 
 /// What a query's rows are.
 enum Rows<'a> {
-    /// One a group: the keys, and the expressions that are selected over them.
-    Groups { keys: Vec<(String, bool)>, output: HashSet<String> },
+    /// One a group, and what is selected of it.
+    Groups { of: &'a Aggregate, selected: &'a Projection },
     /// One a point or record.
     Points(&'a TableScan),
     /// One a series, of those that pass.
@@ -71,19 +78,14 @@ enum Rows<'a> {
 fn rows_of(plan: &LogicalPlan) -> Rows<'_> {
     let mut node = plan;
     let mut filters = Vec::new();
-    let mut output: Option<HashSet<String>> = None;
+    let mut selected: Option<&Projection> = None;
     loop {
         node = match node {
             LogicalPlan::Projection(projection) => {
                 // Through several projections names change; what is not seen through is not judged.
-                if output.is_some() {
+                if selected.replace(projection).is_some() {
                     return Rows::Unknown;
                 }
-                let names = projection.expr.iter().flat_map(|expr| {
-                    let columns = expr.column_refs().into_iter().map(Column::flat_name);
-                    columns.chain([plain(expr).schema_name().to_string()]).collect::<Vec<_>>()
-                });
-                output = Some(names.collect());
                 &projection.input
             }
             LogicalPlan::Filter(filter) => {
@@ -95,17 +97,13 @@ fn rows_of(plan: &LogicalPlan) -> Rows<'_> {
                 &alias.input
             }
             LogicalPlan::Aggregate(aggregate) => {
-                let Some(output) = output else { return Rows::Unknown };
-                if aggregate.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_))) {
+                let Some(selected) = selected else { return Rows::Unknown };
+                let in_several_ways = aggregate.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_)));
+                // A key may follow from another by what a join looks up.
+                if in_several_ways || joins(&aggregate.input) {
                     return Rows::Unknown;
                 }
-                let keys = aggregate.group_expr.iter().map(|key| {
-                    let name = plain(key).schema_name().to_string();
-                    // By its type alone: under which name it is selected, the projection says.
-                    let kind = key.get_type(aggregate.input.schema()).map(|found| ColumnKind::of(&found));
-                    (name, matches!(kind, Ok(ColumnKind::Identity)))
-                });
-                return Rows::Groups { keys: keys.collect(), output };
+                return Rows::Groups { of: aggregate, selected };
             }
             LogicalPlan::Distinct(Distinct::All(_) | Distinct::On(_)) => return Rows::Unknown,
             LogicalPlan::TableScan(scan) => {
@@ -133,24 +131,87 @@ fn plain(expr: &Expr) -> &Expr {
     }
 }
 
-/// Every key must be selected, and be text.
-fn groups(look: &mut Look<'_>, keys: &[(String, bool)], output: &HashSet<String>) {
-    for (key, is_text) in keys {
-        let name = key.rsplit('.').next().unwrap_or(key);
-        if !output.contains(key) {
-            let message = format!("the rows are grouped by '{name}', which is not selected");
-            look.note(IDENTITY, None, Some(name), message, format!("add {name} to SELECT, or take it out of GROUP BY"));
-        } else if !is_text {
-            let message = format!("the rows are grouped by '{name}', which is no text and so no part of the identity");
-            look.note(
-                IDENTITY,
-                None,
-                Some(name),
-                message,
-                format!("take it out of GROUP BY, or select it as text: CAST({name} AS TEXT)"),
-            );
+fn joins(plan: &LogicalPlan) -> bool {
+    let is_join = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Join(_) | LogicalPlan::Union(_)));
+    plan.exists(is_join).unwrap_or(true)
+}
+
+/// What is selected of a key.
+#[derive(Default)]
+struct Selected {
+    /// Anything that it is a part of.
+    any: bool,
+    /// Something that is a part of the identity.
+    identity: bool,
+    /// Itself, as the column `severity`.
+    severity: bool,
+}
+
+impl Selected {
+    fn of(key: &Expr, projection: &Projection) -> Self {
+        let name = plain(key).schema_name().to_string();
+        let mut found = Self::default();
+        for (expr, field) in projection.expr.iter().zip(projection.schema.fields()) {
+            let is_key = plain(expr).schema_name().to_string() == name;
+            if is_key || expr.column_refs().iter().any(|column| column.flat_name() == name) {
+                let kind = ColumnKind::of_column(field.name(), field.data_type());
+                found.any = true;
+                found.identity |= kind == ColumnKind::Identity;
+                found.severity |= is_key && kind == ColumnKind::Severity;
+            }
         }
+        found
     }
+}
+
+/// Every key must be selected, be text, and be no severity, but for those that are the same in all rows.
+fn groups(look: &mut Look<'_>, of: &Aggregate, selected: &Projection) {
+    let fixed = fixed(&of.input);
+    let is_fixed = |key: &Expr| match key {
+        Expr::Column(column) => fixed.contains(&column.name),
+        _ => false,
+    };
+    for key in of.group_expr.iter().map(plain).filter(|key| !is_fixed(key)) {
+        let is_text = key.get_type(of.input.schema()).is_ok_and(|found| ColumnKind::of(&found) == ColumnKind::Identity);
+        let name = shown(key);
+        let is_column = matches!(key, Expr::Column(_));
+        // What is computed has a name only if it is given one.
+        let as_text = match (is_text, is_column) {
+            (true, true) => name.clone(),
+            (true, false) => format!("{name} AS key"),
+            (false, true) => format!("CAST({name} AS TEXT) AS {name}"),
+            (false, false) => format!("CAST({name} AS TEXT) AS key"),
+        };
+        let (message, hint) = match Selected::of(key, selected) {
+            Selected { any: false, .. } => (
+                format!("the rows are grouped by '{name}', which is not selected"),
+                format!("add {as_text} to SELECT, or take it out of GROUP BY"),
+            ),
+            Selected { identity: true, .. } => continue,
+            // A recording rule has no severity at all, which is an error of its own.
+            Selected { severity: true, .. } if look.rule.record.is_some() => continue,
+            Selected { severity: true, .. } => (
+                format!("the rows are grouped by '{name}', {NO_IDENTITY}"),
+                format!("select it under another name: {name} AS level"),
+            ),
+            _ if is_text => continue,
+            _ => (
+                format!("the rows are grouped by '{name}', which is no text and so no part of the identity"),
+                format!("take it out of GROUP BY, or select it as text: {as_text}"),
+            ),
+        };
+        look.note(IDENTITY, first_column(key).as_ref(), None, message, hint);
+    }
+}
+
+/// The columns that WHERE asks one text of.
+fn fixed(mut plan: &LogicalPlan) -> BTreeSet<String> {
+    let mut fixed = BTreeSet::new();
+    while let LogicalPlan::Filter(filter) = plan {
+        fixed.extend(split_conjunction(&filter.predicate).into_iter().filter_map(equality).map(|(column, _)| column));
+        plan = &filter.input;
+    }
+    fixed
 }
 
 /// The columns of the one table that the text columns of the output are copies of; `None` if one of them is made of something.
@@ -160,7 +221,14 @@ fn outputs(plan: &LogicalPlan, texts: &[usize]) -> Option<BTreeSet<String>> {
 }
 
 /// Looks for two series that agree in all labels that are selected, among those that pass the equalities of WHERE.
-fn series(look: &mut Look<'_>, metric: MetricRef, scan: &TableScan, filters: &[&Expr], selected: &BTreeSet<String>) {
+fn series(
+    look: &mut Look<'_>,
+    metric: MetricRef,
+    scan: &TableScan,
+    filters: &[&Expr],
+    selected: &BTreeSet<String>,
+    grave: &BTreeSet<String>,
+) {
     let Some(relation) = relation_of(scan) else { return };
     let Some(labels) = label_columns_of(relation.table.as_ref()) else { return };
     let mut fixed = BTreeMap::new();
@@ -202,9 +270,13 @@ fn series(look: &mut Look<'_>, metric: MetricRef, scan: &TableScan, filters: &[&
     if !apart.is_empty() {
         let apart = apart.into_iter().collect::<Vec<_>>().join(", ");
         let name = look.database.store().registry().read().metric_name(metric).to_string();
-        let message =
-            format!("series of '{name}' differ in {apart}, which is not selected, so several rows have one identity");
-        look.note(IDENTITY, None, Some(&name), message, format!("add {apart} to SELECT, or aggregate with GROUP BY"));
+        let (why, hint) = if grave.contains(&apart) {
+            (NO_IDENTITY, format!("select it under another name: {apart} AS level"))
+        } else {
+            ("which is not selected", format!("add {apart} to SELECT, or aggregate with GROUP BY"))
+        };
+        let message = format!("series of '{name}' differ in {apart}, {why}, so several rows have one identity");
+        look.note(IDENTITY, None, Some(&name), message, hint);
     }
 }
 

@@ -25,7 +25,6 @@ use std::collections::HashSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchemaRef};
-use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
 use self::interval::Intervals;
@@ -33,6 +32,7 @@ use super::sql;
 use crate::definition::{Problem, Rule};
 use crate::query::Database;
 use crate::query::inspect::Inspected;
+use crate::query::shown::shown;
 
 /// Findings of one rule that are told: whoever made so many slips will check again.
 const FINDINGS_MAX: usize = 20;
@@ -119,39 +119,4 @@ fn first_column(expr: &Expr) -> Option<Column> {
     let mut columns: Vec<_> = expr.column_refs().into_iter().cloned().collect();
     columns.sort_by_key(|column| column.spans().first().map(|span| (span.start.line, span.start.column)));
     columns.into_iter().next()
-}
-
-/// An expression as it was written, more or less: without the names of tables before its columns.
-fn shown(expr: &Expr) -> String {
-    match expr {
-        Expr::Column(column) => unqualified(&column.name),
-        Expr::Alias(alias) => alias.name.clone(),
-        other => {
-            let text = unnormalize_col(other.clone()).human_display().to_string();
-            if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text }
-        }
-    }
-}
-
-/// The name of a column that is an expression, `avg(load.value)`, without the tables before its columns.
-fn unqualified(name: &str) -> String {
-    if !name.contains('(') {
-        return name.to_owned();
-    }
-    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
-    let mut text = String::new();
-    let mut rest = name;
-    while let Some((before, after)) = rest.split_once('.') {
-        let table = before
-            .rfind(|c| !part_of_name(c))
-            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
-        // `1.5` has a point too.
-        let is_table = before[table..].starts_with(|c: char| c.is_alphabetic() || c == '_');
-        text.push_str(if is_table { &before[..table] } else { before });
-        if !is_table {
-            text.push('.');
-        }
-        rest = after;
-    }
-    text + rest
 }

@@ -20,6 +20,8 @@ fn estate() -> Fixture {
         .series("power_draw", &[("host", "a")], &samples())
         .series("power_limit", &[("host", "a")], &samples())
         .series("latency", &[("host", "a")], &samples())
+        .series("faults", &[("host", "a"), ("severity", "error")], &samples())
+        .series("faults", &[("host", "a"), ("severity", "fatal")], &samples())
         // Of these nobody said more than the name.
         .series("scaph_host_power_microwatts", &[("host", "a")], &samples())
         .series("kepler_watts", &[("host", "a")], &samples())
@@ -71,6 +73,15 @@ async fn good_queries_have_no_findings() {
         "SELECT d.host, d.value / 1e6 AS watts FROM latest(power_draw) d JOIN latest(power_limit) l ON l.host = d.host WHERE d.value / 1e6 > l.value",
         "SELECT upper(host) AS h, avg(value) AS v FROM latest(latency) GROUP BY upper(host)",
         "SELECT host, max(value) AS v FROM latency WHERE time >= now() - INTERVAL '2 minutes' AND time <= now() GROUP BY host",
+        "SELECT upper(host) AS h, avg(value) AS v FROM latest(latency) GROUP BY h",
+        "SELECT host, CAST(time AS TEXT) AS time, avg(value) AS v FROM latest(latency) GROUP BY host, time",
+        "SELECT host, severity AS level, avg(value) AS v FROM latest(faults) GROUP BY host, severity",
+        "SELECT host, severity, avg(value) AS v FROM latest(faults) WHERE severity = 'fatal' GROUP BY host, severity",
+        "SELECT host, severity AS level, severity, avg(value) AS v FROM latest(faults) GROUP BY host, severity",
+        "SELECT host, 'grave' AS severity, avg(value) AS v FROM latest(latency) GROUP BY host",
+        "SELECT host, avg(value) AS v FROM latest(cpu) WHERE mode = 'idle' GROUP BY host, mode",
+        "SELECT n.id AS host, n.site, avg(m.value) AS v FROM latency m JOIN twin.node n ON n.id = m.host WHERE m.time > now() - INTERVAL '5 minutes' GROUP BY n.id, n.site, n.at HAVING avg(m.value) > 3",
+        "SELECT m.host, avg(m.value) AS v FROM latency m JOIN (VALUES ('a', 4)) AS w(host, most) ON w.host = m.host WHERE m.time > now() - INTERVAL '5 minutes' GROUP BY m.host, w.most HAVING avg(m.value) > w.most",
         "SELECT 1 AS n FROM absent(latency, INTERVAL '5 minutes')",
         "SELECT value FROM absent(never_came, INTERVAL '5 minutes')",
         "SELECT id, site FROM twin.node",
@@ -230,7 +241,31 @@ async fn rows_of_one_identity() {
         ),
         (
             "SELECT host, time, avg(value) AS v FROM latest(latency) GROUP BY host, time",
-            "6:20: warning: the rows are grouped by 'time', which is no text and so no part of the identity (take it out of GROUP BY, or select it as text: CAST(time AS TEXT)) [FB208]",
+            "6:78: warning: the rows are grouped by 'time', which is no text and so no part of the identity (take it out of GROUP BY, or select it as text: CAST(time AS TEXT) AS time) [FB208]",
+        ),
+        (
+            "SELECT host, date_bin(INTERVAL '5 minutes', time) AS bin, avg(value) AS v FROM latest(latency) GROUP BY host, bin",
+            "6:51: warning: the rows are grouped by 'date_bin(INTERVAL '5 MINS', time)', which is no text and so no part of the identity (take it out of GROUP BY, or select it as text: CAST(date_bin(INTERVAL '5 MINS', time) AS TEXT) AS key) [FB208]",
+        ),
+        (
+            "SELECT avg(m.value) AS v FROM latest(latency) m GROUP BY upper(m.host)",
+            "6:70: warning: the rows are grouped by 'upper(host)', which is not selected (add upper(host) AS key to SELECT, or take it out of GROUP BY) [FB208]",
+        ),
+        (
+            "SELECT avg(value) AS v FROM latest(latency) GROUP BY length(host)",
+            "6:67: warning: the rows are grouped by 'length(host)', which is not selected (add CAST(length(host) AS TEXT) AS key to SELECT, or take it out of GROUP BY) [FB208]",
+        ),
+        (
+            "SELECT avg(value) AS v FROM latest(latency) GROUP BY CASE WHEN host = 'q.r' THEN 'x' ELSE 'y' END",
+            "6:70: warning: the rows are grouped by 'CASE WHEN (host = 'q.r') THEN 'x' ELSE 'y' END', which is not selected (add CASE WHEN (host = 'q.r') THEN 'x' ELSE 'y' END AS key to SELECT, or take it out of GROUP BY) [FB208]",
+        ),
+        (
+            "SELECT host, severity, count(*) AS n FROM latest(faults) GROUP BY host, severity",
+            "6:79: warning: the rows are grouped by 'severity', which as the column 'severity' says how grave a row is and is no part of the identity (select it under another name: severity AS level) [FB208]",
+        ),
+        (
+            "SELECT host, severity, value FROM latest(faults)",
+            "6:48: warning: series of 'faults' differ in severity, which as the column 'severity' says how grave a row is and is no part of the identity, so several rows have one identity (select it under another name: severity AS level) [FB208]",
         ),
         (
             "SELECT a.value FROM latest(latency) a JOIN latest(power_draw) b ON a.host = b.host",

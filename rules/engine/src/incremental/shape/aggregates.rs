@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Aggregate, Expr};
 use super::super::accumulate::Function;
 use super::super::inline::{Meaning, inline};
 use super::super::obstacle::Obstacle;
+use super::told::told;
 use super::walk::refuse;
 use super::{Kept, Shape, Subject, TIME};
 
@@ -45,7 +46,7 @@ impl Shape {
     ) -> Result<Kept, Obstacle> {
         let inlined = |expr: Expr| inline(expr, of.input.schema(), rows);
         let Expr::AggregateFunction(mut aggregate) = inlined(expr.clone().unalias())? else {
-            return Err(Obstacle::new(format!("\"{expr}\" is not an aggregate of one function")));
+            return Err(Obstacle::new(format!("\"{}\" is not an aggregate of one function", told(expr))));
         };
         let filter = match aggregate.params.filter.take() {
             Some(filter) => Some(self.filter(*filter)?),
@@ -111,7 +112,7 @@ impl Shape {
         refuse(argument)?;
         match self.subject(argument)? {
             Subject::Points | Subject::Labels => Ok(argument.clone()),
-            _ => Err(Obstacle::new(format!("count(DISTINCT {argument}) is about labels and values at once"))),
+            _ => Err(Obstacle::new(format!("count(DISTINCT {}) is about labels and values at once", told(argument)))),
         }
     }
 
@@ -122,10 +123,10 @@ impl Shape {
             match self.subject(condition)? {
                 Subject::Points | Subject::Labels => {}
                 Subject::LookedUp | Subject::All => {
-                    return Err(Obstacle::new(format!("FILTER (WHERE {filter}) is about what is looked up")));
+                    return Err(Obstacle::new(format!("FILTER (WHERE {}) is about what is looked up", told(&filter))));
                 }
                 Subject::Nothing | Subject::Both => {
-                    let obstacle = format!("\"{condition}\" in FILTER is about labels and values at once");
+                    let obstacle = format!("\"{}\" in FILTER is about labels and values at once", told(condition));
                     return Err(Obstacle::new(obstacle));
                 }
             }
@@ -145,8 +146,12 @@ impl Kept {
             }
             other => other,
         });
-        // What is counted so is told from others, and no number.
-        let how = if self.function == Function::Distinct { "DISTINCT " } else { "" };
+        let how = match self.function {
+            // What is counted so is told from others, and no number.
+            Function::Distinct => "DISTINCT ",
+            function if function.respects_nulls() => "WITH NULLS ",
+            _ => "",
+        };
         format!("{how}{argument:?} {:?}", self.filter)
     }
 }
@@ -189,6 +194,7 @@ fn distinct() -> Obstacle {
 }
 
 fn not_of_values(name: &str, argument: &Expr, subject: Subject) -> Obstacle {
+    let argument = told(argument);
     match subject {
         Subject::LookedUp | Subject::All => Obstacle::new(format!("{name}({argument}) is over what is looked up"))
             .hint("GROUP BY it, and compare with it in HAVING"),

@@ -9,9 +9,13 @@ mod aggregates;
 mod histograms;
 mod joins;
 mod split;
+mod told;
 mod view;
 mod walk;
 mod written;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -23,6 +27,7 @@ use flyball_store::Store;
 
 pub(super) use self::joins::{JoinKind, is_text};
 pub(super) use self::split::{LookedUp, column_name, key_name};
+pub(super) use self::told::told;
 pub(super) use self::view::ViewShape;
 pub(super) use self::walk::Source;
 use self::walk::{Above, Below, Top, above, absence_of, below, equality, refuse, refuse_clock, source_of};
@@ -162,8 +167,11 @@ impl Shape {
                     self.keys.push(key);
                 }
                 _ => {
-                    return Err(Obstacle::new(format!("it groups by \"{key}\", which is not of labels alone"))
-                        .hint("group by labels; a window says what points belong together"));
+                    return Err(Obstacle::new(format!(
+                        "it groups by \"{}\", which is not of labels alone",
+                        told(&key)
+                    ))
+                    .hint("group by labels; a window says what points belong together"));
                 }
             }
         }
@@ -216,10 +224,11 @@ impl Shape {
                 Subject::Points => self.points.push(predicate),
                 Subject::LookedUp => looked_up.push(predicate),
                 Subject::Nothing | Subject::Both => {
-                    return Err(Obstacle::new(format!("\"{predicate}\" is about labels and values at once")));
+                    return Err(Obstacle::new(format!("\"{}\" is about labels and values at once", told(&predicate))));
                 }
                 Subject::All => {
-                    let obstacle = format!("\"{predicate}\" is about single values and what is looked up for them");
+                    let obstacle =
+                        format!("\"{}\" is about single values and what is looked up for them", told(&predicate));
                     return Err(Obstacle::new(obstacle).hint("compare an aggregate with it in HAVING"));
                 }
             }
@@ -256,7 +265,7 @@ impl Shape {
 
     fn subject(&self, expr: &Expr) -> Result<Subject, Obstacle> {
         if reads_clock(expr)? {
-            return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
+            return Err(Obstacle::new(format!("\"{}\" changes with the time alone", told(expr))));
         }
         let (mut labels, mut points, mut looked_up) = (false, false, false);
         for column in expr.column_refs() {

@@ -12,6 +12,7 @@ use super::super::accumulate::Function;
 use super::super::obstacle::Obstacle;
 use super::joins::Joined;
 use super::split::{LookedUp, Split, column_name, is_of};
+use super::told::told;
 use super::{Shape, sorted_texts};
 
 /// What is grouped by after rows were looked up for the groups of a table: over the keys of these groups and the columns of the rows.
@@ -41,7 +42,7 @@ impl Shape {
         let by: Vec<Expr> = by.collect::<Result<_, _>>()?;
         for by in &by {
             if !matches!(self.subject(by)?, super::Subject::Labels | super::Subject::LookedUp) {
-                return Err(Obstacle::new(format!("it joins by \"{by}\", which is not of labels alone")));
+                return Err(Obstacle::new(format!("it joins by \"{}\", which is not of labels alone", told(by))));
             }
         }
         let mut split = Split::new(joins);

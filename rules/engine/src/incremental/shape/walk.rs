@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::datasource::DefaultTableSource;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::expr::BinaryExpr;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, TableScan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator, SubqueryAlias, TableScan};
 use flyball_model::series::{LOGS, SPANS};
 use flyball_model::{MetricRef, RowKind, Shape as MetricShape};
 use flyball_store::Store;
@@ -19,11 +21,12 @@ use super::super::ranges;
 use super::VALUE;
 use super::histograms::Change;
 use super::joins::{Joined, Sides};
+use super::told::told;
 use crate::catalog::TableRead;
 use crate::catalog::relation::Relation;
 use crate::functions::call::RangeWindow;
-use crate::functions::range_window_of;
 use crate::functions::window::Function as RangeFunction;
+use crate::functions::{RANGE_FUNCTIONS, is_never_came, range_window_of};
 use crate::query::bind::reads_clock;
 
 /// What HAVING and the projection are about.
@@ -89,7 +92,10 @@ pub(super) fn above<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
             found.having.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
             Ok(found)
         }
-        LogicalPlan::SubqueryAlias(alias) => above(&alias.input, joins),
+        LogicalPlan::SubqueryAlias(alias) => {
+            refuse_durations(alias)?;
+            above(&alias.input, joins)
+        }
         // Rows of a rule have no order.
         LogicalPlan::Sort(sort) if sort.fetch.is_none() => above(&sort.input, joins),
         LogicalPlan::Join(join) => {
@@ -104,6 +110,7 @@ pub(super) fn above<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
             let top = Top::Series { rows: plan, figure: VALUE.to_owned() };
             Ok(Above { top, having: Vec::new(), meaning: columns_of(&scan.projected_schema) })
         }
+        LogicalPlan::TableScan(scan) if relation_of(scan).is_some_and(is_yet_to_come) => Err(yet_to_come()),
         LogicalPlan::TableScan(_) => Err(Obstacle::new("it has no aggregate")
             .hint("GROUP BY the labels that tell what is broken, with max(value), avg(value), …")),
         other => Err(stands_in_the_way(other)),
@@ -132,7 +139,10 @@ pub(super) fn below<'p>(plan: &'p LogicalPlan, joins: &mut Vec<Joined>) -> Resul
             found.predicates.push(inline(filter.predicate.clone(), filter.input.schema(), &found.meaning)?);
             Ok(found)
         }
-        LogicalPlan::SubqueryAlias(alias) => below(&alias.input, joins),
+        LogicalPlan::SubqueryAlias(alias) => {
+            refuse_durations(alias)?;
+            below(&alias.input, joins)
+        }
         LogicalPlan::Join(join) => {
             let sides = Sides::of(join)?;
             let mut found = below(sides.points, joins)?;
@@ -160,10 +170,36 @@ fn stands_in_the_way(plan: &LogicalPlan) -> Obstacle {
     Obstacle::new(what)
 }
 
+/// Refuses a range function over spans, whose rows are aggregates of their durations.
+fn refuse_durations(alias: &SubqueryAlias) -> Result<(), Obstacle> {
+    let function = alias.alias.table().strip_suffix("()");
+    let Some(function) = function.filter(|name| RANGE_FUNCTIONS.contains(name)) else { return Ok(()) };
+    let is_of_spans = |node: &LogicalPlan| {
+        let LogicalPlan::TableScan(scan) = node else { return Ok(false) };
+        Ok(relation_of(scan).is_some_and(|of| of.read == TableRead::Spans))
+    };
+    if alias.input.exists(is_of_spans)? {
+        return Err(Obstacle::new(format!(
+            "{function} is over spans, and range functions over spans are run as plans"
+        ))
+        .hint("aggregate the durations: avg(duration), approx_percentile_cont(duration, 0.95), … FROM spans"));
+    }
+    Ok(())
+}
+
+/// Whether it stands for a metric of which nothing has come.
+fn is_yet_to_come(relation: &Relation) -> bool {
+    relation.table.is::<EmptyTable>() || is_never_came(relation.table.as_ref())
+}
+
+fn yet_to_come() -> Obstacle {
+    Obstacle::new("no point of a metric that it reads has come yet")
+}
+
 /// What no expression may have: a value that is not the same for the same row.
 pub(super) fn refuse(expr: &Expr) -> Result<(), Obstacle> {
     if expr.is_volatile() {
-        return Err(Obstacle::new(format!("\"{expr}\" is another each time")));
+        return Err(Obstacle::new(format!("\"{}\" is another each time", told(expr))));
     }
     if needs_a_plan(expr) { Err(Obstacle::new("it has a subquery")) } else { Ok(()) }
 }
@@ -172,7 +208,7 @@ pub(super) fn refuse(expr: &Expr) -> Result<(), Obstacle> {
 pub(super) fn refuse_clock(expr: &Expr) -> Result<(), Obstacle> {
     refuse(expr)?;
     if reads_clock(expr)? {
-        return Err(Obstacle::new(format!("\"{expr}\" changes with the time alone")));
+        return Err(Obstacle::new(format!("\"{}\" changes with the time alone", told(expr))));
     }
     Ok(())
 }
@@ -202,6 +238,9 @@ pub(super) fn source_of(scan: &TableScan, range: Option<RangeWindow>, store: &St
         Obstacle::new(format!("it reads {table}, and only points of one metric, logs and spans are kept incrementally"))
     };
     let relation = relation_of(scan).ok_or_else(other)?;
+    if is_yet_to_come(relation) {
+        return Err(yet_to_come());
+    }
     match relation.read {
         TableRead::Metric(metric) if store.registry().read().shape(metric) == MetricShape::Histograms => {
             histograms_of(metric, range, store)

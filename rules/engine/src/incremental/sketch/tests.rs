@@ -48,7 +48,7 @@ fn sketchers() -> Vec<Arc<Sketcher>> {
 fn layout(sketchers: &[Arc<Sketcher>]) -> Layout {
     let aggregate = |(place, sketcher): (usize, &Arc<Sketcher>)| {
         let kind = ArgumentKind::Sketched(Arc::clone(sketcher));
-        let argument = Argument { text: place.to_string(), kind, filter: None, of_series: None };
+        let argument = Argument { text: place.to_string(), kind, filter: None, of_series: None, respects_nulls: false };
         (Function::Sketch, argument, sketcher.aggregate.field().data_type().clone())
     };
     Layout::new(sketchers.iter().enumerate().map(aggregate).collect())

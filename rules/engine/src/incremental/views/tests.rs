@@ -252,11 +252,11 @@ async fn what_can_not_be_looked_up_for_groups_is_run_as_a_plan() {
         ),
         (
             format!("SELECT max(m.value) AS v {joined} AND m.value > n.cores"),
-            "\"twin.node#0.cores < value\" is about single values and what is looked up for them; compare an aggregate with it in HAVING",
+            "\"twin.node.cores < value\" is about single values and what is looked up for them; compare an aggregate with it in HAVING",
         ),
         (
             format!("SELECT max(m.value / n.cores) AS v {joined}"),
-            "max(value / twin.node#0.cores) is over what is looked up; GROUP BY it, and compare with it in HAVING",
+            "max(value / twin.node.cores) is over what is looked up; GROUP BY it, and compare with it in HAVING",
         ),
         (
             format!(
