@@ -43,18 +43,17 @@ pub(super) fn during_planning(error: DataFusionError, asked: Option<(&SqlText, &
                 unknown_function(name, context).at(place).at(find(name))
             }
             _ => QueryError::Plan {
-                message: outside_group_by(message).unwrap_or_else(|| tidy(message)),
+                message: outside_group_by(message).or_else(|| in_words(message)).unwrap_or_else(|| tidy(message)),
                 position: place,
             },
         },
-        DataFusionError::Internal(message) => match regex_fault(message).or_else(|| wrong_arguments(message)) {
+        DataFusionError::Internal(message) => match regex_fault(message).or_else(|| in_words(message)) {
             Some(message) => QueryError::Plan { message, position: place },
             None => QueryError::Internal { message: tidy(message) },
         },
         other => {
             let message = other.strip_backtrace();
-            let ours = cast_fault(&message).or_else(|| time_fault(&message));
-            QueryError::Plan { message: ours.unwrap_or_else(|| tidy(&message)), position: place }
+            QueryError::Plan { message: in_words(&message).unwrap_or_else(|| tidy(&message)), position: place }
         }
     }
 }
@@ -75,6 +74,11 @@ pub(super) fn regex_fault(message: &str) -> Option<String> {
         },
     };
     Some(format!("a regular expression can't be used: {fault}"))
+}
+
+/// What is said in the place of the engine's words, where these name no fix.
+fn in_words(message: &str) -> Option<String> {
+    cast_fault(message).or_else(|| time_fault(message)).or_else(|| wrong_arguments(message))
 }
 
 /// What is said in the place of arrow's words when a text is no number.

@@ -89,8 +89,27 @@ async fn the_planner_is_put_in_plain_words() {
     )
     .await;
     check("SELECT value FROM requests WHERE value > $1", "'$1' has no value: write the value itself").await;
+    check("SELECT sum(host) FROM requests", SUM_OF_TEXTS).await;
+    check("SELECT avg(host) FROM requests", &SUM_OF_TEXTS.replace("sum", "avg")).await;
+    check(
+        "SELECT value FROM requests WHERE time > now() - '5 minutes'",
+        "a time takes only an interval more or less: write now() - INTERVAL '5 minutes'",
+    )
+    .await;
+    check(
+        "SELECT value FROM requests WHERE time > now() - INTERVAL '1 minuet'",
+        "this is no interval: write INTERVAL '5 minutes', '1 hour 30 minutes', '2 days'",
+    )
+    .await;
+    check(
+        "SELECT value FROM requests WHERE host = \"x y\"",
+        "1:41: unknown column 'x y': did you mean the text 'x y', in single quotes?",
+    )
+    .await;
     check("SELECT FROM", "1:12: syntax error: Expected: identifier, found: EOF").await;
 }
+
+const SUM_OF_TEXTS: &str = "sum() does not take arguments of these types; of a text, such as a label, take count, min or max, or try_cast(label AS DOUBLE)";
 
 #[tokio::test]
 async fn data_can_make_a_query_fail() {
