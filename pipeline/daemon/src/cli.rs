@@ -144,7 +144,7 @@ pub(crate) enum RulesCommand {
         #[arg(value_name = "NAME")]
         rule: String,
         /// A running server
-        #[arg(long)]
+        #[arg(long, value_parser = server)]
         url: Option<String>,
         /// How it is printed
         #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]

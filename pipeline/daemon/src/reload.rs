@@ -52,11 +52,28 @@ pub(crate) struct Reloaded {
 
 /// Why everything stays as it was.
 #[derive(Debug)]
-pub(crate) enum NotReloaded {
-    /// A line for each problem of the configuration.
-    Configuration(Vec<String>),
-    /// Every error of the rules.
-    Rules(Vec<Problem>),
+pub(crate) struct NotReloaded {
+    /// What is bad: `bad_configuration` or `bad_rules`.
+    pub(crate) code: &'static str,
+    /// One for each problem.
+    pub(crate) lines: Vec<String>,
+}
+
+impl NotReloaded {
+    fn configuration(lines: Vec<String>) -> Self {
+        Self { code: "bad_configuration", lines }
+    }
+
+    fn rules(problems: Vec<Problem>) -> Self {
+        Self { code: "bad_rules", lines: problems.iter().map(ToString::to_string).collect() }
+    }
+
+    fn log(&self) {
+        for line in &self.lines {
+            tracing::error!("{line}");
+        }
+        tracing::error!("nothing was reloaded; the old rules and configuration stay in force");
+    }
 }
 
 /// What a new configuration is made into before anything of it is in force.
@@ -127,8 +144,8 @@ impl Reloader {
         let preparing = tokio::task::spawn_blocking(move || prepare(&args, &in_force, &clock));
         let prepared = preparing.await.expect("reading a configuration does not panic");
         let Prepared { config: new, needs_restart, known, windows, paths } =
-            prepared.map_err(NotReloaded::Configuration)?;
-        let (rules, warnings) = self.read(&paths).await.map_err(NotReloaded::Rules)?;
+            prepared.map_err(NotReloaded::configuration)?;
+        let (rules, warnings) = self.read(&paths).await?;
         self.access.replace(known);
         self.runtime.tables.silences.set_windows(windows);
         self.runtime.set_action_limits(wiring::action_limits(&new));
@@ -146,16 +163,16 @@ impl Reloader {
     ///
     /// # Errors
     /// Every error; then the old rules stay.
-    async fn reload_rules(&self) -> Result<usize, Vec<Problem>> {
+    async fn reload_rules(&self) -> Result<usize, NotReloaded> {
         let _turn = self.config.lock().await;
         let paths = self.paths.borrow().clone();
         let (rules, _) = self.read(&paths).await?;
         Ok(self.put_in_force(rules).await)
     }
 
-    async fn read(&self, paths: &RulePaths) -> Result<(RuleSet, Vec<Problem>), Vec<Problem>> {
+    async fn read(&self, paths: &RulePaths) -> Result<(RuleSet, Vec<Problem>), NotReloaded> {
         let in_force = Excuse::InForce(self.runtime.tables.board.rows());
-        read(paths, &self.runtime.database, &self.backends, in_force).await
+        read(paths, &self.runtime.database, &self.backends, in_force).await.map_err(NotReloaded::rules)
     }
 
     async fn put_in_force(&self, rules: RuleSet) -> usize {
@@ -177,22 +194,9 @@ impl Reloader {
                     tracing::warn!(keys, "the configuration has changed where only a restart takes it over");
                 }
             }
-            Err(NotReloaded::Rules(problems)) => log_rules_errors(&problems),
-            Err(NotReloaded::Configuration(lines)) => {
-                for line in lines {
-                    tracing::error!("{line}");
-                }
-                tracing::error!("nothing was reloaded; the old configuration and rules stay in force");
-            }
+            Err(why) => why.log(),
         }
     }
-}
-
-fn log_rules_errors(problems: &[Problem]) {
-    for problem in problems {
-        tracing::error!("{problem}");
-    }
-    tracing::error!("the rules were not reloaded; the old ones stay in force");
 }
 
 /// Reads the configuration and makes of it what a reload takes over. Blocks on files.
@@ -237,7 +241,7 @@ pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
             while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
             match reloader.reload_rules().await {
                 Ok(rules) => tracing::info!(rules, "rules reloaded"),
-                Err(problems) => log_rules_errors(&problems),
+                Err(why) => why.log(),
             }
         }
     }

@@ -217,13 +217,8 @@ pub(crate) async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, 
         Ok(Reloaded { rules, warnings, needs_restart }) => {
             Ok(Json(json!({"rules": rules, "warnings": warnings, "needs_restart": needs_restart})))
         }
-        Err(NotReloaded::Rules(problems)) => {
-            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_rules", lines.join("\n"))
-                .hint("the old rules and configuration stay in force"))
-        }
-        Err(NotReloaded::Configuration(lines)) => {
-            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration", lines.join("\n"))
+        Err(NotReloaded { code, lines }) => {
+            Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, lines.join("\n"))
                 .hint("the old rules and configuration stay in force"))
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use flyball_rules::check::codes;
 
+use super::server;
 use crate::client::Credentials;
 
 #[derive(Debug, Args)]
@@ -13,7 +14,7 @@ pub(crate) struct CheckArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<String>,
     /// A running server whose metrics and backends the rules are checked against
-    #[arg(long, conflicts_with = "data_dir")]
+    #[arg(long, conflicts_with = "data_dir", value_parser = server)]
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) credentials: Credentials,

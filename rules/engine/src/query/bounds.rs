@@ -73,7 +73,8 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
                 Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => set_operators += 1,
                 // The parser counts these too, and then takes CASE for a column.
                 Keyword::CASE => cases += 1,
-                Keyword::END => cases = cases.saturating_sub(1),
+                // The parser would leave out what stands behind: a statement may be part of a procedure.
+                Keyword::END => cases = cases.checked_sub(1).ok_or_else(|| stray_end(token))?,
                 Keyword::NoKeyword => {}
                 keyword if POSTFIX.contains(&keyword) => other += 1,
                 _ => {}
@@ -102,6 +103,11 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
 }
 
 /// What the parser would say, with the place, which it does not know.
+fn stray_end(token: &TokenWithSpan) -> QueryError {
+    let message = "this END ends no CASE; a column of that name is written \"end\"".to_owned();
+    QueryError::Syntax { message, position: Some(position(token.span.start)) }
+}
+
 fn nested(token: &TokenWithSpan) -> QueryError {
     QueryError::Syntax { message: too_deep(), position: Some(position(token.span.start)) }
 }

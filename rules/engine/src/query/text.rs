@@ -30,7 +30,6 @@ impl SqlText {
             .tokenize_with_location()
             .map_err(|error| QueryError::Syntax { message: error.message, position: Some(position(error.location)) })?;
         words::take_for_names(&mut tokens);
-        words::check_ends(&tokens)?;
         bounds::check_depth(&tokens)?;
         Ok(Self { tokens })
     }

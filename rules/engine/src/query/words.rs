@@ -1,37 +1,41 @@
 //! Words of SQL that are names where they stand.
 //!
 //! The parser takes a trailing comma in a SELECT list, and so takes a column behind a comma whose name is a word of SQL, such as `cluster` or
-//! `end`, for what follows the list. And it ends a text at END, whatever stands behind: a statement may be part of a procedure.
+//! `end`, for what follows the list.
 
 use datafusion::sql::sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::error::QueryError;
-use super::text::position;
-
-/// Takes words that stand where only a column can for names.
+/// Takes words that stand where only a name can for names.
 pub(super) fn take_for_names(tokens: &mut [TokenWithSpan]) {
     let places: Vec<usize> =
         (0..tokens.len()).filter(|&at| !matches!(tokens[at].token, Token::Whitespace(_))).collect();
     for (place, &at) in places.iter().enumerate() {
         let before = place.checked_sub(1).map(|place| &tokens[places[place]].token);
         let behind = places.get(place + 1).map(|&at| &tokens[at].token);
-        if is_reserved(&tokens[at].token)
-            && begins_column(before)
-            && ends_column(behind)
-            && let Token::Word(word) = &mut tokens[at].token
-        {
+        let is_name = match keyword(&tokens[at].token) {
+            Some(Keyword::CASE | Keyword::END) if is_named(before) => true,
+            Some(word) => is_reserved(word) && begins_column(before) && ends_column(behind),
+            None => false,
+        };
+        if is_name && let Token::Word(word) = &mut tokens[at].token {
             word.keyword = Keyword::NoKeyword;
         }
     }
 }
 
-fn is_reserved(token: &Token) -> bool {
-    match keyword(token) {
-        Some(Keyword::FROM | Keyword::SELECT) | None => false,
-        Some(Keyword::INTERVAL) => true,
-        Some(keyword) => RESERVED_FOR_COLUMN_ALIAS.contains(&keyword),
+/// Whether the parser takes a word behind a comma for the end of a list, or for the beginning of a literal.
+fn is_reserved(word: Keyword) -> bool {
+    match word {
+        Keyword::FROM | Keyword::SELECT => false,
+        Keyword::INTERVAL => true,
+        word => RESERVED_FOR_COLUMN_ALIAS.contains(&word),
     }
+}
+
+/// Whether a name has to stand behind it.
+fn is_named(token: Option<&Token>) -> bool {
+    token.is_some_and(|token| *token == Token::Period || keyword(token) == Some(Keyword::AS))
 }
 
 /// Whether a column may stand behind it.
@@ -58,26 +62,6 @@ fn keyword(token: &Token) -> Option<Keyword> {
         Token::Word(word) if word.quote_style.is_none() && word.keyword != Keyword::NoKeyword => Some(word.keyword),
         _ => None,
     }
-}
-
-/// Refuses an END that ends no CASE.
-pub(super) fn check_ends(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
-    let (mut cases, mut before) = (0_usize, &Token::EOF);
-    for token in tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))) {
-        let is_name = matches!(before, Token::Period) || keyword(before) == Some(Keyword::AS);
-        match keyword(&token.token).filter(|_| !is_name) {
-            Some(Keyword::CASE) => cases += 1,
-            Some(Keyword::END) => {
-                cases = cases.checked_sub(1).ok_or_else(|| QueryError::Syntax {
-                    message: "this END ends no CASE; a column of that name is written \"end\"".to_owned(),
-                    position: Some(position(token.span.start)),
-                })?;
-            }
-            _ => {}
-        }
-        before = &token.token;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

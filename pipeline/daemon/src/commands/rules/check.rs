@@ -79,8 +79,8 @@ fn is_about_backends(problem: &Problem) -> bool {
 
 /// What the backends of a configuration can do. They are made, and nothing is asked of them.
 fn backends(file: &Path) -> Result<BackendActions, Failure> {
-    let name = file.display();
-    let loaded = config::load(Some(file)).map_err(|error| Failure::Configuration(vec![format!("{name}: {error}")]))?;
+    let unreadable = |error| Failure::Configuration(vec![config::unreadable(&file.display().to_string(), &error)]);
+    let loaded = config::load(Some(file)).map_err(unreadable)?;
     if loaded.is_broken() {
         return Err(Failure::Configuration(loaded.problems.iter().map(ToString::to_string).collect()));
     }
