@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use flyball_model::batch::is_stale;
 use flyball_model::{MetricRef, SeriesRef, UnixNanos};
 use hashbrown::HashMap;
 
@@ -51,6 +52,32 @@ impl Store {
         let _ = snapshot.read_files(BATCH_ROWS, &mut each)?;
         let _ = snapshot.read_hot(usize::MAX, &mut each)?;
         Ok(by_series.finish())
+    }
+
+    /// Whether any of these series of a metric has a point with `from < time <= to` that is no staleness marker, though a later one may have
+    /// taken its place. Reads no further than to the first. Blocks.
+    ///
+    /// # Errors
+    /// When the history can't be read.
+    pub fn has_samples(
+        &self,
+        metric: MetricRef,
+        series: &[SeriesRef],
+        from: UnixNanos,
+        to: UnixNanos,
+    ) -> Result<bool, StoreError> {
+        let query = query(metric, Some(series), from, to);
+        if query.times.from > query.times.to || series.is_empty() {
+            return Ok(false);
+        }
+        let snapshot = self.snapshot(query);
+        let mut each = |points: crate::hot::chunk::Points| {
+            let found = points.value.iter().any(|&value| !is_stale(value));
+            Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        // What is in memory is the newest and the nearest.
+        Ok(snapshot.read_hot(BATCH_ROWS, &mut each)?.is_break()
+            || snapshot.read_files(BATCH_ROWS, &mut each)?.is_break())
     }
 }
 

@@ -218,6 +218,22 @@ fn samples_are_sorted_half_open_and_the_last_of_a_time_wins() {
 }
 
 #[test]
+fn a_sample_was_there_though_a_marker_took_its_place() {
+    let dir = folder();
+    let store = open(&dir);
+    put(&store, "m", &[("k", "x")], 1, f64::from_bits(STALE_NAN_BITS));
+    put(&store, "m", &[("k", "x")], 2, 2.0);
+    store.flush().expect("a writable folder");
+    put(&store, "m", &[("k", "x")], 2, f64::from_bits(STALE_NAN_BITS));
+    put(&store, "m", &[("k", "y")], 3, 9.0);
+    let m = metric(&store, "m");
+    let (x, y) = (series(&store, "m", &[("k", "x")]), series(&store, "m", &[("k", "y")]));
+    let any = |series: &[SeriesRef], from, to| store.has_samples(m, series, at(from), at(to)).expect("a history");
+    assert!(any(&[x], 1, 2) && any(&[x, y], 2, 3) && any(&[y], 0, 9));
+    assert!(!any(&[x], 0, 1) && !any(&[x], 2, 9) && !any(&[y], 3, 9) && !any(&[], 0, 9));
+}
+
+#[test]
 fn the_newest_samples_are_found_without_those_before_them() {
     let dir = folder();
     let store = open(&dir);

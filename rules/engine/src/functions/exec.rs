@@ -219,13 +219,13 @@ impl Progress {
 
     /// The next batch; `None` after the last. Blocks on files.
     fn step(mut self) -> Result<Option<(RecordBatch, Self)>> {
+        if self.task.function == Function::Absent {
+            return self.step_of_absent();
+        }
         if self.series.is_none() {
             self.series = Some(self.task.select()?);
         }
         let series = self.series.as_deref().unwrap_or_default();
-        if self.task.function == Function::Absent {
-            return self.step_of_absent();
-        }
         if self.done == series.len() {
             return Ok(None);
         }
@@ -239,24 +239,20 @@ impl Progress {
         self.done = end;
         Ok(Some((batch, self)))
     }
-}
 
-impl Progress {
-    /// The same for `absent`: some series are looked at, until one has a sample; then there is no row.
+    /// The same for `absent`: one batch, with its row where no series has a sample.
     fn step_of_absent(mut self) -> Result<Option<(RecordBatch, Self)>> {
-        let task = Arc::clone(&self.task);
-        let series = self.series.get_or_insert_default();
-        if self.done > series.len() {
+        if self.series.is_some() {
             return Ok(None);
         }
-        let end = series.len().min(self.done + FIRST_SERIES);
-        if end == self.done {
-            self.done = series.len() + 1;
-            return Ok(Some((absent::row(&task.schema, task.window.to, &task.fixed)?, self)));
-        }
-        let found = task.samples(&series[self.done..end], task.window)?.next().is_some();
-        self.done = if found { series.len() + 1 } else { end };
-        Ok(Some((RecordBatch::new_empty(Arc::clone(&task.schema)), self)))
+        let Task { store, metric, window, schema, fixed, .. } = self.task.as_ref();
+        let series = self.task.select()?;
+        let batch = match store.has_samples(*metric, &series, UnixNanos(window.from), UnixNanos(window.to))? {
+            true => RecordBatch::new_empty(Arc::clone(schema)),
+            false => absent::row(schema, window.to, fixed)?,
+        };
+        self.series = Some(series);
+        Ok(Some((batch, self)))
     }
 }
 
