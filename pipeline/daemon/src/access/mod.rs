@@ -41,6 +41,7 @@ pub(crate) use jwt::Claims;
 pub(crate) use layer::guarded;
 pub(crate) use refresh::refresh;
 pub(crate) use scope::{Scope, Scopes};
+pub(crate) use table::receiver_at;
 pub(crate) use tokens::{NOT_VISIBLE, is_visible};
 
 use self::credentials::Shown;

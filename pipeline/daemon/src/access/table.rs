@@ -108,6 +108,15 @@ pub(crate) fn row(path: &str) -> Option<&'static Row> {
     BY_PATH.get(path).copied()
 }
 
+/// The receiver that takes telemetry at a path, whether or not it is switched on.
+pub(crate) fn receiver_at(path: &str) -> Option<&'static str> {
+    let is_at = |row: &Row| match row.path.split_once("{*") {
+        Some((before, _)) => path.starts_with(before),
+        None => path == row.path,
+    };
+    ROWS.iter().filter(|row| is_at(row)).find_map(|row| Some(row.ingest?.0))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -184,5 +193,13 @@ mod tests {
             assert_eq!(row(path).map(|row| row.need(&method)), Some(need), "{method} {path}");
         }
         assert!(row("/nowhere").is_none());
+        for (path, receiver) in [
+            ("/api/v1/write", Some("remote_write")),
+            ("/metrics/job/a/b/c", Some("pushgateway")),
+            ("/metrics", None),
+            ("/nowhere", None),
+        ] {
+            assert_eq!(receiver_at(path), receiver, "{path}");
+        }
     }
 }

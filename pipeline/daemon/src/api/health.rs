@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 
 use super::Shared;
 use super::error::ApiError;
+use crate::access;
 
 /// Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -32,7 +33,11 @@ pub(crate) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("nothing is served at {}", uri.path())).hint("GET /openapi.json lists what is")
+    let error = ApiError::not_found(format!("nothing is served at {}", uri.path()));
+    match access::receiver_at(uri.path()) {
+        Some(receiver) => error.hint(format!("receivers.{receiver}.enabled: true in the configuration has it served")),
+        None => error.hint("GET /openapi.json lists what is"),
+    }
 }
 
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> ApiError {

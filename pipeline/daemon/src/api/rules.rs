@@ -127,7 +127,7 @@ pub(crate) async fn alerts(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({"status": "success", "data": {"alerts": alerts}}))
 }
 
-/// An alert as Prometheus shows it; its `value` is the first of the violation's values.
+/// An alert as Prometheus shows it; its `value` is the column of that name, or the first number by name.
 fn alert(transition: &Transition) -> Option<Value> {
     // Under `no_data: fire` silence is as good as a broken promise.
     let state = match transition.state {
@@ -138,7 +138,8 @@ fn alert(transition: &Transition) -> Option<Value> {
     let mut labels = transition.labels.clone();
     labels.insert("alertname".to_owned(), transition.rule.clone());
     labels.insert("severity".to_owned(), transition.severity.clone());
-    let value = transition.values.values().next().map_or(f64::NAN, |&value| value);
+    let values = &transition.values;
+    let value = values.get("value").or_else(|| values.values().next()).map_or(f64::NAN, |&value| value);
     Some(json!({
         "labels": labels,
         "annotations": transition.annotations(),

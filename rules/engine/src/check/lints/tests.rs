@@ -131,6 +131,10 @@ async fn units_that_do_not_fit() {
             "6:20: warning: 'latency_s' is called s and is in ms (value / 1000 is in s) [FB202]",
         ),
         (
+            "SELECT host, value AS kw FROM latest(power_draw)",
+            "6:20: warning: 'kw' is called kw and is in uW (value / 1000000000 is in kw) [FB202]",
+        ),
+        (
             "SELECT d.host FROM latest(power_draw) d JOIN latest(power_limit) l ON l.host = d.host WHERE d.value > l.value",
             "6:99: warning: 'value' is in uW and 'value' in W, and they are compared (value * 1000000 is in uW) [FB202]",
         ),
