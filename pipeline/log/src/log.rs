@@ -341,6 +341,10 @@ impl StateLog for Log {
     }
 
     async fn settled(&self) -> Result<(), NotDurable> {
-        self.settlement().durable().await
+        let ticket = self.settlement();
+        // Behind the ticket: whoever sees it writes what the ticket is for.
+        self.shared.under_way.lock().hurried = true;
+        self.shared.all_in.notify_one();
+        ticket.durable().await
     }
 }

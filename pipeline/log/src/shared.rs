@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) under_way: Mutex<Bodies>,
     /// Told when a body is no longer under way.
     pub(crate) ended: Condvar,
-    /// Told when none is.
+    /// Told when none is, and when somebody is in a hurry.
     pub(crate) all_in: Condvar,
     /// Held for reading from the moment at which a body adds to running totals until its record is submitted, and for writing while a
     /// group is closed: see [`crate::Log::add_to_totals`].
@@ -61,6 +61,8 @@ pub(crate) struct Bodies {
     /// Where each of them, by its number, will stand or behind. Neither falls.
     pub(crate) positions: BTreeMap<u64, Position>,
     pub(crate) next: u64,
+    /// Somebody waits for the log whom they would only hold up.
+    pub(crate) hurried: bool,
 }
 
 /// Self-metrics of the log.

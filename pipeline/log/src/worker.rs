@@ -82,11 +82,13 @@ impl Worker {
         let is_urgent = pending.stopping;
         drop(pending);
         if !is_urgent && self.shared.durability == Durability::Fsync {
-            // A sync costs as much for one record as for many, so those that are nearly there are waited for; alone, nobody is.
+            // A sync costs as much for one record as for many, so those that are nearly there are waited for; alone, nobody is, nor while an
+            // event waits to be told.
             let mut bodies = self.shared.under_way.lock();
-            let others = |bodies: &mut Bodies| !bodies.positions.is_empty();
+            let others = |bodies: &mut Bodies| !bodies.positions.is_empty() && !bodies.hurried;
             // Either way it is time.
             let _ = self.shared.all_in.wait_while_for(&mut bodies, others, GATHER_MAX);
+            bodies.hurried = false;
         }
     }
 
