@@ -49,6 +49,7 @@ pub(crate) mod histogram;
 pub(crate) mod labels;
 mod look;
 pub(crate) mod numbers;
+mod presorted;
 mod seasonal;
 mod spans;
 mod table;
@@ -68,6 +69,7 @@ pub(crate) use self::approx_distinct::approx_distinct;
 pub(crate) use self::look::{
     is_absent, is_never_came, is_range_table, label_columns_of, range_of, range_window_of, unit_through, window_of,
 };
+pub(crate) use self::presorted::quantiles;
 use self::window::Function;
 use crate::catalog::relation::TableRead;
 use crate::catalog::tables::Tables;

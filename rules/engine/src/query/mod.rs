@@ -26,6 +26,7 @@ pub(crate) mod diagnose;
 pub(crate) mod error;
 mod growth;
 pub(crate) mod inspect;
+mod keys;
 mod limits;
 mod look_back;
 pub mod output;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::QueryResult;
 use super::diagnose::while_running;
 use super::error::QueryError;
+use super::keys::grouped_by_views;
 use super::limits::QueryLimits;
 use super::session::RunSession;
 use super::units::{relabel, with_units};
@@ -63,7 +64,7 @@ pub(super) async fn run(run: Run<'_>, plan: &LogicalPlan, units: &[Option<String
 
 async fn collect(run: &Run<'_>, plan: &LogicalPlan, units: &[Option<String>]) -> Result<QueryResult, Stop> {
     let session = RunSession::new(Arc::clone(run.state), run.now, run.limits.memory_bytes)?;
-    let physical = session.create_physical_plan(plan).await?;
+    let physical = session.create_physical_plan(&grouped_by_views(plan.clone())?).await?;
     let schema = with_units(&physical.schema(), units);
     let context = session.task_context();
     let mut held = Held::new(MemoryConsumer::new("result").register(context.memory_pool()));

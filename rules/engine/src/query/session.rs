@@ -30,7 +30,7 @@ use datafusion::prelude::SessionConfig;
 use flyball_model::UnixNanos;
 
 use super::yielding::YieldAfterJoins;
-use crate::functions::{approx_distinct, histogram, labels};
+use crate::functions::{approx_distinct, histogram, labels, quantiles};
 
 /// Rows of a batch between operators.
 const BATCH_ROWS: usize = 8192;
@@ -77,6 +77,7 @@ pub(crate) fn shared_state(partitions: usize) -> SessionState {
     if let Some(functions) = builder.aggregate_functions() {
         functions.extend(histogram::aggregate_functions());
         functions.push(approx_distinct());
+        functions.extend(quantiles());
     }
     builder.build()
 }

@@ -1,3 +1,4 @@
+use arrow::datatypes::DataType;
 use flyball_model::batch::STALE_NAN_BITS;
 
 use crate::query::testing::{Fixture, NOW};
@@ -57,6 +58,37 @@ async fn labels_group_and_units_follow_the_mean() {
     assert_eq!(units, [None, Some("W"), None]);
     assert_eq!(result.batches[0].schema(), result.schema);
     fixture.check("SELECT zone, sum(value) FROM m GROUP BY zone", &["x,16.0"]).await;
+}
+
+#[tokio::test]
+async fn labels_are_keys_of_groups_alone_and_together_and_stay_labels() {
+    let fixture = Fixture::new()
+        .series("m", &[("host", "a"), ("zone", "a zone with a name that is longer than a view holds")], &[(990, 1.0)])
+        .series("m", &[("host", "b")], &[(990, 2.0)])
+        .series("m", &[("host", "c")], &[(990, 4.0)]);
+    for (sql, expected) in [
+        (
+            "SELECT zone, sum(value) FROM m GROUP BY zone ORDER BY 2",
+            &["a zone with a name that is longer than a view holds,1.0", ",6.0"][..],
+        ),
+        (
+            "SELECT zone, host, sum(value) AS s, count(DISTINCT zone) FROM m WHERE host <> 'a' GROUP BY zone, host ORDER BY s",
+            &[",b,2.0,0", ",c,4.0,0"],
+        ),
+        ("SELECT host, sum(value) AS s FROM m GROUP BY ROLLUP (host) ORDER BY s", &["a,1.0", "b,2.0", "c,4.0", ",7.0"]),
+        ("SELECT DISTINCT zone IS NULL AS is FROM m ORDER BY is", &["false", "true"]),
+        (
+            "SELECT m.host, a.n FROM m JOIN (SELECT host, count(*) AS n FROM m GROUP BY host) a ON a.host = m.host WHERE m.host = 'b'",
+            &["b,1"],
+        ),
+        ("SELECT max(n) FROM (SELECT host AS h, zone, count(*) AS n FROM m GROUP BY h, zone)", &["1"]),
+    ] {
+        fixture.check(sql, expected).await;
+    }
+    let result =
+        fixture.database.query("SELECT host, sum(value) FROM m GROUP BY host", NOW).await.expect("a good query");
+    assert!(matches!(result.batches[0].schema().field(0).data_type(), DataType::Dictionary(..)));
+    assert_eq!(result.batches[0].schema(), result.schema);
 }
 
 #[tokio::test]
