@@ -121,6 +121,7 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<Store>, Failure> {
         series_cap: config.limits.series,
         hot_bytes: config.limits.memory_bytes / HOT_SHARE,
         retention: config.limits.past,
+        late: config.limits.late,
         ..StoreOptions::default()
     };
     let dir = config.data_dir.clone();

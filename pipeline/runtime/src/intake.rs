@@ -248,7 +248,7 @@ impl Pipeline {
         } = normalized;
         let has_own_times = known::has_own_times(&points, &rows, submission.received_at);
         let sent = points.len() as u64;
-        let Appended { mut touched, points, runs, duplicates, duplicates_not_finite } =
+        let Appended { mut touched, points, runs, duplicates, duplicates_not_finite, late } =
             self.store.append(points, under_way.position());
         if !points.is_empty() {
             if let Err(error) = self.twin.observe(self.store.registry(), &points) {
@@ -283,7 +283,9 @@ impl Pipeline {
             plain -= points;
             entry.add(Outcome::Stored, warning.reason, points);
         }
-        entry.add(Outcome::Stored, Reason::None, plain);
+        let late = late.min(plain);
+        entry.add(Outcome::Stored, Reason::Late, late);
+        entry.add(Outcome::Stored, Reason::None, plain - late);
         for rejection in &rejections {
             entry.add(Outcome::Rejected, rejection.reason, rejection.points);
         }

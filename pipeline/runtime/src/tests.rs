@@ -211,6 +211,21 @@ async fn a_body_that_is_refused_stands_in_the_ledger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_point_far_behind_its_series_is_stored_and_counted_as_late() {
+    let bench = Bench::start(RULES).await;
+    bench.send("attic", 20.0).await;
+    for behind in [10, 60] {
+        let time = bench.clock.now().0 as u64 - behind * 1_000_000_000;
+        let receipt = bench.runtime.pipeline.take(bench.submission(gauge("temperature", "attic", 1.0, time))).await;
+        assert_eq!(receipt.map(|receipt| (receipt.stored, receipt.warnings.len())), Ok((1, 0)));
+    }
+    let rows = bench.runtime.tables.ledger.read().await.rows();
+    let found: Vec<_> = rows.iter().map(|row| (row.outcome, row.reason, row.points)).collect();
+    assert_eq!(found, [(Outcome::Stored, Reason::None, 2), (Outcome::Stored, Reason::Late, 1)]);
+    bench.tasks.drain().await.expect("a clean drain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_is_taken_away_resolves_what_it_fired() {
     let mut bench = Bench::start(RULES).await;
     bench.send("attic", 35.0).await;

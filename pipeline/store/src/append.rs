@@ -29,7 +29,7 @@ impl Store {
     /// Takes a look at the registry itself: the caller must not hold one, or a waiting writer deadlocks both.
     pub fn append(&self, points: PointBatch, needs: Position) -> Appended {
         let view = self.registry.read();
-        let mut work = Work::new(&view, &points, needs);
+        let mut work = Work::new(&view, &points, needs, self.options.late);
         let history = self.history.read();
         let postponed = self.points.append(&view, &mut work, |metric, times| history.may_have(metric, times));
         drop(history);

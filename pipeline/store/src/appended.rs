@@ -22,6 +22,8 @@ pub struct Appended {
     pub duplicates: u64,
     /// Those of them that are NaN or infinite, and no staleness marker.
     pub duplicates_not_finite: u64,
+    /// Stored points that are older than the newest of their series by more than [`crate::StoreOptions::late`].
+    pub late: u64,
 }
 
 /// What [`crate::Store::append_rows`] stored.

@@ -48,6 +48,8 @@ pub struct StoreOptions {
     pub hot_age: Duration,
     /// How long the history is kept; a file goes when its newest point is older. Default 30 d.
     pub retention: Duration,
+    /// A point is counted as late when it is older than the newest of its series by more than this. Default 30 s.
+    pub late: Duration,
 }
 
 impl Default for StoreOptions {
@@ -57,6 +59,7 @@ impl Default for StoreOptions {
             hot_bytes: 64 * 1024 * 1024,
             hot_age: Duration::from_secs(2 * 3600),
             retention: Duration::from_secs(30 * 24 * 3600),
+            late: Duration::from_secs(30),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! store it. If they may be in a young history file too, the metric is left for a second turn, since no file is read under a lock.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use flyball_log::{PointRun, Position};
 use flyball_model::batch::is_stale;
@@ -22,6 +23,8 @@ use crate::range::TimeRange;
 pub(crate) struct Work<'b> {
     pub(crate) batch: &'b PointBatch,
     needs: Position,
+    /// Nanoseconds behind the newest of its series from which on a point is late.
+    late: i64,
     /// In the order of the batch; ordinals are set when the metric's turn comes.
     runs: Vec<PointRun>,
     /// The runs by metric, and within a metric by place: the metric's number above, that of the run below. Numbers are put in order
@@ -30,6 +33,8 @@ pub(crate) struct Work<'b> {
     touched: Vec<MetricRef>,
     /// Places of duplicates.
     dropped: Vec<u32>,
+    /// Places of what is late, duplicates too.
+    behind: Vec<u32>,
 }
 
 /// The runs of a metric, as a part of the order.
@@ -40,7 +45,7 @@ pub(crate) struct Group {
 }
 
 impl<'b> Work<'b> {
-    pub(crate) fn new(view: &RegistryView<'_>, batch: &'b PointBatch, needs: Position) -> Self {
+    pub(crate) fn new(view: &RegistryView<'_>, batch: &'b PointBatch, needs: Position, late: Duration) -> Self {
         let (mut runs, mut order): (Vec<PointRun>, Vec<u64>) = (Vec::new(), Vec::new());
         let mut last = None;
         for (place, &series) in (0..).zip(batch.series()) {
@@ -57,7 +62,8 @@ impl<'b> Work<'b> {
         if !order.is_sorted() {
             order.sort_unstable();
         }
-        Self { batch, needs, runs, order, touched: Vec::new(), dropped: Vec::new() }
+        let late = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
+        Self { batch, needs, late, runs, order, touched: Vec::new(), dropped: Vec::new(), behind: Vec::new() }
     }
 
     /// The metrics of the batch, rising.
@@ -85,18 +91,22 @@ impl<'b> Work<'b> {
     }
 
     /// Notes the times of a group's points, and returns the places of those that may be duplicates.
-    fn note(&self, view: &RegistryView<'_>, group: &Group, points: &MetricPoints) -> Vec<u32> {
+    fn note(&mut self, view: &RegistryView<'_>, group: &Group, points: &MetricPoints) -> Vec<u32> {
         let (series, times) = (self.batch.series(), self.batch.times());
-        let mut suspicious = Vec::new();
+        let (mut suspicious, mut behind) = (Vec::new(), std::mem::take(&mut self.behind));
         for run in self.runs(group) {
             let at = run.start as usize..run.end as usize;
             for (place, (&series, &time)) in run.zip(series[at.clone()].iter().zip(&times[at])) {
                 let newest = view.advance(SeriesRef(series), time);
                 if time <= newest.max(points.floor) {
                     suspicious.push(place);
+                    if time < newest.saturating_sub(self.late) {
+                        behind.push(place);
+                    }
                 }
             }
         }
+        self.behind = behind;
         suspicious
     }
 
@@ -146,10 +156,11 @@ impl<'b> Work<'b> {
 
     /// What was stored.
     pub(crate) fn finish(self) -> Finished {
-        let Self { runs, mut touched, mut dropped, .. } = self;
+        let Self { runs, mut touched, mut dropped, behind, .. } = self;
         touched.sort_unstable();
         dropped.sort_unstable();
-        Finished { runs, touched, dropped }
+        let late = behind.iter().filter(|place| dropped.binary_search(place).is_err()).count() as u64;
+        Finished { runs, touched, dropped, late }
     }
 }
 
@@ -159,13 +170,14 @@ pub(crate) struct Finished {
     runs: Vec<PointRun>,
     touched: Vec<MetricRef>,
     dropped: Vec<u32>,
+    late: u64,
 }
 
 impl Finished {
     pub(crate) fn into_appended(self, batch: PointBatch) -> Appended {
-        let Self { mut runs, touched, dropped } = self;
+        let Self { mut runs, touched, dropped, late } = self;
         if dropped.is_empty() {
-            return Appended { touched, points: batch, runs, ..Appended::default() };
+            return Appended { touched, points: batch, runs, late, ..Appended::default() };
         }
         let mut points = PointBatch::with_capacity(batch.len() - dropped.len());
         let mut next_dropped = dropped.iter().peekable();
@@ -183,7 +195,7 @@ impl Finished {
             *run = PointRun { start, end: points.len() as u32, ..*run };
         }
         runs.retain(|run| run.start < run.end);
-        Appended { touched, points, runs, duplicates: dropped.len() as u64, duplicates_not_finite: not_finite }
+        Appended { touched, points, runs, duplicates: dropped.len() as u64, duplicates_not_finite: not_finite, late }
     }
 }
 

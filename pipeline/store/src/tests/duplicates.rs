@@ -244,3 +244,24 @@ fn connections_that_send_the_same_bodies_at_once_store_each_point_once() {
     assert_eq!(stored.into_inner() as usize, unique);
     assert_eq!(duplicates.into_inner() as usize, 4 * ROUNDS as usize * 5 * 20 - unique);
 }
+
+#[test]
+fn what_is_far_behind_its_series_is_late_unless_it_is_there_already() {
+    let dir = folder();
+    let store = open(&dir);
+    for (step, (points, late)) in [
+        // Of a series that nobody knew nothing is late, however old.
+        (&[("a", 100, 1.0), ("b", 1000, 1.0)][..], 0),
+        (&[("a", 70, 1.0), ("a", 69, 1.0), ("b", 980, 1.0), ("c", 1, 1.0)], 1),
+        // Twice, once as another value, and behind what came in the same batch.
+        (&[("a", 69, 1.0), ("a", 69, 2.0), ("a", 200, 1.0), ("a", 169, 1.0), ("z", 1, 1.0)], 2),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(Log::default().append(&store, batch(&store, points)).late, late, "step {step}");
+        if step == 1 {
+            store.flush().expect("a writable folder");
+        }
+    }
+}

@@ -126,7 +126,7 @@ fn longest(look_back: &[Option<Duration>]) -> Option<Duration> {
 
 fn store_options(keep_for: Option<Duration>) -> StoreOptions {
     let retention = keep_for.map_or(AGES, |back| back + Duration::from_secs(3600));
-    StoreOptions { series_cap: SERIES_MAX, hot_bytes: HOT_BYTES, hot_age: AGES, retention }
+    StoreOptions { series_cap: SERIES_MAX, hot_bytes: HOT_BYTES, hot_age: AGES, retention, ..StoreOptions::default() }
 }
 
 /// Drops what no rule looks at any more, and moves what is too much for the memory into the folder.
