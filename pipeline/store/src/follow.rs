@@ -2,7 +2,8 @@
 //!
 //! Points of a metric and records of a kind have ordinals in the order of arrival. Who follows them remembers the ordinal of the next one, and is given what
 //! has come since, out of memory and without a copy but for the open head. Nobody waits for a follower: when points have left memory
-//! before they were followed, it is told so, and starts again with what is stored.
+//! before they were followed, it is told so, and starts again with what is stored. While it reads what is stored it takes hold of what arrives, so
+//! that a long read is not in vain where memory holds seconds.
 
 use std::ops::ControlFlow;
 
@@ -18,6 +19,12 @@ use crate::store::Store;
 
 /// Points that a read of files gives at a time.
 const BATCH_POINTS: usize = 65_536;
+
+/// Who reads what is stored looks after so many points for what has arrived meanwhile, and holds at most twice as many of these: 40 MB.
+const LOOK_AFTER_POINTS: usize = if cfg!(test) { 64 } else { 1 << 20 };
+
+/// The same of records, which are larger.
+const LOOK_AFTER_RECORDS: usize = if cfg!(test) { 2 } else { 1 << 16 };
 
 /// How far the points of a metric were followed.
 #[derive(Debug, Clone)]
@@ -41,14 +48,17 @@ impl Follower {
         let times = TimeRange { from: from.0, to: i64::MAX };
         let query = PointQuery { metrics: vec![metric], wanted: SeriesFilter::All, times };
         let snapshot = store.snapshot(query);
-        let next = snapshot.next_ordinal();
+        let mut follower = Self { metric, next: snapshot.next_ordinal() };
+        let mut meanwhile = Meanwhile::new(LOOK_AFTER_POINTS);
         let mut give = |points: Points| {
             each(&points);
+            meanwhile.look(points.len(), || follower.follow(store), Points::len);
             Ok(ControlFlow::Continue(()))
         };
         let _ = snapshot.read_files(BATCH_POINTS, &mut give)?;
         let _ = snapshot.read_hot(BATCH_POINTS, &mut give)?;
-        Ok(Self { metric, next })
+        meanwhile.parts.iter().for_each(each);
+        Ok(follower)
     }
 
     /// The ordinal of the first point that was not given yet.
@@ -90,11 +100,16 @@ impl RowFollower {
     ) -> Result<Self, StoreError> {
         let times = TimeRange { from: from.0, to: i64::MAX };
         let query = RecordQuery { kind, metric, wanted: &SeriesFilter::All, columns: wanted, times };
-        let next = store.read_records(&query, |records| {
+        let snapshot = store.snapshot_of_records(&query);
+        let mut follower = Self { kind, metric, next: snapshot.next };
+        let mut meanwhile = Meanwhile::new(LOOK_AFTER_RECORDS);
+        store.read_records(snapshot, &query, |records| {
             each(records);
+            meanwhile.look(records.num_rows(), || follower.follow(store), RecordBatch::num_rows);
             Ok(())
         })?;
-        Ok(Self { kind, metric, next })
+        meanwhile.parts.iter().for_each(each);
+        Ok(follower)
     }
 
     /// Whether it is given all records whose ordinals it passes, and not those of one metric.
@@ -119,5 +134,31 @@ impl RowFollower {
             records.retain(|part| part.num_rows() > 0);
         }
         Some(records)
+    }
+}
+
+/// What arrives while what is stored is read.
+struct Meanwhile<T> {
+    parts: Vec<T>,
+    held: usize,
+    read: usize,
+    look_after: usize,
+}
+
+impl<T> Meanwhile<T> {
+    fn new(look_after: usize) -> Self {
+        Self { parts: Vec::new(), held: 0, read: 0, look_after }
+    }
+
+    /// So many were read; now and then it looks. What it has no room for, or what has left memory already, its follower misses afterwards.
+    fn look(&mut self, read: usize, follow: impl FnOnce() -> Option<Vec<T>>, len: impl Fn(&T) -> usize) {
+        self.read += read;
+        if self.read < self.look_after || self.held >= 2 * self.look_after {
+            return;
+        }
+        self.read = 0;
+        let arrived = follow().unwrap_or_default();
+        self.held += arrived.iter().map(len).sum::<usize>();
+        self.parts.extend(arrived);
     }
 }

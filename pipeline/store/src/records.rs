@@ -10,8 +10,9 @@ use flyball_model::series::RegistryView;
 use flyball_model::{MetricRef, RowKind, SeriesRef, UnixNanos};
 
 use crate::error::StoreError;
+use crate::history::file::HistoryFile;
 use crate::history::rows::{RowQuery, read_rows};
-use crate::hot::rows::{series, times};
+use crate::hot::rows::{RowChunk, series, times};
 use crate::range::{SeriesFilter, TimeRange};
 use crate::store::Store;
 
@@ -31,6 +32,14 @@ pub(crate) struct RecordQuery<'q> {
     /// Positions in the kind's schema, sorted, series and time among them. In other columns stands nothing of use.
     pub(crate) columns: &'q [usize],
     pub(crate) times: TimeRange,
+}
+
+/// The records of a moment.
+pub(crate) struct RecordSnapshot {
+    hot: Vec<Arc<RowChunk>>,
+    files: Vec<Arc<HistoryFile>>,
+    /// The ordinal of the next one of the kind to arrive.
+    pub(crate) next: u64,
 }
 
 impl Store {
@@ -53,24 +62,29 @@ impl Store {
         let times = TimeRange { from: from.0.saturating_add(1), to: to.0 };
         let query = RecordQuery { kind, metric: Some(metric), wanted: &wanted, columns: &columns, times };
         let mut found = Vec::new();
-        self.read_records(&query, |records| {
+        self.read_records(self.snapshot_of_records(&query), &query, |records| {
             found.push(records.project(&columns)?);
             Ok(())
         })?;
         Ok(found)
     }
 
-    /// Gives the records that are wanted, and says which ordinal the next one of the kind to arrive has. Blocks on files.
+    /// The records of a moment, among which are those that are wanted.
+    pub(crate) fn snapshot_of_records(&self, query: &RecordQuery<'_>) -> RecordSnapshot {
+        let history = self.history.read();
+        let (hot, next) = self.rows.snapshot(query.kind, query.times);
+        RecordSnapshot { hot, files: history.rows(query.kind).to_vec(), next }
+    }
+
+    /// Gives the records that are wanted. Blocks on files.
     pub(crate) fn read_records(
         &self,
+        snapshot: RecordSnapshot,
         query: &RecordQuery<'_>,
         mut each: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(), StoreError> {
         let &RecordQuery { kind, metric, wanted, columns, times: range } = query;
-        let ((hot, next), files) = {
-            let history = self.history.read();
-            (self.rows.snapshot(kind, range), history.rows(kind).to_vec())
-        };
+        let RecordSnapshot { hot, files, .. } = snapshot;
         // A file knows which of its rows are a metric's.
         for file in files.iter().filter(|file| file.times.overlaps(range)) {
             let rows = metric.map(|metric| file.rows_of(&[metric], range));
@@ -96,7 +110,7 @@ impl Store {
                 rows.map(|(&series, &time)| Some(range.contains(time) && wanted.contains(series))).collect();
             each(&filter_record_batch(&of_metric, &keep)?)?;
         }
-        Ok(next)
+        Ok(())
     }
 }
 

@@ -67,21 +67,25 @@ impl Running {
             let rule = Arc::new(rule.clone());
             let carried = known.get_mut(&rule.name).and_then(|unit| unit.recording.take());
             let recording = self.stage.recordings.begin(&rule, carried, &mut recorded);
-            let state = match known.remove(&rule.name) {
-                Some(unit) if unit.state.fits(&rule) => unit.state,
+            let (state, evaluator) = match known.remove(&rule.name) {
+                Some(unit) if unit.state.fits(&rule) => (unit.state, unit.evaluator.carried(&rule)),
                 changed => {
                     self.retire(changed);
-                    self.resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule))
+                    let state = self.resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule));
+                    (state, RuleEvaluator::new(&rule))
                 }
             };
-            let (every, evaluator) = (group.every, RuleEvaluator::new(&rule));
+            let (every, index) = (group.every, self.slots.len());
             let recorded = recording.as_ref().map(Recording::recorded);
             entries.push(RuleEntry::new(&rule, every, &state, evaluator.way(), recorded));
-            if recording.is_none() {
-                self.plans.insert(self.slots.len());
+            match evaluator.kept() {
+                // What records runs on its tick alone, and nothing wakes it.
+                _ if recording.is_some() => {}
+                Some((_, token)) => drop(self.kept.insert(token, index)),
+                None => drop(self.plans.insert(index)),
             }
             self.slots.push(Slot::new(Unit { rule, every, evaluator, state, recording }, now));
-            self.queue(self.slots.len() - 1);
+            self.queue(index);
         }
         self.dependencies = Dependencies::of(entries.iter().map(|entry| entry.rule.as_ref()));
         self.sources = Sources::of(entries.iter().map(|entry| entry.rule.as_ref()));

@@ -3,6 +3,7 @@
 mod crash;
 mod duplicates;
 mod faults;
+mod follow;
 mod idle;
 mod join;
 mod life;

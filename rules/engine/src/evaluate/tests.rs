@@ -58,6 +58,21 @@ async fn rows_are_violations_at_the_instant_of_the_evaluation() {
 }
 
 #[tokio::test]
+async fn a_rule_goes_on_with_what_was_kept_for_its_query_and_with_nothing_of_another() {
+    let estate = two_hosts();
+    let sql = "SELECT host, max(value) AS v FROM load WHERE time > now() - INTERVAL '1 minute' GROUP BY host HAVING max(value) > 1";
+    let mut before = RuleEvaluator::new(&rule(sql));
+    assert_eq!(show(evaluate(&mut before, &estate).await), "[host=a]");
+    let token = before.kept().map(|(_, token)| token);
+    let mut after = before.carried(&rule(sql));
+    assert!(token.is_some() && after.kept().map(|(_, token)| token) == token);
+    assert_eq!(show(evaluate(&mut after, &estate).await), "[host=a]");
+    let mut other = after.carried(&rule(&sql.replace("> 1", "< 1")));
+    assert!(other.kept().is_none());
+    assert_eq!(show(evaluate(&mut other, &estate).await), "[host=b]");
+}
+
+#[tokio::test]
 async fn what_goes_wrong_is_an_error_of_that_rule() {
     let estate = two_hosts();
     check(
