@@ -1,8 +1,8 @@
 //! Labels as the keys of groups: texts while a plan runs, dictionaries in what it gives.
 //!
 //! DataFusion has group tables of its own for numbers and texts; for dictionaries it writes each row's keys as bytes and compares those. Over a
-//! label's dictionary a view of a text is sixteen bytes that point there, so the way through views is the shorter one: grouping by one label takes a
-//! third of the time.
+//! label's dictionary a view of a text is sixteen bytes that point there: a quantile by region over an hour of 100,000 series takes 0.98 s that way
+//! instead of 1.15.
 
 use std::sync::Arc;
 
