@@ -283,7 +283,8 @@ impl Pipeline {
             plain -= points;
             entry.add(Outcome::Stored, warning.reason, points);
         }
-        let late = late.min(plain);
+        // Further numbers of summaries may be among them, and are no points of the sender's.
+        let late = late.saturating_sub(parts).min(plain);
         entry.add(Outcome::Stored, Reason::Late, late);
         entry.add(Outcome::Stored, Reason::None, plain - late);
         for rejection in &rejections {

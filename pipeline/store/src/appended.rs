@@ -22,7 +22,7 @@ pub struct Appended {
     pub duplicates: u64,
     /// Those of them that are NaN or infinite, and no staleness marker.
     pub duplicates_not_finite: u64,
-    /// Stored points that are older than the newest of their series by more than [`crate::StoreOptions::late`].
+    /// Stored points, finite ones, that are older than the newest of their series by more than [`crate::StoreOptions::late`].
     pub late: u64,
 }
 

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use flyball_model::{MetricRef, RowKind, UnixNanos};
 
 use crate::error::StoreError;
-use crate::hot::chunk::Points;
+use crate::hot::chunk::{POINT_BYTES, Points};
 use crate::range::{SeriesFilter, TimeRange};
 use crate::records::{RecordQuery, of_metric};
 use crate::snapshot::PointQuery;
@@ -20,11 +20,8 @@ use crate::store::Store;
 /// Points that a read of files gives at a time.
 const BATCH_POINTS: usize = 65_536;
 
-/// Who reads what is stored looks after so many points for what has arrived meanwhile, and holds at most twice as many of these: 40 MB.
-const LOOK_AFTER_POINTS: usize = if cfg!(test) { 64 } else { 1 << 20 };
-
-/// The same of records, which are larger.
-const LOOK_AFTER_RECORDS: usize = if cfg!(test) { 2 } else { 1 << 16 };
+/// What arrives while somebody reads what is stored is held until it has so many bytes. The last look may bring as much as memory has.
+const MEANWHILE_BYTES: usize = if cfg!(test) { 1 << 14 } else { 64 << 20 };
 
 /// How far the points of a metric were followed.
 #[derive(Debug, Clone)]
@@ -49,10 +46,10 @@ impl Follower {
         let query = PointQuery { metrics: vec![metric], wanted: SeriesFilter::All, times };
         let snapshot = store.snapshot(query);
         let mut follower = Self { metric, next: snapshot.next_ordinal() };
-        let mut meanwhile = Meanwhile::new(LOOK_AFTER_POINTS);
+        let mut meanwhile = Meanwhile::default();
         let mut give = |points: Points| {
             each(&points);
-            meanwhile.look(points.len(), || follower.follow(store), Points::len);
+            meanwhile.look(|| follower.follow(store), |points| points.len() * POINT_BYTES);
             Ok(ControlFlow::Continue(()))
         };
         let _ = snapshot.read_files(BATCH_POINTS, &mut give)?;
@@ -102,10 +99,10 @@ impl RowFollower {
         let query = RecordQuery { kind, metric, wanted: &SeriesFilter::All, columns: wanted, times };
         let snapshot = store.snapshot_of_records(&query);
         let mut follower = Self { kind, metric, next: snapshot.next };
-        let mut meanwhile = Meanwhile::new(LOOK_AFTER_RECORDS);
+        let mut meanwhile = Meanwhile::default();
         store.read_records(snapshot, &query, |records| {
             each(records);
-            meanwhile.look(records.num_rows(), || follower.follow(store), RecordBatch::num_rows);
+            meanwhile.look(|| follower.follow(store), RecordBatch::get_array_memory_size);
             Ok(())
         })?;
         meanwhile.parts.iter().for_each(each);
@@ -140,25 +137,22 @@ impl RowFollower {
 /// What arrives while what is stored is read.
 struct Meanwhile<T> {
     parts: Vec<T>,
-    held: usize,
-    read: usize,
-    look_after: usize,
+    bytes: usize,
+}
+
+impl<T> Default for Meanwhile<T> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), bytes: 0 }
+    }
 }
 
 impl<T> Meanwhile<T> {
-    fn new(look_after: usize) -> Self {
-        Self { parts: Vec::new(), held: 0, read: 0, look_after }
-    }
-
-    /// So many were read; now and then it looks. What it has no room for, or what has left memory already, its follower misses afterwards.
-    fn look(&mut self, read: usize, follow: impl FnOnce() -> Option<Vec<T>>, len: impl Fn(&T) -> usize) {
-        self.read += read;
-        if self.read < self.look_after || self.held >= 2 * self.look_after {
-            return;
+    /// Looks for it, as after each batch that was read. What it has no room for, or what has left memory already, its follower misses afterwards.
+    fn look(&mut self, follow: impl FnOnce() -> Option<Vec<T>>, bytes: impl Fn(&T) -> usize) {
+        if self.bytes < MEANWHILE_BYTES {
+            let arrived = follow().unwrap_or_default();
+            self.bytes += arrived.iter().map(bytes).sum::<usize>();
+            self.parts.extend(arrived);
         }
-        self.read = 0;
-        let arrived = follow().unwrap_or_default();
-        self.held += arrived.iter().map(len).sum::<usize>();
-        self.parts.extend(arrived);
     }
 }

@@ -92,7 +92,7 @@ impl<'b> Work<'b> {
 
     /// Notes the times of a group's points, and returns the places of those that may be duplicates.
     fn note(&mut self, view: &RegistryView<'_>, group: &Group, points: &MetricPoints) -> Vec<u32> {
-        let (series, times) = (self.batch.series(), self.batch.times());
+        let (series, times, values) = (self.batch.series(), self.batch.times(), self.batch.values());
         let (mut suspicious, mut behind) = (Vec::new(), std::mem::take(&mut self.behind));
         for run in self.runs(group) {
             let at = run.start as usize..run.end as usize;
@@ -100,7 +100,8 @@ impl<'b> Work<'b> {
                 let newest = view.advance(SeriesRef(series), time);
                 if time <= newest.max(points.floor) {
                     suspicious.push(place);
-                    if time < newest.saturating_sub(self.late) {
+                    // What is not finite is counted as that, and markers are none of the sender's points.
+                    if time < newest.saturating_sub(self.late) && values[place as usize].is_finite() {
                         behind.push(place);
                     }
                 }

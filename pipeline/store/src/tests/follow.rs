@@ -80,11 +80,11 @@ fn who_holds_as_much_as_there_is_room_for_is_told_what_it_missed() {
         store.flush().expect("a writable folder");
     }
     let mut next = 256;
-    let follower = Follower::start(&store, metric(&store, "m"), UnixNanos(0), |points_read| {
-        if points_read.len() == 64 {
+    let follower = Follower::start(&store, metric(&store, "m"), UnixNanos(0), |read| {
+        if read.len() == 64 {
             store.flush().expect("a writable folder");
-            points(&store, next, 100);
-            next += 100;
+            points(&store, next, 1000);
+            next += 1000;
         }
     });
     let mut follower = follower.expect("a readable history");

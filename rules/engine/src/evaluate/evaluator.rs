@@ -84,16 +84,15 @@ impl RuleEvaluator {
         Self { sql: rule.sql.clone(), by_steps, awaits_columns, plan: Err(never_tried), groups: GroupQuery::new(rule) }
     }
 
-    /// Goes on for a rule after a reload: what was planned, and the groups that are kept, stay where its query is the same.
+    /// Goes on for a rule after a reload: the groups that are kept for it stay where its query is the same. What was a plan may be kept now.
     pub fn carried(self, rule: &Rule) -> Self {
         let new = Self::new(rule);
         let is_same = self.sql.as_str() == new.sql.as_str()
             && (self.by_steps, self.awaits_columns) == (new.by_steps, new.awaits_columns);
-        if !is_same {
-            return new;
+        match self.plan {
+            Ok(plan @ Planned::Kept { .. }) if is_same => Self { plan: Ok(plan), ..new },
+            _ => new,
         }
-        // What could not be planned is told again, with the place where it stands now.
-        Self { plan: self.plan.or(new.plan), ..new }
     }
 
     /// The tables that the query reads; empty until it was planned. New data in one of them is a reason to evaluate.

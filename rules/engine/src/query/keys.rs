@@ -25,6 +25,10 @@ pub(super) fn grouped_by_views(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn has_dictionaries(aggregate: &Aggregate) -> bool {
+    // One without aggregates is a DISTINCT, which stops at its LIMIT where that stands right above it.
+    if aggregate.aggr_expr.is_empty() {
+        return false;
+    }
     // Of a grouping set one expression stands for several columns.
     let are_columns = !aggregate.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_)));
     are_columns && aggregate.schema.fields().iter().take(aggregate.group_expr.len()).any(is_dictionary)
