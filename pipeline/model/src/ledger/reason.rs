@@ -9,7 +9,7 @@ pub enum Reason {
     NotFinite,
     /// Stored: an integer beyond 2^53 became the nearest float.
     Rounded,
-    /// Stored: it came later than `limits.late` behind the newest of its series. Windows that have closed do not see it.
+    /// Stored: it came later than `limits.late` behind the newest of its series.
     Late,
     /// The metric's points are of another shape: numbers and native histograms can't share a name.
     ShapeConflict,

@@ -349,31 +349,40 @@ impl Running {
         self.dependencies.wakes(index, &transitions).to_vec()
     }
 
+    /// Notes what data wakes a rule: that of the groups that it is kept in, or of the tables that its plan reads.
+    fn enlist(&mut self, index: usize, unit: &Unit) {
+        if unit.recording.is_some() {
+            // What records runs on its tick alone, and nothing wakes it.
+            return;
+        }
+        match unit.evaluator.kept() {
+            Some((_, token)) => {
+                self.plans.remove(&index);
+                self.kept.insert(token, index);
+            }
+            None => {
+                self.plans.insert(index);
+            }
+        }
+    }
+
     /// Puts a rule to rest until it is due again.
     fn put_back(&mut self, index: usize, unit: Unit, now: Duration, took: Duration) {
-        let slot = &mut self.slots[index];
         let kept = unit.evaluator.kept().map(|(_, token)| token);
-        // What records runs on its tick alone, and nothing wakes it.
-        let records = unit.recording.is_some();
-        if slot.kept != kept {
-            slot.kept.map(|before| self.kept.remove(&before));
-            self.kept.extend(kept.filter(|_| !records).map(|token| (token, index)));
-            slot.kept = kept;
+        let before = std::mem::replace(&mut self.slots[index].kept, kept);
+        if before != kept {
+            before.map(|before| self.kept.remove(&before));
+            self.enlist(index, &unit);
         }
+        let slot = &mut self.slots[index];
         match kept {
             Some(_) => {
-                self.plans.remove(&index);
                 slot.rest_until = now;
-                if unit.state.is_at_rest() && unit.rule.no_data.is_none() && !records {
+                if unit.state.is_at_rest() && unit.rule.no_data.is_none() && unit.recording.is_none() {
                     slot.tick_at = now + unit.every.max(KEPT_IDLE_EVERY);
                 }
             }
-            None => {
-                if !records {
-                    self.plans.insert(index);
-                }
-                slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR);
-            }
+            None => slot.rest_until = now + EVALUATION_EVERY_MIN.max(took * EVALUATION_REST_FACTOR),
         }
         slot.unit = Some(unit);
         slot.out_since = None;

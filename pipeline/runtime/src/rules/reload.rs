@@ -78,13 +78,9 @@ impl Running {
             let (every, index) = (group.every, self.slots.len());
             let recorded = recording.as_ref().map(Recording::recorded);
             entries.push(RuleEntry::new(&rule, every, &state, evaluator.way(), recorded));
-            match evaluator.kept() {
-                // What records runs on its tick alone, and nothing wakes it.
-                _ if recording.is_some() => {}
-                Some((_, token)) => drop(self.kept.insert(token, index)),
-                None => drop(self.plans.insert(index)),
-            }
-            self.slots.push(Slot::new(Unit { rule, every, evaluator, state, recording }, now));
+            let unit = Unit { rule, every, evaluator, state, recording };
+            self.enlist(index, &unit);
+            self.slots.push(Slot::new(unit, now));
             self.queue(index);
         }
         self.dependencies = Dependencies::of(entries.iter().map(|entry| entry.rule.as_ref()));

@@ -90,10 +90,10 @@ impl<'b> Work<'b> {
         self.runs(group).flatten()
     }
 
-    /// Notes the times of a group's points, and returns the places of those that may be duplicates.
-    fn note(&mut self, view: &RegistryView<'_>, group: &Group, points: &MetricPoints) -> Vec<u32> {
+    /// Notes the times of a group's points, and returns the places of those that may be duplicates, and of those that are late.
+    fn note(&self, view: &RegistryView<'_>, group: &Group, points: &MetricPoints) -> (Vec<u32>, Vec<u32>) {
         let (series, times, values) = (self.batch.series(), self.batch.times(), self.batch.values());
-        let (mut suspicious, mut behind) = (Vec::new(), std::mem::take(&mut self.behind));
+        let (mut suspicious, mut behind) = (Vec::new(), Vec::new());
         for run in self.runs(group) {
             let at = run.start as usize..run.end as usize;
             for (place, (&series, &time)) in run.zip(series[at.clone()].iter().zip(&times[at])) {
@@ -107,8 +107,7 @@ impl<'b> Work<'b> {
                 }
             }
         }
-        self.behind = behind;
-        suspicious
+        (suspicious, behind)
     }
 
     /// The range of the times of some points.
@@ -212,7 +211,8 @@ impl HotPoints {
         let groups = work.groups();
         let mut postponed = Vec::new();
         self.each(groups, |group, points| {
-            let suspicious = work.note(view, &group, points);
+            let (suspicious, behind) = work.note(view, &group, points);
+            work.behind.extend(behind);
             if suspicious.is_empty() {
                 work.store(&group, &[], points);
             } else if in_files(group.metric, work.times(&suspicious)) {

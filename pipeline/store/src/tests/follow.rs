@@ -1,8 +1,11 @@
 //! Following what arrives.
 
+use std::sync::Arc;
+
 use flyball_model::rows::{LogBuilder, LogRecord};
 use flyball_model::series::LOGS;
 use flyball_model::{PointBatch, RowKind, Shape, UnixNanos};
+use tempfile::TempDir;
 
 use crate::testing::{folder, metric, open, series, shaped_series};
 use crate::{Follower, RowFollower, Store};
@@ -23,22 +26,27 @@ fn logs(store: &Store, first: i64, count: i64) {
     store.append_rows_unlogged(batch.finish());
 }
 
+/// A store with so many history files, each with so many points or records that `put` makes.
+fn with_files(dir: &TempDir, files: i64, each: i64, put: fn(&Store, i64, i64)) -> Arc<Store> {
+    let store = open(dir);
+    for file in 0..files {
+        put(&store, file * each, each);
+        store.flush().expect("a writable folder");
+    }
+    store
+}
+
 #[test]
 fn what_arrives_while_stored_points_are_read_is_not_missed_though_it_leaves_memory() {
     let dir = folder();
-    let store = open(&dir);
-    for file in 0..3 {
-        points(&store, file * 64, 64);
-        store.flush().expect("a writable folder");
-    }
+    let store = with_files(&dir, 3, 64, points);
     let (mut given, mut reads) = (Vec::new(), 0);
-    let start = UnixNanos(0);
-    let follower = Follower::start(&store, metric(&store, "m"), start, |points| {
-        given.extend(points.value.iter().copied());
+    let follower = Follower::start(&store, metric(&store, "m"), UnixNanos(0), |read| {
+        given.extend(read.value.iter().copied());
         if reads < 3 {
             // What came during the read before leaves now.
             store.flush().expect("a writable folder");
-            self::points(&store, 192 + reads * 10, 10);
+            points(&store, 192 + reads * 10, 10);
             reads += 1;
         }
     });
@@ -52,11 +60,7 @@ fn what_arrives_while_stored_points_are_read_is_not_missed_though_it_leaves_memo
 #[test]
 fn what_arrives_while_stored_records_are_read_is_not_missed_though_it_leaves_memory() {
     let dir = folder();
-    let store = open(&dir);
-    for file in 0..3 {
-        logs(&store, file * 2, 2);
-        store.flush().expect("a writable folder");
-    }
+    let store = with_files(&dir, 3, 2, logs);
     let (mut given, mut reads) = (0, 0);
     let follower = RowFollower::start(&store, RowKind::Logs, None, &[0, 1], UnixNanos(0), |records| {
         given += records.num_rows();
@@ -74,11 +78,7 @@ fn what_arrives_while_stored_records_are_read_is_not_missed_though_it_leaves_mem
 #[test]
 fn who_holds_as_much_as_there_is_room_for_is_told_what_it_missed() {
     let dir = folder();
-    let store = open(&dir);
-    for file in 0..4 {
-        points(&store, file * 64, 64);
-        store.flush().expect("a writable folder");
-    }
+    let store = with_files(&dir, 4, 64, points);
     let mut next = 256;
     let follower = Follower::start(&store, metric(&store, "m"), UnixNanos(0), |read| {
         if read.len() == 64 {

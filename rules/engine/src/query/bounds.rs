@@ -102,12 +102,12 @@ pub(super) fn check_depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// What the parser would say, with the place, which it does not know.
 fn stray_end(token: &TokenWithSpan) -> QueryError {
     let message = "this END ends no CASE; a column of that name is written \"end\"".to_owned();
     QueryError::Syntax { message, position: Some(position(token.span.start)) }
 }
 
+/// What the parser would say, with the place, which it does not know.
 fn nested(token: &TokenWithSpan) -> QueryError {
     QueryError::Syntax { message: too_deep(), position: Some(position(token.span.start)) }
 }
