@@ -92,14 +92,23 @@ pub(crate) async fn serve(args: Serve) -> Result<(), Failure> {
     servers.end().await;
     watching.abort();
     refreshing.abort();
-    drained.context(
-        "what was in memory could not be written into the history; it is read back from the log at the next start",
-    )?;
+    drained.with_context(|| left_in_memory(runtime.log_trouble()))?;
     tracing::info!("drained");
     match failed {
         None => Ok(()),
         Some(what) => Err(anyhow::anyhow!("{what}; the log above says why").into()),
     }
+}
+
+/// What is said when the history could not be written: the log has it all, unless there is trouble with the log too.
+fn left_in_memory(log_trouble: Option<String>) -> String {
+    let fate = match log_trouble {
+        None => "it is read back from the log at the next start".to_owned(),
+        Some(trouble) => {
+            format!("what the log has of it is read back at the next start, the rest is lost; of the log: {trouble}")
+        }
+    };
+    format!("what was in memory could not be written into the history; {fate}")
 }
 
 #[expect(clippy::print_stdout, reason = "the ready line is the one thing that goes to stdout")]

@@ -130,6 +130,8 @@ impl Store {
     fn settle(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
         if keeper.unsettled {
             let next = keeper.next_number;
+            // Its being gone may be what failed.
+            self.history_folder.make_again()?;
             let unknown = |path: &Path| parse_name(path).is_some_and(|(_, number)| number >= next);
             self.history_folder.remove(|path| is_temporary(path) || unknown(path))?;
             self.history_folder.sync()?;

@@ -8,8 +8,9 @@
 //! *.tmp, *.part               half-written; removed when the folder is opened
 //! ```
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,11 +34,20 @@ impl Folder {
     /// # Errors
     /// When the disk says no.
     pub(crate) fn make(path: PathBuf, storage: Arc<dyn Storage>) -> Result<Self, StoreError> {
-        storage.create_dir(&path).map_err(StoreError::io("create", &path))?;
-        if let Some(parent) = path.parent() {
-            storage.sync_dir(parent).map_err(StoreError::io("sync", parent))?;
-        }
-        Ok(Self { path, storage })
+        let folder = Self { path, storage };
+        folder.make_again()?;
+        Ok(folder)
+    }
+
+    /// The same for one that was made before: somebody may have removed it under us.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn make_again(&self) -> Result<(), StoreError> {
+        self.storage.create_dir(&self.path).map_err(StoreError::io("create", &self.path))?;
+        self.path
+            .parent()
+            .map_or(Ok(()), |parent| self.storage.sync_dir(parent).map_err(StoreError::io("sync", parent)))
     }
 
     /// Its files, in any order.
@@ -105,12 +115,73 @@ pub(crate) fn is_temporary(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "tmp")
 }
 
-/// Takes a data folder's lock; it is held as long as the file is open. Always a file of the operating system, whatever the storage
-/// is: only that lets go when the process dies.
-///
-/// # Errors
-/// When another process holds it, or the file can't be made.
-pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
+/// A data folder's lock; it is held as long as this lives. Always of the operating system, whatever the storage is: only that lets go when the
+/// process dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    dir: PathBuf,
+    /// The folder itself is locked too: whoever removes the file lets no second process in.
+    folder: File,
+    /// `None` where a folder without it is only read.
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// When another process holds it, or the file can't be made.
+    pub(crate) fn take(dir: &Path) -> Result<Self, StoreError> {
+        let folder = open_folder(dir)?;
+        check_folder(dir, folder.try_lock())?;
+        Ok(Self { dir: dir.to_owned(), folder, file: Some(lock_file(dir)?) })
+    }
+
+    /// Takes a share of it, beside others who only read. Without the file nobody has ever worked here, or the folder is a copy.
+    ///
+    /// # Errors
+    /// When a process works on the folder, or the file can't be read.
+    pub(crate) fn share(dir: &Path) -> Result<Self, StoreError> {
+        let folder = open_folder(dir)?;
+        check_folder(dir, folder.try_lock_shared())?;
+        let path = dir.join(LOCK);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            opened => Some(opened.map_err(StoreError::io("open", &path))?),
+        };
+        if let Some(file) = &file {
+            check(dir, &path, file.try_lock_shared())?;
+        }
+        Ok(Self { dir: dir.to_owned(), folder, file })
+    }
+
+    /// Takes it anew where somebody removed the file, or the whole folder, and the folder was made again.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub(crate) fn take_again(&mut self) -> Result<(), StoreError> {
+        let (held, found) = (look_at(&self.folder, &self.dir)?, look_at(&open_folder(&self.dir)?, &self.dir)?);
+        if (held.dev(), held.ino()) != (found.dev(), found.ino()) {
+            *self = Self::take(&self.dir)?;
+            return Ok(());
+        }
+        let has_file = match &self.file {
+            Some(file) => look_at(file, &self.dir.join(LOCK))?.nlink() > 0,
+            None => false,
+        };
+        if !has_file {
+            self.file = Some(lock_file(&self.dir)?);
+        }
+        Ok(())
+    }
+}
+
+fn open_folder(dir: &Path) -> Result<File, StoreError> {
+    // The empty path is the folder that we are in.
+    File::open(dir.join(".")).map_err(StoreError::io("open", dir))
+}
+
+fn lock_file(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
@@ -118,27 +189,26 @@ pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
         .write(true)
         .open(&path)
         .map_err(StoreError::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    check(dir, &path, file.try_lock())?;
+    Ok(file)
+}
+
+fn look_at(file: &File, path: &Path) -> Result<Metadata, StoreError> {
+    file.metadata().map_err(StoreError::io("look at", path))
+}
+
+fn check(dir: &Path, path: &Path, tried: Result<(), TryLockError>) -> Result<(), StoreError> {
+    match tried {
+        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
     }
 }
 
-/// Takes a share of a data folder's lock, beside others who only read. `None` where the file is missing: then nobody has ever worked here,
-/// or the folder is a copy.
-///
-/// # Errors
-/// When a process works on the folder, or the file can't be read.
-pub(crate) fn lock_shared(dir: &Path) -> Result<Option<File>, StoreError> {
-    let path = dir.join(LOCK);
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(StoreError::io("open", &path))?,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(Some(file)),
+/// Not every file system locks folders; on one that does not the file is all there is.
+fn check_folder(dir: &Path, tried: Result<(), TryLockError>) -> Result<(), StoreError> {
+    match tried {
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }

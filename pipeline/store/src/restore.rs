@@ -21,6 +21,7 @@ use crate::history::file::Kind;
 use crate::hot::chunk::POINT_BYTES;
 use crate::hot::points::Restored;
 use crate::hot::rows::series;
+use crate::journal::writer::Torn;
 use crate::options::WAITING_SHARE;
 use crate::ordinals::OrdinalRange;
 use crate::store::Store;
@@ -69,8 +70,9 @@ impl Restore<'_> {
     /// history first. `needs` is the record's position, or one before it. Blocks.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] when the record does not fit this folder's series: nothing of it was taken then. Another one when memory
-    /// is full and the disk says no: the record was taken then, and the replay may go on when there is room.
+    /// [`StoreError::Foreign`] when the record does not fit this folder's series, and [`StoreError::Corrupt`] when they may have stood in the
+    /// end of the journal that could not be read: nothing of it was taken then. Another one when memory is full and the disk says no: the
+    /// record was taken then, and the replay may go on when there is room.
     pub fn points(
         &mut self,
         points: &PointBatch,
@@ -80,7 +82,7 @@ impl Restore<'_> {
         let mut count = RestoredCount::default();
         {
             let view = self.store.registry().read();
-            let metrics = check_points(&view, points, runs)?;
+            let metrics = check_points(&view, points, runs, self.store.torn.as_ref())?;
             for (series, time, _) in points.iter() {
                 view.touch(series, time.0);
             }
@@ -126,7 +128,7 @@ impl Restore<'_> {
         let kind = rows.kind();
         let whole = {
             let view = self.store.registry().read();
-            check_series(&view, series(rows.batch()))?;
+            check_series(&view, series(rows.batch()), self.store.torn.as_ref())?;
             OrdinalRange::of(ordinal, rows.len()).ok_or_else(beyond)?
         };
         let held = self.held.of_mut(Kind::Rows(kind), MetricRef(0));
@@ -240,8 +242,13 @@ fn counted(whole: OrdinalRange, missing: &[OrdinalRange]) -> RestoredCount {
 }
 
 /// The metric of each run, if the record is one that this folder's store can have made.
-fn check_points(view: &RegistryView<'_>, points: &PointBatch, runs: &[PointRun]) -> Result<Vec<MetricRef>, StoreError> {
-    check_series(view, points.series())?;
+fn check_points(
+    view: &RegistryView<'_>,
+    points: &PointBatch,
+    runs: &[PointRun],
+    torn: Option<&Torn>,
+) -> Result<Vec<MetricRef>, StoreError> {
+    check_series(view, points.series(), torn)?;
     let mut end = 0;
     let mut metrics = Vec::with_capacity(runs.len());
     for run in runs {
@@ -265,10 +272,13 @@ fn check_points(view: &RegistryView<'_>, points: &PointBatch, runs: &[PointRun])
     Ok(metrics)
 }
 
-fn check_series(view: &RegistryView<'_>, series: &[u32]) -> Result<(), StoreError> {
+fn check_series(view: &RegistryView<'_>, series: &[u32], torn: Option<&Torn>) -> Result<(), StoreError> {
     let known = view.series_count();
-    match series.iter().max() {
-        Some(&last) if last as usize >= known => {
+    match (series.iter().max(), torn) {
+        (Some(&last), Some(torn)) if last as usize >= known => {
+            Err(torn.needed(&format!("the log speaks of series number {last}"), known))
+        }
+        (Some(&last), None) if last as usize >= known => {
             Err(foreign(format!("it speaks of series number {last}, and series.journal has {known}")))
         }
         _ => Ok(()),

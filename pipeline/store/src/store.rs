@@ -1,7 +1,6 @@
 //! The store: one data folder, what is in memory and what is in its history, as one set of points.
 
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,18 +12,18 @@ use parking_lot::{Mutex, RwLock};
 use crate::appended::{AppendedRows, UNLOGGED};
 use crate::error::StoreError;
 use crate::evict::Keeper;
-use crate::folder::{self, Folder};
+use crate::folder::{Folder, Lock};
 use crate::history::{Held, History};
 use crate::hot::points::HotPoints;
 use crate::hot::rows::HotRows;
 use crate::journal::JOURNAL;
-use crate::journal::writer::{Extent, Journal};
+use crate::journal::writer::{Extent, Journal, Torn};
 use crate::options::{RowCounts, StoreOptions, StoreStats};
 
 /// Points and records, in memory and in the history, with the series they belong to.
 ///
-/// Locks are taken in this order, and only the first two are held while a history file is written: `joiner`, `keeper`, `journal`, registry,
-/// `history`, then the locks inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`,
+/// Locks are taken in this order, and only the first two are held while a history file is written: `joiner`, `keeper`, `journal`, `lock`,
+/// registry, `history`, then the locks inside `points` and `rows`. What leaves memory for a file does so under the write lock of `history`,
 /// and every reader takes its snapshot of memory and files under the read lock, so that it sees each point exactly once.
 #[derive(Debug)]
 pub struct Store {
@@ -41,6 +40,8 @@ pub struct Store {
     /// Not the keeper's, so that no new series waits for a history file.
     journal: Mutex<Journal>,
     journaled: Journaled,
+    /// What of the journal could not be read when it was opened.
+    pub(crate) torn: Option<Torn>,
     /// Which ordinals the history held when it was opened, and what was restored since.
     pub(crate) held: Mutex<Held>,
     pub(crate) reads: Arc<Reads>,
@@ -48,7 +49,7 @@ pub struct Store {
     found_until: i64,
     /// Asked before a history file is written.
     pub(crate) before_files: BeforeFiles,
-    _lock: Option<File>,
+    lock: Mutex<Lock>,
 }
 
 /// What must be durable before a history file may hold it.
@@ -114,7 +115,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_on(dir: &Path, options: StoreOptions, storage: Arc<dyn Storage>) -> Result<Arc<Self>, StoreError> {
         let folder = Folder::make(dir.to_owned(), Arc::clone(&storage))?;
-        let lock = Some(folder::lock(dir)?);
+        let lock = Lock::take(dir)?;
         Self::open_locked(folder, dir, options, storage, lock)
     }
 
@@ -129,7 +130,7 @@ impl Store {
             return Err(StoreError::NoFolder { dir: dir.to_owned() });
         }
         let folder = Folder { path: dir.to_owned(), storage: Arc::clone(&storage) };
-        let lock = folder::lock_shared(dir)?;
+        let lock = Lock::share(dir)?;
         Self::open_locked(folder, dir, options, storage, lock)
     }
 
@@ -138,7 +139,7 @@ impl Store {
         dir: &Path,
         options: StoreOptions,
         storage: Arc<dyn Storage>,
-        lock: Option<File>,
+        lock: Lock,
     ) -> Result<Arc<Self>, StoreError> {
         let history_folder = Folder::make(dir.join("history"), storage)?;
         folder.remove_temporary()?;
@@ -149,7 +150,8 @@ impl Store {
         // might go, and a file that has expired come back, whose metrics' ordinals begin anew now.
         folder.sync()?;
         history_folder.sync()?;
-        check_series(&history, &registry)?;
+        let torn = journal.torn().cloned();
+        check_series(&history, &registry, torn.as_ref())?;
         let (points, rows) = (HotPoints::default(), HotRows::default());
         let young_from = history.young_since(0).first().map_or(u64::MAX, |file| file.ages.last);
         for file in &history.points {
@@ -176,11 +178,12 @@ impl Store {
             keeper: Mutex::new(Keeper::new(next_number)),
             journal: Mutex::new(journal),
             journaled,
+            torn,
             held: Mutex::new(held),
             reads: Arc::default(),
             found_until,
             before_files: BeforeFiles::default(),
-            _lock: lock,
+            lock: Mutex::new(lock),
         }))
     }
 
@@ -226,11 +229,12 @@ impl Store {
         }
     }
 
-    /// Has every series and metric of the registry written to the journal and synced; returns at once when there is nothing
-    /// new. Does not wait for maintenance. Blocks.
+    /// Has every series and metric of the registry written to the journal and synced; writes nothing when there is nothing
+    /// new. A journal that somebody removed is put back, whether there is or not. Does not wait for maintenance. Blocks.
     ///
     /// # Errors
-    /// When the disk says no; the next call tries again.
+    /// When the disk says no, [`StoreError::InUse`] when the folder was removed too and another process works there by now; the next call tries
+    /// again.
     pub fn sync_series(&self) -> Result<(), StoreError> {
         self.write_journal().map(drop)
     }
@@ -238,13 +242,20 @@ impl Store {
     /// The same; tells how many records were written.
     pub(crate) fn write_journal(&self) -> Result<u64, StoreError> {
         let there = Extent::of(&self.registry.read());
-        if self.journaled.extent() == there {
-            return Ok(0);
-        }
         let mut journal = self.journal.lock();
-        let written = journal.catch_up(&self.registry);
-        self.journaled.note(&journal);
-        written
+        let mut written = 0;
+        if self.journaled.extent() != there {
+            let caught_up = journal.catch_up(&self.registry);
+            self.journaled.note(&journal);
+            written = caught_up?;
+        }
+        // Behind the write: what was written into a file without a name is gone with the process.
+        if !journal.is_there()? {
+            journal.folder().make_again()?;
+            self.lock.lock().take_again()?;
+            journal.put_back()?;
+        }
+        Ok(written)
     }
 
     /// Whether memory is one and a half times over its budget: no more points should be taken before
@@ -306,11 +317,15 @@ impl Store {
 }
 
 /// A history that speaks of series which the journal does not know would give points to the wrong labels.
-fn check_series(history: &History, registry: &SeriesRegistry) -> Result<(), StoreError> {
+fn check_series(history: &History, registry: &SeriesRegistry, torn: Option<&Torn>) -> Result<(), StoreError> {
     let view = registry.read();
     for file in history.files() {
         let metrics_end = file.metrics.last().map_or(0, |rows| rows.metric.0 as usize + 1);
         if file.series_end as usize > view.series_count() || metrics_end > view.metric_count() {
+            if let Some(torn) = torn {
+                let name = file.path.file_name().unwrap_or_default().display();
+                return Err(torn.needed(&format!("{name} speaks of {} series", file.series_end), view.series_count()));
+            }
             return Err(StoreError::Corrupt {
                 path: file.path.clone(),
                 offset: 0,

@@ -1,5 +1,6 @@
 //! Writing a points file.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -174,7 +175,16 @@ pub(super) fn write_temporary(
     temporary: &Path,
     fill: impl FnOnce(FileSink, &Path) -> Result<FileSink, StoreError>,
 ) -> Result<u64, StoreError> {
-    let file = folder.storage.create(temporary).map_err(StoreError::io("create", temporary))?;
+    let create = || folder.storage.create(temporary);
+    let created = match create() {
+        // Somebody removed the folder under us.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            folder.make_again()?;
+            create()
+        }
+        created => created,
+    };
+    let file = created.map_err(StoreError::io("create", temporary))?;
     let (sink, refusal) = FileSink::new(file);
     let mut sink = fill(sink, temporary).map_err(|error| match refusal.take() {
         Some(refused) => StoreError::io("write", temporary)(refused),

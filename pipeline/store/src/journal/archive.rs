@@ -69,6 +69,11 @@ impl JournalArchive {
         series.iter().for_each(|&at| places.note(frame, body_bytes, at));
     }
 
+    /// Reads from this file from now on, which holds the same.
+    pub(super) fn read_from(&self, file: Box<dyn StoredFile>) {
+        *self.file.lock() = file;
+    }
+
     fn start(&self, series: SeriesRef) -> Option<Cursor<'_>> {
         let places = self.places.read();
         let place = *places.places.get((series.0 / PLACE_EVERY) as usize).filter(|_| series.0 < places.series)?;

@@ -16,7 +16,8 @@
 //! not in memory; they are read from here again (`archive`).
 //!
 //! Each frame is synced before the next is written, so a crash can damage only the last one. A bad frame with a whole good
-//! one somewhere behind it is therefore no torn tail but damage, and an error; otherwise the tail is cut.
+//! one somewhere behind it is therefore no torn tail but damage, and an error. Otherwise it stays until the next frame takes its place:
+//! where the log or the history speaks of series that stood in it, it is damage after all, and must not be gone.
 
 mod archive;
 pub(crate) mod reader;

@@ -17,7 +17,7 @@ pub(super) struct Loaded {
     pub(super) registry: SeriesRegistry,
     /// Where its series stand.
     pub(super) places: Places,
-    /// Where the good part ends; what follows is a torn tail, to be cut.
+    /// Where the good part ends; what follows is a torn tail.
     pub(super) end: u64,
 }
 

@@ -107,7 +107,7 @@ fn each_metric_comes_back_with_the_shape_of_its_points() {
 }
 
 #[test]
-fn a_tail_torn_anywhere_is_cut_and_the_journal_goes_on() {
+fn a_tail_torn_anywhere_stays_until_the_journal_goes_on_in_its_place() {
     let dir = folder();
     let (first, second) = two_frames(dir.path());
     let path = dir.path().join("series.journal");
@@ -115,17 +115,21 @@ fn a_tail_torn_anywhere_is_cut_and_the_journal_goes_on() {
     for length in first..second {
         fs::write(&path, &whole[..length as usize]).expect("a writable folder");
         assert_eq!(series_after(dir.path()).expect("a torn tail is no error"), 3, "cut at {length}");
-        assert_eq!(fs::metadata(&path).expect("the journal").len(), first);
+        assert_eq!(fs::read(&path).expect("the journal"), whole[..length as usize]);
     }
-    let (mut journal, registry) = open(dir.path()).expect("a good journal");
-    fill(&registry, 3..9);
-    journal.catch_up(&registry).expect("a writable folder");
-    drop(journal);
-    assert_eq!(series_after(dir.path()).expect("a good journal"), 9);
+    // The first one is shorter than the tail.
+    for range in [3..4, 4..9] {
+        let (mut journal, registry) = open(dir.path()).expect("a good journal");
+        assert_eq!(journal.torn().is_some(), range.start == 3);
+        fill(&registry, range.clone());
+        journal.catch_up(&registry).expect("a writable folder");
+        drop(journal);
+        assert_eq!(series_after(dir.path()).expect("a good journal"), range.end);
+    }
 }
 
 #[test]
-fn a_tail_of_garbage_is_cut() {
+fn a_tail_of_garbage_is_not_read() {
     let dir = folder();
     let (first, second) = two_frames(dir.path());
     let path = dir.path().join("series.journal");
@@ -252,6 +256,49 @@ fn series_that_were_just_written_are_read_back_too() {
         check_read_back(&registry, &all, |number| format!("h{number}"));
     }
     assert!(registry.in_memory() < 30, "{}", registry.in_memory());
+}
+
+#[test]
+fn a_removed_journal_is_put_back_whole_though_labels_have_left_the_memory() {
+    let dir = folder();
+    two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let (mut journal, registry) = open_with(dir.path(), 0).expect("a good journal");
+    assert_eq!(registry.in_memory(), 0);
+    registry.bound(1000, usize::MAX);
+    fs::remove_file(&path).expect("the journal");
+    fill(&registry, 5..7);
+    journal.catch_up(&registry).expect("an open file");
+    assert!(!journal.is_there().expect("an open file"));
+    journal.put_back().expect("a writable folder");
+    assert!(journal.is_there().expect("an open file"));
+    fill(&registry, 7..9);
+    journal.catch_up(&registry).expect("a writable folder");
+    check_read_back(&registry, &(0..9).collect::<Vec<_>>(), |number| format!("h{number}"));
+    assert_eq!(fs::metadata(&path).expect("the journal").len(), journal.bytes());
+    drop(journal);
+    assert_eq!(series_after(dir.path()).expect("a good journal"), 9);
+}
+
+#[test]
+fn a_removed_journal_takes_the_place_of_its_backup_and_not_of_another_one() {
+    let dir = folder();
+    let (first, _) = two_frames(dir.path());
+    let path = dir.path().join("series.journal");
+    let whole = fs::read(&path).expect("the journal");
+    let (mut journal, _registry) = open(dir.path()).expect("a good journal");
+    fs::remove_file(&path).expect("the journal");
+    let mut other = whole.clone();
+    other[first as usize - 1] ^= 1;
+    for other in [other, [whole.as_slice(), b"more"].concat()] {
+        fs::write(&path, &other).expect("a writable folder");
+        let error = journal.put_back().expect_err("a journal of another folder");
+        assert!(error.is_retryable() && error.to_string().contains("series.journal: it was removed"), "{error}");
+        assert_eq!(fs::read(&path).expect("the other journal"), other);
+    }
+    fs::write(&path, &whole[..first as usize]).expect("a writable folder");
+    journal.put_back().expect("a backup is there");
+    assert_eq!(fs::read(&path).expect("the journal"), whole);
 }
 
 proptest! {

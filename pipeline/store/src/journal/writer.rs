@@ -20,11 +20,17 @@ use crate::folder::Folder;
 /// Series looked at under one hold of the registry's lock.
 const SERIES_AT_ONCE: usize = 4096;
 
+/// Bytes of a removed journal that are copied at a time.
+const COPY_BYTES: usize = 256 * 1024;
+
 /// The open journal, and how much of the registry stands in it.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: Box<dyn StoredFile>,
+    folder: Folder,
     path: PathBuf,
+    /// What could not be read when it was opened.
+    torn: Option<Torn>,
     /// Where the next frame goes; everything before it is synced.
     end: u64,
     extent: Extent,
@@ -32,6 +38,29 @@ pub(crate) struct Journal {
     infos: Vec<u64>,
     /// What reads series back.
     archive: Arc<JournalArchive>,
+}
+
+/// An end of the journal that could not be read. A write that was cut off leaves one, of which nothing else speaks; so does damage, which shows
+/// where the log or the history speaks of series that are missing. Until then it is kept: it goes when the next frame takes its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Torn {
+    path: PathBuf,
+    offset: u64,
+    bytes: u64,
+}
+
+impl Torn {
+    /// The error for what speaks of a series that stood there: it was damage.
+    pub(crate) fn needed(&self, by: &str, series: usize) -> StoreError {
+        StoreError::Corrupt {
+            path: self.path.clone(),
+            offset: self.offset,
+            detail: format!(
+                "its last {} bytes can't be read, {by}, and the good part has {series}; restore the file from a backup: nothing of it was cut",
+                self.bytes
+            ),
+        }
+    }
 }
 
 /// How much of a registry there is: with the same extent there is nothing new.
@@ -61,7 +90,7 @@ struct Addition {
 }
 
 impl Journal {
-    /// Opens the journal of a data folder, or makes an empty one; a torn tail is cut.
+    /// Opens the journal of a data folder, or makes an empty one; a torn tail stays until the next frame takes its place.
     ///
     /// # Errors
     /// When it can't be read or made, is of a newer format, or is damaged elsewhere than at its torn tail.
@@ -78,9 +107,9 @@ impl Journal {
         let mut file = opened.map_err(StoreError::io("open", &path))?;
         let Loaded { registry, places, end } = load(&*file, &path, cap)?;
         let length = file.len().map_err(StoreError::io("read", &path))?;
-        if length > end {
-            warn!(path = %path.display(), offset = end, bytes = length - end, "torn tail of the series journal cut");
-            file.set_len(end).map_err(StoreError::io("cut", &path))?;
+        let torn = (length > end).then(|| Torn { path: path.clone(), offset: end, bytes: length - end });
+        if let Some(Torn { path, offset, bytes }) = &torn {
+            warn!(path = %path.display(), offset, bytes, "torn tail of the series journal; the next new series take its place");
         }
         // What was read may be in the page cache only, when the last process died between a write and its sync.
         file.sync().map_err(StoreError::io("sync", &path))?;
@@ -91,7 +120,85 @@ impl Journal {
         let to_read = folder.storage.open(&path).map_err(StoreError::io("open", &path))?;
         let archive = Arc::new(JournalArchive::new(path.clone(), to_read, places));
         registry.set_archive(Arc::<JournalArchive>::clone(&archive));
-        Ok((Self { file, path, end, extent, infos, archive }, registry))
+        Ok((Self { file, folder: folder.clone(), path, torn, end, extent, infos, archive }, registry))
+    }
+
+    /// Where it stands.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What could not be read when it was opened.
+    pub(crate) fn torn(&self) -> Option<&Torn> {
+        self.torn.as_ref()
+    }
+
+    /// Whether the file still has a name.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(crate) fn is_there(&self) -> Result<bool, StoreError> {
+        self.file.has_name().map_err(StoreError::io("look at", &self.path))
+    }
+
+    /// Puts it back where somebody removed it: an open file can be read without its name, and labels of idle series are nowhere else.
+    ///
+    /// # Errors
+    /// When the disk says no, or another journal stands there. The next call tries again.
+    pub(crate) fn put_back(&mut self) -> Result<(), StoreError> {
+        let found = match self.folder.storage.open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            opened => Some(opened.map_err(StoreError::io("open", &self.path))?),
+        };
+        // What a try before has put there, or a backup, is a beginning of this one.
+        if let Some(found) = found
+            && !self.begins_with(&*found).map_err(StoreError::io("read", &self.path))?
+        {
+            let other = "it was removed while in use, and another one stands there now; move that one away";
+            let other = io::Error::new(ErrorKind::AlreadyExists, other);
+            return Err(StoreError::io("put back", &self.path)(other));
+        }
+        let temporary = self.path.with_extension("journal.tmp");
+        let mut copy = self.folder.storage.create(&temporary).map_err(StoreError::io("create", &temporary))?;
+        self.each_piece(|piece, offset| copy.write_at(piece, offset).map(|()| true))
+            .map_err(StoreError::io("write", &temporary))?;
+        copy.sync().map_err(StoreError::io("sync", &temporary))?;
+        self.folder.rename(&temporary, &self.path)?;
+        let to_read = self.folder.storage.open(&self.path).map_err(StoreError::io("open", &self.path))?;
+        self.archive.read_from(to_read);
+        self.file = copy;
+        warn!(path = %self.path.display(), bytes = self.end, "the series journal was removed while in use; it was put back");
+        Ok(())
+    }
+
+    /// Whether all that another file holds stands at the start of this one.
+    fn begins_with(&self, other: &dyn StoredFile) -> io::Result<bool> {
+        if other.len()? > self.end {
+            return Ok(false);
+        }
+        let mut theirs = vec![0; COPY_BYTES];
+        self.each_piece(|ours, offset| {
+            let read = other.read_at(&mut theirs[..ours.len()], offset)?;
+            Ok(theirs[..read] == ours[..read])
+        })
+    }
+
+    /// Calls `each` with piece after piece of what is synced, and with its place, until it says false; false then.
+    fn each_piece(&self, mut each: impl FnMut(&[u8], u64) -> io::Result<bool>) -> io::Result<bool> {
+        let mut piece = vec![0; COPY_BYTES];
+        let mut offset = 0;
+        while offset < self.end {
+            let wanted = usize::try_from(self.end - offset).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+            let read = self.file.read_at(&mut piece[..wanted], offset)?;
+            if read == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if !each(&piece[..read], offset)? {
+                return Ok(false);
+            }
+            offset += read as u64;
+        }
+        Ok(true)
     }
 
     /// Writes and syncs what the registry has and the journal does not; returns how many records that was.

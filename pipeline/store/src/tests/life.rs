@@ -190,9 +190,11 @@ fn a_failed_write_loses_nothing_and_is_tried_again() {
     put(&store, "m", &[], 1, 1.0);
     let (history, aside) = (dir.path().join("history"), dir.path().join("aside"));
     std::fs::rename(&history, &aside).expect("a writable folder");
-    let error = store.flush().expect_err("the folder is gone");
+    std::fs::write(&history, "in the way").expect("a writable folder");
+    let error = store.flush().expect_err("the folder is gone and can't be made");
     assert!(error.is_retryable() && error.to_string().contains("history"), "{error}");
     assert_eq!(values(&store, "m"), [1.0]);
+    std::fs::remove_file(&history).expect("the file");
     std::fs::rename(&aside, &history).expect("a writable folder");
     store.flush().expect("the folder is back");
     assert_eq!((values(&store, "m"), store.stats().hot_points), (vec![1.0], 0));

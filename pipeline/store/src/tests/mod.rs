@@ -10,6 +10,8 @@ mod life;
 mod log;
 mod model;
 mod query;
+mod removed;
 mod restore;
 mod rows;
+mod torn;
 mod versions;
