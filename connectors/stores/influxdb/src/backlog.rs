@@ -2,8 +2,8 @@
 //!
 //! While the store keeps up, a batch is sealed when the one before is delivered, so that under load batches grow by
 //! themselves and at rest nothing waits. What does not fit memory goes to the spool, and so does all of memory at the first
-//! failure; from then on new batches join the spool until it is empty again. Each batch has a number, and the lowest goes
-//! first wherever it is.
+//! failure and where the store is slow to answer; from then on what comes joins the spool, about once a second, until it is
+//! empty again. Each batch has a number, and the lowest goes first wherever it is.
 
 use std::collections::VecDeque;
 
@@ -21,6 +21,8 @@ pub(crate) struct Backlog {
     memory: VecDeque<(u64, Batch)>,
     spool: Spool,
     next: u64,
+    /// The oldest batch in memory when it was looked at last whether the store is slow.
+    looked_at: Option<u64>,
 }
 
 /// What was lost in a call, and why.
@@ -34,10 +36,19 @@ pub(crate) struct Lost {
     pub(crate) error: Option<String>,
 }
 
+impl Lost {
+    /// Adds what was lost in a later call.
+    pub(crate) fn add(&mut self, later: Lost) {
+        self.records += later.records;
+        self.unwritable += later.unwritable;
+        self.error = later.error.or(self.error.take());
+    }
+}
+
 impl Backlog {
     pub(crate) fn new(spool: Spool) -> Backlog {
         let next = spool.len();
-        Backlog { open: OpenBatch::default(), memory: VecDeque::new(), spool, next }
+        Backlog { open: OpenBatch::default(), memory: VecDeque::new(), spool, next, looked_at: None }
     }
 
     /// Takes records in.
@@ -88,11 +99,27 @@ impl Backlog {
         }
     }
 
-    /// Writes down what is in memory: the store failed.
+    /// Writes down what is in memory, the open batch too: the store failed. Syncs twice at most.
     pub(crate) fn spill(&mut self) -> Lost {
         let mut lost = Lost::default();
         self.spill_memory(&mut lost);
+        // While nothing can be written the open batch stays open: memory holds few batches, and small ones would push others out.
+        if self.memory.is_empty() && !self.open.is_empty() {
+            self.seal(&mut lost);
+            self.spill_memory(&mut lost);
+        }
         lost
+    }
+
+    /// Writes down what is in memory if it won't be gone soon: what is in the spool goes first, or the oldest batch in memory is
+    /// still the one that it was at the last look. Returns whether something is left in memory. A spool that fails is told of
+    /// where a batch can't be delivered, not here each time.
+    pub(crate) fn spill_if_slow(&mut self) -> (bool, Lost) {
+        let oldest = self.memory.front().map(|(number, _)| *number);
+        let slow = !self.spool.is_empty() || (oldest.is_some() && oldest == self.looked_at);
+        self.looked_at = oldest;
+        let lost = if slow { Lost { error: None, ..self.spill() } } else { Lost::default() };
+        (!self.memory.is_empty() || !self.open.is_empty(), lost)
     }
 
     /// Writes everything down, for a later process. What cannot be written is lost.

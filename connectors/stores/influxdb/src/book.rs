@@ -1,15 +1,16 @@
 //! The account on disk, beside the spool: what became of records so far, and how far the spool was delivered.
 //!
-//! It is written as a whole and renamed into place after each change of the spool and each final answer of the store, so that a process that
-//! is killed leaves an account that its successor takes up. What was only in memory then is lost, and is counted as dropped by the successor,
-//! since the sum would not be even otherwise. A batch whose answer came in the last moment is sent once more, which changes nothing: a line with
+//! It is written as a whole and renamed into place after each change of the spool and each final answer of the store, and at most once a
+//! second if only more was received, so that a process that is killed leaves an account about a second old at most, which its successor takes
+//! up. What was received and is neither in the spool nor settled is lost then, and is counted as dropped by the successor, since the sum would
+//! not be even otherwise. Only the last one of a process is synced: the others outlive the process, not a power cut. A batch whose answer came in the last moment is sent once more, which changes nothing: a line with
 //! known measurement, tags and time replaces itself.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 use tracing::warn;
@@ -38,12 +39,14 @@ pub(crate) struct Book {
     dir: PathBuf,
     /// Whether it could not be written the last time, so that the log says so once.
     failing: AtomicBool,
+    /// What was received by what this process wrote last.
+    received: AtomicU64,
 }
 
 impl Book {
     /// The account of a spool's folder.
     pub(crate) fn new(dir: &Path) -> Book {
-        Book { dir: dir.to_path_buf(), failing: AtomicBool::new(false) }
+        Book { dir: dir.to_path_buf(), failing: AtomicBool::new(false), received: AtomicU64::new(0) }
     }
 
     /// What an earlier process wrote; nothing where there was none, or where it can't be read, which the log says.
@@ -73,10 +76,20 @@ impl Book {
         }
     }
 
+    /// Writes it unless it says already how much was received; what else it says is written whenever it changes.
+    pub(crate) fn note(&self, saved: &Saved) {
+        if saved.received != self.received.load(Ordering::Relaxed) {
+            self.save(saved, false);
+        }
+    }
+
     /// Writes it; `sync`: to outlive a power cut. A failure is logged and changes nothing: the next one is as good.
     pub(crate) fn save(&self, saved: &Saved, sync: bool) {
         let written = self.write(&document(saved).to_string(), sync);
         let failed = written.is_err();
+        if !failed {
+            self.received.store(saved.received, Ordering::Relaxed);
+        }
         if let Err(error) = written
             && !self.failing.load(Ordering::Relaxed)
         {

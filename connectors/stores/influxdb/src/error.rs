@@ -9,7 +9,7 @@ pub enum InfluxError {
     /// The address is none.
     #[error("url '{url}' is not an address: {reason}; write http://HOST:PORT or https://HOST:PORT")]
     Url {
-        /// As configured.
+        /// As configured, but for a user and a query.
         url: String,
         /// What is wrong with it.
         reason: String,

@@ -90,6 +90,8 @@ pub(crate) struct Pace {
     pub(crate) slow: Duration,
     /// The longest pause that a server may ask for with `Retry-After`.
     pub(crate) retry_after_max: Duration,
+    /// How often, at most, it is looked at whether what came should be written down.
+    pub(crate) note: Duration,
     /// How long a drain may still talk to the store before the rest goes to the spool.
     pub(crate) drain: Duration,
 }
@@ -102,6 +104,7 @@ impl Default for Pace {
             backoff_max: Duration::from_secs(30),
             slow: Duration::from_secs(60),
             retry_after_max: Duration::from_secs(600),
+            note: Duration::from_secs(1),
             drain: Duration::from_secs(2),
         }
     }

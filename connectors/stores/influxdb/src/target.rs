@@ -18,13 +18,23 @@ pub(crate) struct Target {
     user: Option<(String, String)>,
 }
 
+impl InfluxOptions {
+    /// Whether there could be such a store. Nothing is asked.
+    ///
+    /// # Errors
+    /// When an address or something required is missing or wrong.
+    pub fn check(&self) -> Result<(), InfluxError> {
+        Target::new(self, &Pace::default()).map(drop)
+    }
+}
+
 impl Target {
     /// Checks what is configured.
     ///
     /// # Errors
     /// When an address or something required is missing or wrong.
     pub(crate) fn new(options: &InfluxOptions, pace: &Pace) -> Result<Target, InfluxError> {
-        let wrong = |reason: String| InfluxError::Url { url: options.url.clone(), reason };
+        let wrong = |reason: String| InfluxError::Url { url: shown(&options.url), reason };
         let base = Url::parse(&options.url).map_err(|error| wrong(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(wrong("it is neither http nor https".to_owned()));
@@ -33,9 +43,7 @@ impl Target {
             return Err(wrong("it must not have a query".to_owned()));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            // Told without the address: it has a password in it.
-            let reason = "it must not have a user in it; use the keys username and password".to_owned();
-            return Err(InfluxError::Url { url: "…".to_owned(), reason });
+            return Err(wrong("it must not have a user in it; use the keys username and password".to_owned()));
         }
         if options.bucket.is_empty() {
             return Err(InfluxError::Missing {
@@ -88,6 +96,18 @@ impl Target {
             Some((user, password)) => request.basic_auth(user, Some(password)),
             None => request,
         }
+    }
+}
+
+/// An address as an error may show it: without a query, and not at all where a user may stand in it, since nobody can say where the password
+/// begins and ends in what is not an address.
+fn shown(url: &str) -> String {
+    if url.contains('@') {
+        return "…".to_owned();
+    }
+    match url.split_once(['?', '#']) {
+        Some((before, _)) => format!("{before}…"),
+        None => url.to_owned(),
     }
 }
 
@@ -202,6 +222,24 @@ mod tests {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let error = Target::new(&options, &pace).expect_err("refused").to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_error_repeats_a_user_a_password_or_a_query() {
+        for url in [
+            "http://sekretU:sekretP@127.0.0.1:1/?q=sekretQ",
+            "http://sekretU:sekretP@127.0.0.1:1",
+            "http://sekretU:sekretP@127.0.0.1:99999",
+            "http://sekretU:sekretP?sekretQ@127.0.0.1:1",
+            "ftp://sekretU@h",
+            "sekretU:sekretP@h:1",
+            "http://127.0.0.1:1/?q=sekretQ",
+            "http://127.0.0.1:99999/?q=sekretQ",
+            "http://127.0.0.1:1/#sekretQ",
+        ] {
+            let error = Target::new(&options(InfluxVersion::V1, url, "b"), &Pace::default()).expect_err("refused");
+            assert!(!format!("{error} {error:?}").contains("sekret"), "{error}");
         }
     }
 }

@@ -46,6 +46,7 @@ impl Worker {
         let mut posting: Option<Posting> = None;
         let mut failures: u32 = 0;
         let mut pause: Option<Pin<Box<Sleep>>> = None;
+        let mut note: Option<Pin<Box<Sleep>>> = None;
         loop {
             if posting.is_none() && pause.is_none() {
                 posting = self.next().await;
@@ -58,7 +59,13 @@ impl Worker {
                     pause = self.settle(number, records, verdict, &mut failures).await.map(|pause| Box::pin(sleep(pause)));
                 }
                 () = wait(pause.as_mut()) => pause = None,
-                Some(parcel) = self.inbox.recv() => self.take_in(parcel).await,
+                () = wait(note.as_mut()) => {
+                    note = self.note().await.then(|| Box::pin(sleep(self.pace.note)));
+                }
+                Some(parcel) = self.inbox.recv() => {
+                    self.take_in(parcel).await;
+                    note.get_or_insert_with(|| Box::pin(sleep(self.pace.note)));
+                }
             }
         }
         self.drain(posting, failures).await;
@@ -75,13 +82,24 @@ impl Worker {
         self.with_backlog(move |backlog| {
             let mut lost = Lost::default();
             for parcel in all {
-                let more = backlog.add(&parcel.records, now);
-                lost.records += more.records;
-                lost.error = more.error.or(lost.error);
+                lost.add(backlog.add(&parcel.records, now));
             }
             ((), lost)
         })
         .await;
+    }
+
+    /// Sees to it that little is lost if the process is killed: what waits for a store that does not answer goes to the spool, and what was
+    /// received into the account. Returns whether to look again although nothing comes.
+    async fn note(&self) -> bool {
+        let waits = self.with_backlog(Backlog::spill_if_slow).await;
+        let (account, book) = (Arc::clone(&self.account), Arc::clone(&self.book));
+        self.with_backlog(move |backlog| {
+            book.note(&account.saved(backlog));
+            ((), Lost::default())
+        })
+        .await;
+        waits
     }
 
     /// Begins to post the oldest batch, if there is one.

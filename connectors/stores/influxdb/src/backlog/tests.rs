@@ -60,10 +60,43 @@ fn a_failure_and_the_end_write_down_what_is_in_memory() {
     let mut first = backlog(&dir, 1_000_000);
     first.add(&records(BATCH_LINES_MAX + 1, 0), UnixNanos(1));
     assert_eq!(first.spill(), Lost::default());
-    assert!(first.spool_bytes() > 0);
-    assert_eq!(first.close(), Lost::default());
     drop(first);
-    assert_eq!(drain(&mut backlog(&dir, 1_000_000)), [(0, BATCH_LINES_MAX), (1, 1)]);
+    let mut second = backlog(&dir, 1_000_000);
+    second.add(&records(2, 0), UnixNanos(1));
+    assert_eq!(second.close(), Lost::default());
+    drop(second);
+    assert_eq!(drain(&mut backlog(&dir, 1_000_000)), [(0, BATCH_LINES_MAX), (1, 1), (2, 2)]);
+}
+
+#[test]
+fn what_will_not_be_gone_soon_is_written_down() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut backlog = backlog(&dir, 1_000_000);
+    assert_eq!(backlog.spill_if_slow(), (false, Lost::default()));
+    backlog.add(&records(2, 0), UnixNanos(1));
+    let (posted, _) = backlog.front();
+    backlog.add(&records(3, 0), UnixNanos(1));
+    assert_eq!(backlog.spill_if_slow(), (true, Lost::default()));
+    assert_eq!(backlog.spool_bytes(), 0, "the answer may come at once");
+    assert_eq!(backlog.spill_if_slow(), (false, Lost::default()));
+    let bytes = backlog.spool_bytes();
+    assert!(bytes > 0, "it did not");
+    backlog.add(&records(4, 0), UnixNanos(1));
+    assert_eq!(backlog.spill_if_slow(), (false, Lost::default()));
+    assert!(backlog.spool_bytes() > bytes, "others go first");
+    assert!(backlog.done(posted.expect("one waits").0), "its answer counts wherever it waits");
+    assert_eq!(drain(&mut backlog), [(1, 3), (2, 4)]);
+}
+
+#[test]
+fn a_spool_that_takes_nothing_does_not_fill_memory_with_small_batches() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut backlog = backlog(&dir, 10);
+    for _ in 0..2 * MEMORY_BATCHES {
+        backlog.add(&records(1, 0), UnixNanos(1));
+        assert_eq!(backlog.spill().records, 0);
+    }
+    assert_eq!(drain(&mut backlog), [(0, 1), (1, 2 * MEMORY_BATCHES as u64 - 1)]);
 }
 
 #[test]

@@ -106,6 +106,7 @@ impl Bench {
             backoff_max: Duration::from_millis(10),
             slow: Duration::from_millis(10),
             retry_after_max: Duration::from_secs(600),
+            note: Duration::from_millis(10),
             drain: Duration::from_millis(300),
         };
         Bench { fake, options, pace, dir }
@@ -223,6 +224,20 @@ async fn a_partial_write_is_counted_by_reason_and_never_repeated() {
     sink.enqueue(RecordKind::Twin, records(9, 10));
     until(|| sink.status().delivered == 4).await;
     assert_eq!((times(&bench.seen()), sink.status().last_error), (vec![0, 1, 2, 3, 4, 9], None));
+}
+
+#[tokio::test]
+async fn what_line_protocol_has_no_words_for_is_rejected_and_does_not_wait() {
+    let bench = Bench::new(InfluxVersion::V2, &[GOOD]).await;
+    let (sink, _task, _cancel) = bench.start();
+    let mut mixed = records(0, 5).to_vec();
+    for (record, value) in mixed.iter_mut().zip([f64::NAN, f64::INFINITY]) {
+        record.fields = vec![("v".into(), FieldValue::Float(value))];
+    }
+    sink.enqueue(RecordKind::Twin, mixed.into());
+    let rejected = vec![("unwritable".to_owned(), 2)];
+    let expected = SinkStatus { received: 5, delivered: 3, rejected, ..SinkStatus::default() };
+    until(|| sink.status() == expected).await;
 }
 
 #[tokio::test]
@@ -372,4 +387,49 @@ async fn a_process_that_is_killed_leaves_its_spool_and_an_account_that_is_even()
     assert!(status.is_even() && status.queued >= spooled && spooled > 0, "{status:?}");
     until(|| sink.status().queued == 0).await;
     assert_eq!(sink.status().delivered, status.queued);
+}
+
+#[tokio::test]
+async fn what_comes_while_the_store_is_down_is_soon_on_disk_and_in_the_account() {
+    let mut bench = Bench::new(InfluxVersion::V2, &[(503, "", None)]).await;
+    // There is one attempt: what comes later does not wait for the next.
+    (bench.pace.backoff_min, bench.pace.backoff_max) = (Duration::from_secs(60), Duration::from_secs(60));
+    let book = Book::new(&bench.options.spool_dir);
+    let (sink, task, _cancel) = bench.start();
+    sink.enqueue(RecordKind::Twin, records(0, 10));
+    until(|| sink.status().last_error.is_some() && sink.status().spool_bytes > 0).await;
+    let bytes = sink.status().spool_bytes;
+    sink.enqueue(RecordKind::Twin, records(10, 30));
+    until(|| sink.status().spool_bytes > bytes && book.load().expect("readable").received == 30).await;
+    // No drain: as after kill -9.
+    task.abort();
+    assert!(task.await.expect_err("ended").is_cancelled());
+    let (sink, _task, _cancel) = bench.start();
+    let status = sink.status();
+    assert_eq!((status.received, status.queued, status.dropped), (30, 30, 0));
+}
+
+#[tokio::test]
+async fn what_a_killed_process_had_in_memory_only_is_dropped_in_its_successors_account() {
+    let mut bench = Bench::new(InfluxVersion::V2, &[(503, "", None)]).await;
+    // No batch fits.
+    bench.options.spool_bytes_max = 10;
+    let book = Book::new(&bench.options.spool_dir);
+    let (sink, task, _cancel) = bench.start();
+    sink.enqueue(RecordKind::Twin, records(0, 20));
+    until(|| book.load().expect("readable").received == 20).await;
+    task.abort();
+    assert!(task.await.expect_err("ended").is_cancelled());
+    let (sink, _task, _cancel) = bench.start();
+    assert_eq!(sink.status(), SinkStatus { received: 20, dropped: 20, ..SinkStatus::default() });
+}
+
+#[tokio::test]
+async fn what_waits_for_a_store_that_thinks_for_long_goes_to_the_spool_and_is_delivered_once() {
+    let bench = Bench::slow(InfluxVersion::V2, &[GOOD], Duration::from_secs(1)).await;
+    let (sink, _task, _cancel) = bench.start();
+    sink.enqueue(RecordKind::Twin, records(0, 10));
+    until(|| sink.status().spool_bytes > 0).await;
+    until(|| sink.status() == SinkStatus { received: 10, delivered: 10, ..SinkStatus::default() }).await;
+    assert_eq!(times(&bench.seen()), (0..10).collect::<Vec<_>>());
 }
