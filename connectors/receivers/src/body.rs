@@ -1,5 +1,7 @@
 //! Request bodies into memory, bounded three ways: the size of one, the sum of those under way (the pipeline's budget), and time.
 
+use std::io::{self, ErrorKind};
+use std::iter::successors;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -190,7 +192,7 @@ where
     B: Body<Data = Bytes, Error: std::error::Error> + Unpin,
 {
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| RequestError::Interrupted(root_cause(&error)))?;
+        let frame = frame.map_err(|error| broken(&error))?;
         if let Ok(chunk) = frame.into_data()
             && !chunk.is_empty()
         {
@@ -234,6 +236,23 @@ where
     }
 }
 
+/// What became of a body that can't be read to its end.
+fn broken(error: &dyn std::error::Error) -> RequestError {
+    let cause = root_cause(error);
+    if has_bad_chunks(error) { RequestError::Chunks(cause) } else { RequestError::Interrupted(cause) }
+}
+
+/// Whether it is the chunks that can't be read. hyper says so by the kind of the error below its own; of a connection that was cut the kind is
+/// `UnexpectedEof` or the system's.
+fn has_bad_chunks(error: &dyn std::error::Error) -> bool {
+    let causes = successors(error.source(), |&cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
+            // A record of TLS that was spoilt on the way has the same kind, and may be whole the next time.
+            && error.get_ref().is_none_or(|inner| !inner.is::<rustls::Error>())
+    })
+}
+
 /// The innermost cause, which names what happened; the outer ones say `error reading a body`.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
@@ -248,6 +267,7 @@ mod tests {
     use std::convert::Infallible;
 
     use flyball_model::admission::{Budget, Crowded, Sender};
+    use flyball_model::ledger::Reason;
     use futures::stream;
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -325,6 +345,22 @@ mod tests {
         assert!(matches!(error, RequestError::Crowded(Crowded { bytes_max: 6 })), "{error}");
         drop(held);
         assert!(read(&mut chunks(&[b"ab"]), &bounds, lease(&budget)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_may_be_whole_the_next_time_is_not_the_senders_fault() {
+        for (error, reason) in [
+            (io::Error::new(ErrorKind::InvalidInput, "Invalid chunk size line: Invalid Size"), Reason::Malformed),
+            (io::Error::new(ErrorKind::InvalidData, "chunk extensions over limit"), Reason::Malformed),
+            (io::Error::new(ErrorKind::InvalidData, rustls::Error::DecryptError), Reason::Interrupted),
+            (ErrorKind::UnexpectedEof.into(), Reason::Interrupted),
+            (ErrorKind::ConnectionReset.into(), Reason::Interrupted),
+        ] {
+            let frames = [Err::<Frame<Bytes>, _>(axum::Error::new(error))];
+            let mut body = StreamBody::new(stream::iter(frames));
+            let error = read(&mut body, &Bounds::new(3), Lease::default()).await.expect_err("it is not whole");
+            assert_eq!(error.reason(), reason, "{error}");
+        }
     }
 
     #[tokio::test]

@@ -20,7 +20,9 @@ pub(crate) enum RequestError {
     #[error("{0}")]
     Parameter(String),
     /// The body, or what its header announces, is over the limit.
-    #[error("the body is longer than {bytes_max} bytes; send smaller batches or raise receivers.otlp.max_body")]
+    #[error(
+        "the body is longer than {bytes_max} bytes; send smaller batches, or raise receivers.otlp.max_body and limits.memory"
+    )]
     TooLarge { bytes_max: usize },
     /// The bodies under way fill the memory set aside for them.
     #[error(transparent)]
@@ -34,6 +36,9 @@ pub(crate) enum RequestError {
     /// The connection or the stream broke off.
     #[error("the body broke off before it was whole: {0}")]
     Interrupted(String),
+    /// The body is cut into chunks that can't be read (RFC 9112, 7.1): another attempt fails in the same way.
+    #[error("the body is not chunked as HTTP/1.1 has it: {0}; mend what sends it")]
+    Chunks(String),
     /// The sender took too long.
     #[error("the body was not whole within {} s; send smaller batches or mend the link", .0.as_secs())]
     TimedOut(Duration),
@@ -72,7 +77,7 @@ impl RequestError {
             RequestError::Crowded(_) | RequestError::Connections { .. } => Reason::Unavailable,
             RequestError::NotNow(not_now) => not_now.reason,
             RequestError::Interrupted(_) | RequestError::TimedOut(_) => Reason::Interrupted,
-            RequestError::Framing(_) | RequestError::Parameter(_) => Reason::Malformed,
+            RequestError::Chunks(_) | RequestError::Framing(_) | RequestError::Parameter(_) => Reason::Malformed,
         }
     }
 
@@ -86,7 +91,7 @@ impl RequestError {
             | RequestError::Connections { .. }
             | RequestError::Interrupted(_)
             | RequestError::TimedOut(_) => RefusalKind::Unavailable,
-            RequestError::Framing(_) | RequestError::Parameter(_) => RefusalKind::Malformed,
+            RequestError::Chunks(_) | RequestError::Framing(_) | RequestError::Parameter(_) => RefusalKind::Malformed,
         }
     }
 }

@@ -36,6 +36,10 @@ pub trait Gate: Send + Sync + 'static {
     async fn may_write(&self, headers: &HeaderMap) -> Result<(), Denied>;
 }
 
+/// Stands among the extensions of a request whose sender may read what is here.
+#[derive(Debug, Clone, Copy)]
+pub struct MayRead;
+
 /// A gate without a keeper.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Open;

@@ -27,7 +27,7 @@ pub enum DecodeError {
         max: usize,
     },
     /// The body is longer than the limit.
-    #[error("the body is longer than {max} bytes{}; send smaller batches or raise the limit (receivers.otlp.max_body)", if *.compressed { " when decompressed" } else { "" })]
+    #[error("the body is longer than {max} bytes{}; send smaller batches, or raise receivers.otlp.max_body and limits.memory", if *.compressed { " when decompressed" } else { "" })]
     TooLarge {
         /// The most bytes that are taken.
         max: usize,

@@ -85,6 +85,10 @@ pub(crate) enum Fault<'a> {
         earliest: UnixNanos,
     },
     NoValue,
+    /// Of a monotonic sum.
+    NegativeDelta {
+        delta: f64,
+    },
     /// A rule of the configuration drops the series.
     Relabelled,
     /// A whole line of line protocol.
@@ -212,6 +216,7 @@ impl Fault<'_> {
             Fault::TooFarInFuture { .. } => Reason::TooFarInFuture,
             Fault::TooOld { .. } => Reason::TooOld,
             Fault::NoValue => Reason::NoRecordedValue,
+            Fault::NegativeDelta { .. } => Reason::NegativeDelta,
             Fault::Shape(_) => Reason::ShapeConflict,
             Fault::Symbol { .. } | Fault::OddReferences { .. } => Reason::BadSymbol,
             Fault::Histogram(_) | Fault::Buckets { .. } => Reason::BadHistogram,
@@ -284,6 +289,9 @@ impl fmt::Display for Fault<'_> {
             ),
             Fault::Relabelled => write!(f, "dropped by metric_relabel_configs, as configured"),
             Fault::NoValue => write!(f, "the point has neither a value nor the flag that says so; fix the sender"),
+            Fault::NegativeDelta { delta } => {
+                write!(f, "the delta is {delta}, and the sum is monotonic: it only grows; fix the sender")
+            }
             Fault::Shape(conflict) => conflict.fmt(f),
             Fault::Symbol { what, reference, symbols } => write!(
                 f,

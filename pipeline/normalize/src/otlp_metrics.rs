@@ -231,6 +231,12 @@ struct Sum {
     monotonic: Option<bool>,
 }
 
+impl Sum {
+    fn is_monotonic_delta(self) -> bool {
+        self.temporality == Some(Temporality::Delta) && self.monotonic == Some(true)
+    }
+}
+
 const GAUGE: Sum = Sum { kind: Kind::Gauge, temporality: None, monotonic: None };
 
 fn walk_points<'a>(
@@ -246,7 +252,7 @@ fn walk_points<'a>(
     for point in points {
         let point = point?;
         work.met(1);
-        let (series, time) = match part(find(work, &point, &family, resource))? {
+        let (series, time) = match part(find(work, &point, &family, resource, sum))? {
             Ok((series, time, value)) if delta && !is_without_value(&point) => {
                 work.push_delta(series, start_of(&point), time, value)?;
                 (series, time)
@@ -301,12 +307,17 @@ fn find<'a>(
     point: &NumberPoint<'a>,
     family: &Family<'a>,
     resource: &mut Resource<'a>,
+    sum: Sum,
 ) -> Found<'a, (SeriesRef, UnixNanos, f64)> {
     let value = match point.value {
         _ if is_without_value(point) => STALE,
         Some(value) => value.as_f64(),
         None => return Err(Fault::NoValue.into()),
     };
+    if value < 0.0 && sum.is_monotonic_delta() {
+        // In the total it would be a reset, which no function could tell from a true one.
+        return Err(Fault::NegativeDelta { delta: value }.into());
+    }
     let time = work.window.nanos(point.time)?;
     Ok((family.find(work, resource, point.attributes, time)?, time, value))
 }

@@ -1,4 +1,4 @@
-//! The databases and buckets that were named: what is a place to store in InfluxDB is a label here.
+//! The databases and buckets that were written to: what is a place to store in InfluxDB is a label here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Databases {
         context
     }
 
-    /// The names that were created or written to since the start, sorted.
+    /// The names that were written to since the start, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         self.0.lock().keys().cloned().collect()
     }

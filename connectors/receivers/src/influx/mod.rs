@@ -6,7 +6,7 @@
 //! | `POST /api/v2/write` | 2.7 | `bucket`; `precision` ns, us, ms, s; `org` is passed over |
 //! | `POST /api/v3/write_lp` | 3 Core | `db`; `precision` auto, nanosecond … second; `accept_partial`; `no_sync` is passed over |
 //! | `GET /ping`, `/health` | 1.8 | that there is something here, and what it can be taken for |
-//! | `/query` | 1.x | `CREATE DATABASE` and `SHOW DATABASES`, which clients send before they write |
+//! | `/query` | 1.x | `CREATE DATABASE`, which does nothing, and `SHOW DATABASES`, for who may read; clients send them before they write |
 //!
 //! A database or bucket is a label: every series gets it as `db`, unless it has a tag of that name. None has to be made
 //! first. Content types are passed over, as InfluxDB does.

@@ -2,6 +2,9 @@
 //!
 //! Telegraf asks for its database to be created when it starts, and client libraries list the databases. Nothing needs to be
 //! created here, so both have honest answers; every other statement is refused with the way to ask in SQL.
+//!
+//! Who may write must not read here, and who may read must not change anything: `CREATE DATABASE` does nothing, for a database is there,
+//! and listed, once something was written to it; and the list is for who may read.
 
 use axum::Json;
 use axum::body::to_bytes;
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Api, error, signed};
 use super::databases::Databases;
+use crate::gate::MayRead;
 
 /// Bytes of a form with statements.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -20,15 +24,16 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 const STATEMENTS_MAX: usize = 100;
 
 /// A statement that is answered.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Statement {
-    CreateDatabase(String),
+    CreateDatabase,
     ShowDatabases,
 }
 
 /// Answers the statements in `q`, which stands in the URL or in a form.
 pub(super) async fn answer(databases: &Databases, request: Request) -> Response {
     let refuse = |message: &str| error(Api::V1, StatusCode::BAD_REQUEST, message);
+    let may_read = request.extensions().get::<MayRead>().is_some();
     let mut q = find(request.uri().query().unwrap_or_default().as_bytes());
     if q.is_none() && request.method() == Method::POST {
         let Ok(form) = to_bytes(request.into_body(), FORM_BYTES_MAX).await else {
@@ -38,6 +43,9 @@ pub(super) async fn answer(databases: &Databases, request: Request) -> Response 
     }
     let Some(q) = q else { return refuse("missing required parameter \"q\"") };
     match parse(&q) {
+        Ok(statements) if !may_read && statements.contains(&Statement::ShowDatabases) => {
+            error(Api::V1, StatusCode::FORBIDDEN, "SHOW DATABASES needs the scope read")
+        }
         Ok(statements) => {
             let results: Vec<_> =
                 statements.into_iter().enumerate().map(|(id, statement)| run(databases, id, statement)).collect();
@@ -56,10 +64,7 @@ fn find(form: &[u8]) -> Option<String> {
 
 fn run(databases: &Databases, id: usize, statement: Statement) -> Value {
     match statement {
-        Statement::CreateDatabase(name) => {
-            databases.context(&name);
-            json!({"statement_id": id})
-        }
+        Statement::CreateDatabase => json!({"statement_id": id}),
         Statement::ShowDatabases => {
             let mut series = json!({"name": "databases", "columns": ["name"]});
             let names: Vec<_> = databases.names().into_iter().map(|name| vec![name]).collect();
@@ -80,8 +85,8 @@ fn parse(q: &str) -> Result<Vec<Statement>, String> {
         let is = |at: usize, word: &str| statement.get(at).is_some_and(|found| found.is(word));
         let parsed = match statement {
             // What comes after the name (WITH DURATION …) is about retention, which is configured here.
-            [_, _, Word::Bare(name) | Word::Quoted(name), ..] if is(0, "CREATE") && is(1, "DATABASE") => {
-                Statement::CreateDatabase(name.clone())
+            [_, _, Word::Bare(_) | Word::Quoted(_), ..] if is(0, "CREATE") && is(1, "DATABASE") => {
+                Statement::CreateDatabase
             }
             [_, _] if is(0, "SHOW") && is(1, "DATABASES") => Statement::ShowDatabases,
             [first, ..] => return Err(first.shown()),
@@ -149,13 +154,14 @@ mod tests {
 
     #[test]
     fn the_two_statements_are_understood_in_every_spelling() {
-        let create = |name: &str| Statement::CreateDatabase(name.to_owned());
+        use Statement::{CreateDatabase, ShowDatabases};
         for (q, expected) in [
-            (r#"CREATE DATABASE "telegraf""#, vec![create("telegraf")]),
-            ("create database telegraf;", vec![create("telegraf")]),
-            (r#"CREATE DATABASE "a \"b\" c" WITH DURATION 1d NAME "x""#, vec![create(r#"a "b" c"#)]),
-            ("SHOW DATABASES", vec![Statement::ShowDatabases]),
-            (" show\tdatabases ; CREATE DATABASE x", vec![Statement::ShowDatabases, create("x")]),
+            (r#"CREATE DATABASE "telegraf""#, vec![CreateDatabase]),
+            ("create database telegraf;", vec![CreateDatabase]),
+            (r#"CREATE DATABASE "a \"b\" c" WITH DURATION 1d NAME "x""#, vec![CreateDatabase]),
+            (r#"CREATE DATABASE "a;b"; SHOW DATABASES"#, vec![CreateDatabase, ShowDatabases]),
+            ("SHOW DATABASES", vec![ShowDatabases]),
+            (" show\tdatabases ; CREATE DATABASE x", vec![ShowDatabases, CreateDatabase]),
         ] {
             assert_eq!(parse(q), Ok(expected), "{q}");
         }

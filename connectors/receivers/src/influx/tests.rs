@@ -7,6 +7,7 @@ use flyball_model::{Receipt, Refusal};
 use http_body_util::Empty;
 
 use super::*;
+use crate::gate::MayRead;
 use crate::testing::{Answer, BODY_BYTES_MAX, FakeIntake, NOW, clock, post, refusal, send, serve};
 
 const V1: &str = "/write?db=b";
@@ -213,31 +214,34 @@ async fn clients_that_knock_first_find_what_they_look_for() {
 }
 
 #[tokio::test]
-async fn databases_are_created_and_listed_in_a_form_or_in_the_url() {
-    let address = serve(router(FakeIntake::new(stored()), clock())).await;
+async fn databases_are_listed_once_written_to_in_a_form_or_in_the_url_for_who_may_read() {
+    let open = router(FakeIntake::new(stored()), clock());
+    let (address, reader) = (serve(open.clone()).await, serve(open.layer(axum::Extension(MayRead))).await);
     let form = ("content-type", "application/x-www-form-urlencoded");
     let created = r#"{"results":[{"statement_id":0}]}"#;
-    let listed = r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["a b"],["b"],["telegraf"]]}]}]}"#;
-    for (path, body, status, text) in [
+    let none = r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"]}]}]}"#;
+    let listed =
+        r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["b"]]}]}]}"#;
+    let denied = r#"{"error":"SHOW DATABASES needs the scope read"}"#;
+    for (to, path, body, status, text) in [
+        (reader, "/query?q=SHOW+DATABASES", "", 200, none),
+        (address, "/query", "q=CREATE+DATABASE+%22telegraf%22", 200, created),
+        (address, "/query?q=CREATE%20DATABASE%20%22a%20b%22&db=x", "", 200, created),
+        (reader, "/query", "q=show%20databases", 200, none),
+        (address, V1, "m f=1", 204, ""),
+        (reader, "/query", "q=SHOW%20DATABASES", 200, listed),
+        (address, "/query", "q=SHOW%20DATABASES", 403, denied),
+        (address, "/query", "q=CREATE+DATABASE+x;SHOW+DATABASES", 403, denied),
+        (address, "/query", "", 400, r#"{"error":"missing required parameter \"q\""}"#),
         (
-            "/query?q=SHOW+DATABASES",
-            "",
-            200,
-            r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"]}]}]}"#,
-        ),
-        ("/query", "q=CREATE+DATABASE+%22telegraf%22", 200, created),
-        ("/query?q=CREATE%20DATABASE%20%22a%20b%22&db=x", "", 200, created),
-        (V1, "m f=1", 204, ""),
-        ("/query", "q=SHOW%20DATABASES", 200, listed),
-        ("/query", "", 400, r#"{"error":"missing required parameter \"q\""}"#),
-        (
+            address,
             "/query?q=SELECT+1",
             "",
             400,
             r#"{"error":"error parsing query: found SELECT, expected CREATE DATABASE or SHOW DATABASES; flyball is queried in SQL, at POST /api/v1/sql"}"#,
         ),
     ] {
-        let answer = send(address, post(path, &[form], body)).await;
+        let answer = send(to, post(path, &[form], body)).await;
         assert_eq!((answer.status, answer.text()), (status, text), "{path} {body}");
     }
 }

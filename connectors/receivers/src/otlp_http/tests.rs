@@ -232,6 +232,29 @@ async fn a_sender_that_goes_away_in_the_middle_stands_in_the_ledger() {
 }
 
 #[tokio::test]
+async fn chunks_that_cannot_be_read_are_the_senders_fault_and_a_cut_is_not() {
+    let intake = FakeIntake::new(all_stored());
+    let address = serve(router(intake.clone(), clock())).await;
+    let head = "POST /v1/metrics HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ntransfer-encoding: chunked\r\n\r\n";
+    let extended = format!("1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(20 * 1024));
+    for body in ["-2\r\nxx\r\n0\r\n\r\n", "fffffffffffffffff\r\nxx", "1\r\nxx\r\n0\r\n\r\n", &extended] {
+        let mut stream = TcpStream::connect(address).await.expect("the server listens");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.expect("written");
+        // Only the status: a reset may follow, since not all was read.
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(str::from_utf8(&answer), Ok("HTTP/1.1 400"), "{body:.20}");
+        intake.event().await;
+        assert_eq!(intake.refused.lock().pop().expect("counted").3, Reason::Malformed, "{body:.20}");
+    }
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    stream.write_all(format!("{head}5\r\nab").as_bytes()).await.expect("written");
+    drop(stream);
+    intake.event().await;
+    assert_eq!(intake.refused.lock().pop().expect("counted").3, Reason::Interrupted);
+}
+
+#[tokio::test]
 async fn a_request_without_a_known_peer_is_taken_too() {
     let intake = FakeIntake::new(Err(Refusal::new(Malformed, "x")));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -12,24 +12,28 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use flyball_model::Intake;
 use flyball_model::ledger::Reason;
-use flyball_receivers::gate::{Denied, DeniedKind, Shape, deny};
+use flyball_receivers::gate::{Denied, DeniedKind, MayRead, Shape, deny};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::scope::{Scope, Scopes};
 use super::table::{Need, Row, row};
 use super::{Access, browser, headers};
 use crate::api::ApiError;
 
-/// Bytes of a request to the API; a query or a set of rule files. What takes telemetry has bounds of its own.
+/// Bytes of a request to the API, like a query. What takes telemetry has bounds of its own.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of rule files, several of which come together.
+const RULES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long such a body may take, so that senders of a byte now and then hold nothing for long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Such bodies at once, and so their memory.
+/// Such bodies at once, and so their memory. Rule files count for as many as they may be long.
 const BODIES_MAX: usize = 128;
 
 const _: () = assert!(BODIES_MAX * BODY_BYTES_MAX <= 256 * 1024 * 1024);
+const _: () = assert!(RULES_BYTES_MAX.is_multiple_of(BODY_BYTES_MAX) && RULES_BYTES_MAX <= BODIES_MAX * BODY_BYTES_MAX);
 
 /// What the layer of one router needs.
 struct Guard {
@@ -61,7 +65,7 @@ pub(crate) fn guarded(
 }
 
 async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let path = head.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let found = path.and_then(row);
     let need = match (path, found) {
@@ -72,19 +76,21 @@ async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     };
     let shape = found.map_or(Shape::Own, |row| row.shape);
     let judged = guard.judge(&head, need, shape).await;
-    if let Err(denied) = &judged {
-        guard.count(&head, found, denied);
+    match &judged {
+        Err(denied) => guard.count(&head, found, denied),
+        Ok(scopes) if scopes.has(Scope::Read) => drop(head.extensions.insert(MayRead)),
+        Ok(_) => {}
     }
     let request = Request::from_parts(head, body);
     let mut response = match judged {
         Err(denied) => deny(shape, denied, request).await,
-        Ok(()) if found.is_some_and(|row| row.ingest.is_some()) => return next.run(request).await,
+        Ok(_) if found.is_some_and(|row| row.ingest.is_some()) => return next.run(request).await,
         // Nothing behind an open path reads a body, and who shows nothing must not keep others' out.
-        Ok(()) if matches!(need, Need::Nothing) => {
+        Ok(_) if matches!(need, Need::Nothing) => {
             let (head, _) = request.into_parts();
             next.run(Request::from_parts(head, Body::empty())).await
         }
-        Ok(()) => match guard.with_body(request, next).await {
+        Ok(_) => match guard.with_body(found, request, next).await {
             Ok(response) => response,
             Err(error) => error.into_response(),
         },
@@ -94,7 +100,7 @@ async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
 }
 
 impl Guard {
-    async fn judge(&self, head: &Parts, need: Need, shape: Shape) -> Result<(), Denied> {
+    async fn judge(&self, head: &Parts, need: Need, shape: Shape) -> Result<Scopes, Denied> {
         let Parts { method, uri, headers, .. } = head;
         if need != Need::Nothing && self.draining.load(Ordering::Relaxed) {
             return Err(Denied::new(DeniedKind::Unavailable, "flyball is ending, and takes no new requests")
@@ -123,20 +129,23 @@ impl Guard {
     }
 
     /// Reads the body of a request to the API, within bounds, before its handler waits for it.
-    async fn with_body(&self, request: Request, next: Next) -> Result<Response, ApiError> {
+    async fn with_body(&self, row: Option<&Row>, request: Request, next: Next) -> Result<Response, ApiError> {
         if !has_body(request.method(), request.headers()) {
             return Ok(next.run(request).await);
         }
-        let Ok(permit) = self.bodies.try_acquire() else {
+        let is_rules = row.is_some_and(|row| row.path.starts_with("/api/v1/rules/"));
+        let bytes_max = if is_rules { RULES_BYTES_MAX } else { BODY_BYTES_MAX };
+        let Ok(permit) = self.bodies.try_acquire_many((bytes_max / BODY_BYTES_MAX) as u32) else {
             let message = format!("{BODIES_MAX} requests with bodies are under way already");
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("ask again later"));
         };
         let (head, body) = request.into_parts();
-        let body = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await {
+        let body = match timeout(BODY_TIMEOUT, to_bytes(body, bytes_max)).await {
             Ok(Ok(body)) => body,
             Ok(Err(_)) => {
-                let message = format!("the body broke off, or is longer than {BODY_BYTES_MAX} bytes");
-                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", message));
+                let message = format!("the body broke off, or is longer than {bytes_max} bytes");
+                let hint = if is_rules { "send fewer rule files at once" } else { "send less at once" };
+                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_body", message).hint(hint));
             }
             Err(_) => {
                 let message = format!("the body was not whole within {} s", BODY_TIMEOUT.as_secs());

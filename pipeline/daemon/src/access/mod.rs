@@ -121,8 +121,8 @@ impl Access {
         ]
     }
 
-    /// Whether the sender of these headers may do what needs that. `query` is looked at for a token where it is given.
-    async fn check(&self, headers: &HeaderMap, query: Option<&str>, need: Need) -> Result<(), Denied> {
+    /// What the sender of these headers may do, which is what needs that, too. `query` is looked at for a token where it is given.
+    async fn check(&self, headers: &HeaderMap, query: Option<&str>, need: Need) -> Result<Scopes, Denied> {
         let result = self.judge(headers, query, need).await;
         if let Err(denied) = &result {
             self.denials[denied.kind as usize].fetch_add(1, Ordering::Relaxed);
@@ -130,15 +130,18 @@ impl Access {
         result
     }
 
-    async fn judge(&self, headers: &HeaderMap, query: Option<&str>, need: Need) -> Result<(), Denied> {
+    async fn judge(&self, headers: &HeaderMap, query: Option<&str>, need: Need) -> Result<Scopes, Denied> {
         let known = self.known();
-        if known.is_open() || need == Need::Nothing {
-            return Ok(());
+        if known.is_open() {
+            return Ok(Scopes::from_iter(Scope::ALL));
+        }
+        if need == Need::Nothing {
+            return Ok(Scopes::default());
         }
         let scopes = known.identify(headers, query).await?;
         match need {
-            Need::Nothing | Need::Known => Ok(()),
-            Need::Any(wanted) if scopes.has_any(wanted) => Ok(()),
+            Need::Nothing | Need::Known => Ok(scopes),
+            Need::Any(wanted) if scopes.has_any(wanted) => Ok(scopes),
             Need::Any(wanted) => {
                 let wanted: Vec<_> = wanted.iter().map(|scope| scope.as_str()).collect();
                 let message = format!("this needs the scope {}; the token has: {scopes}", wanted.join(" or "));
@@ -169,7 +172,7 @@ impl Known {
 #[async_trait]
 impl Gate for Access {
     async fn may_write(&self, headers: &HeaderMap) -> Result<(), Denied> {
-        self.check(headers, None, Need::Any(&[Scope::Write])).await
+        self.check(headers, None, Need::Any(&[Scope::Write])).await.map(drop)
     }
 }
 

@@ -36,9 +36,9 @@ const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// An issuer and its keys.
 pub(super) struct Issuer {
+    oidc: Oidc,
     claims: Claims,
     keys_url: Option<Url>,
-    client: Client,
     clock: Arc<dyn Clock>,
     keys: RwLock<Option<Arc<[Key]>>>,
     /// The last fetch. Held while one is under way, so that there is one at a time.
@@ -54,27 +54,14 @@ struct Fetch {
 
 impl Issuer {
     /// # Errors
-    /// A sentence, when there can be no client.
+    /// A sentence, when its keys could not be asked for.
     pub(super) fn new(oidc: &Oidc, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let mut client = Client::builder()
-            .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")))
-            .timeout(FETCH_TIMEOUT)
-            .redirect(Policy::none())
-            .no_proxy();
-        if let Some(path) = &oidc.ca {
-            let wrong = |problem: String| format!("http.oidc.ca: {} {problem}", path.display());
-            let pem = std::fs::read(path).map_err(|error| wrong(format!("can't be read: {error}")))?;
-            let roots = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(format!("can't be used: {error}")))?;
-            client = client.tls_certs_only(roots);
-        } else if oidc.issuer.starts_with("http:") {
-            client = client.tls_certs_only([]);
-        }
-        let client = client.build().map_err(|error| format!("http.oidc: no HTTP client can be made: {error}"))?;
+        client(oidc)?;
         let url = |text: &String| Url::parse(text).map_err(|error| format!("http.oidc.jwks_url: {error}"));
         Ok(Self {
             claims: oidc.claims(),
             keys_url: oidc.jwks_url.as_ref().map(url).transpose()?,
-            client,
+            oidc: oidc.clone(),
             clock,
             keys: RwLock::default(),
             last: Mutex::default(),
@@ -160,47 +147,15 @@ impl Issuer {
     }
 
     async fn fetch_keys(&self) -> Result<Vec<Key>, String> {
+        // Made anew: the file of http.oidc.ca may be another one by now.
+        let oidc = self.oidc.clone();
+        let made = tokio::task::spawn_blocking(move || client(&oidc)).await;
+        let client = made.map_err(|error| error.to_string())??;
         let url = match &self.keys_url {
             Some(url) => url.clone(),
-            None => self.discover().await?,
+            None => discover(&client, &self.oidc.issuer).await?,
         };
-        jwks::parse(&self.get(url).await?)
-    }
-
-    /// Where the keys are, by OpenID Connect Discovery 1.0.
-    async fn discover(&self) -> Result<Url, String> {
-        let issuer = &self.claims.issuer;
-        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let url = Url::parse(&url).map_err(|error| error.to_string())?;
-        let secure = url.scheme() == "https";
-        let document: Value = serde_json::from_slice(&self.get(url).await?)
-            .map_err(|error| format!("the issuer's description is not JSON: {error}"))?;
-        if document["issuer"] != **issuer {
-            return Err("the description found there is of another issuer".to_owned());
-        }
-        let text = document["jwks_uri"].as_str().ok_or("the issuer's description has no jwks_uri")?;
-        let url = Url::parse(text).map_err(|error| format!("the issuer's jwks_uri is not a URL: {error}"))?;
-        if secure && url.scheme() != "https" {
-            return Err("the issuer's jwks_uri is not https".to_owned());
-        }
-        Ok(url)
-    }
-
-    async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
-        let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
-        let wrong = |error: reqwest::Error| format!("{place}: {}", flyball_model::explain(&error.without_url()));
-        let mut response = self.client.get(url).send().await.map_err(wrong)?;
-        if !response.status().is_success() {
-            return Err(format!("{place} answered {}", response.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(wrong)? {
-            if body.len() + chunk.len() > DOCUMENT_BYTES_MAX {
-                return Err(format!("{place} answered more than {DOCUMENT_BYTES_MAX} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        jwks::parse(&get(&client, url).await?)
     }
 }
 
@@ -208,6 +163,62 @@ impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Issuer").field("claims", &self.claims).finish_non_exhaustive()
     }
+}
+
+/// A client that trusts whom the configuration says.
+///
+/// # Errors
+/// A sentence, when there can be none.
+fn client(oidc: &Oidc) -> Result<Client, String> {
+    let mut client = Client::builder()
+        .user_agent(concat!("flyball/", env!("CARGO_PKG_VERSION")))
+        .timeout(FETCH_TIMEOUT)
+        .redirect(Policy::none())
+        .no_proxy();
+    if let Some(path) = &oidc.ca {
+        let wrong = |problem: String| format!("http.oidc.ca: {} {problem}", path.display());
+        let pem = std::fs::read(path).map_err(|error| wrong(format!("can't be read: {error}")))?;
+        let roots = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(format!("can't be used: {error}")))?;
+        client = client.tls_certs_only(roots);
+    } else if oidc.issuer.starts_with("http:") {
+        client = client.tls_certs_only([]);
+    }
+    client.build().map_err(|error| format!("http.oidc: no HTTP client can be made: {error}"))
+}
+
+/// Where the keys are, by OpenID Connect Discovery 1.0.
+async fn discover(client: &Client, issuer: &str) -> Result<Url, String> {
+    let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let url = Url::parse(&url).map_err(|error| error.to_string())?;
+    let secure = url.scheme() == "https";
+    let document: Value = serde_json::from_slice(&get(client, url).await?)
+        .map_err(|error| format!("the issuer's description is not JSON: {error}"))?;
+    if document["issuer"] != *issuer {
+        return Err("the description found there is of another issuer".to_owned());
+    }
+    let text = document["jwks_uri"].as_str().ok_or("the issuer's description has no jwks_uri")?;
+    let url = Url::parse(text).map_err(|error| format!("the issuer's jwks_uri is not a URL: {error}"))?;
+    if secure && url.scheme() != "https" {
+        return Err("the issuer's jwks_uri is not https".to_owned());
+    }
+    Ok(url)
+}
+
+async fn get(client: &Client, url: Url) -> Result<Vec<u8>, String> {
+    let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+    let wrong = |error: reqwest::Error| format!("{place}: {}", flyball_model::explain(&error.without_url()));
+    let mut response = client.get(url).send().await.map_err(wrong)?;
+    if !response.status().is_success() {
+        return Err(format!("{place} answered {}", response.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(wrong)? {
+        if body.len() + chunk.len() > DOCUMENT_BYTES_MAX {
+            return Err(format!("{place} answered more than {DOCUMENT_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 #[cfg(test)]

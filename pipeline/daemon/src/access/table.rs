@@ -44,7 +44,8 @@ const READ: Need = Need::Any(&[Read]);
 const WRITE: Need = Need::Any(&[Write]);
 const ACT: Need = Need::Any(&[Act]);
 const ADMIN: Need = Need::Any(&[Admin]);
-/// `CREATE DATABASE` and `SHOW DATABASES`: senders ask before they write, and others to see what there is.
+/// `CREATE DATABASE`, which senders ask for before they write and which changes nothing, and `SHOW DATABASES`, which looks for
+/// [`flyball_receivers::gate::MayRead`].
 const EITHER: Need = Need::Any(&[Write, Read]);
 
 /// The row of flyball's own path.

@@ -181,6 +181,10 @@ fn read_oidc(reader: &mut Reader, fields: Fields<'_>, insecure: bool) -> Option<
 fn issuer_url(text: &str, insecure: bool) -> Result<String, String> {
     let text = parse::url(text)?;
     let url = Url::parse(&text).map_err(|error| error.to_string())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // It is shown in the log.
+        return Err("must not have a user in it".to_owned());
+    }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let near = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     if url.scheme() == "https" || near || insecure {

@@ -15,6 +15,8 @@ pub enum Reason {
     ShapeConflict,
     /// A histogram whose parts don't fit each other.
     BadHistogram,
+    /// A delta below zero of a sum that only grows.
+    NegativeDelta,
     /// An exemplar that can't be kept. Its point is.
     BadExemplar,
     /// A symbol's number is beyond the table of symbols (remote write 2.0).
@@ -74,13 +76,14 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 33] = [
+    pub const ALL: [Reason; 34] = [
         Reason::None,
         Reason::NotFinite,
         Reason::Rounded,
         Reason::Late,
         Reason::ShapeConflict,
         Reason::BadHistogram,
+        Reason::NegativeDelta,
         Reason::BadExemplar,
         Reason::BadSymbol,
         Reason::BadLine,
@@ -119,6 +122,7 @@ impl Reason {
             Reason::Late => "late",
             Reason::ShapeConflict => "shape_conflict",
             Reason::BadHistogram => "bad_histogram",
+            Reason::NegativeDelta => "negative_delta",
             Reason::BadExemplar => "bad_exemplar",
             Reason::BadSymbol => "bad_symbol",
             Reason::BadLine => "bad_line",

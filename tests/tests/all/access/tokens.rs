@@ -70,6 +70,20 @@ fn influx_shows_its_token_in_each_of_its_ways() {
         assert_eq!(answer.status, status, "{path} {}", answer.text());
         assert!(answer.text().contains(word), "{}", answer.text());
     }
+    // A sender learns nothing of the others, and who reads leaves nothing behind.
+    for (token, statement, status, names) in [
+        (WRITER, "CREATE DATABASE mine", 200, ""),
+        (READER, "CREATE DATABASE mine", 200, ""),
+        (WRITER, "SHOW DATABASES", 403, ""),
+        (READER, "SHOW DATABASES", 200, "[[\"b\"]]"),
+    ] {
+        let http = flyball.http.with_token(token);
+        let path = format!("/query?q={}", statement.replace(' ', "+"));
+        for answer in [http.get(&path), http.post(&path, &[], "")] {
+            assert_eq!(answer.status, status, "{statement} {}", answer.text());
+            assert!(answer.text().contains(names) && !answer.text().contains("mine"), "{}", answer.text());
+        }
+    }
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Server {
             .route("/healthz", get(async || "alive"))
             .route("/metrics", get(async || "metrics"))
             .route("/api/v1/sql", post(async |body: String| body))
+            .route("/api/v1/rules/check", post(async || "checked"))
             .route("/api/v1/reload", post(async || "reloaded"))
             .route("/api/v1/twin/{kind}/{*id}", get(async || "twin"))
             .route("/v1/logs", post(async || "logs"))
@@ -222,9 +223,14 @@ async fn answers_carry_what_browsers_must_know() {
 #[tokio::test]
 async fn a_body_of_the_api_is_bounded() {
     let server = Server::start(&[], true).await;
-    for (bytes, status) in [(BODY_BYTES_MAX, 200), (BODY_BYTES_MAX + 1, 413)] {
-        let url = format!("http://{}/api/v1/sql", server.address);
+    for (path, bytes, status) in [
+        ("sql", BODY_BYTES_MAX, 200),
+        ("sql", BODY_BYTES_MAX + 1, 413),
+        ("rules/check", RULES_BYTES_MAX, 200),
+        ("rules/check", RULES_BYTES_MAX + 1, 413),
+    ] {
+        let url = format!("http://{}/api/v1/{path}", server.address);
         let answer = server.client.post(url).body("x".repeat(bytes)).send().await.expect("an answer");
-        assert_eq!(answer.status().as_u16(), status, "{bytes}");
+        assert_eq!(answer.status().as_u16(), status, "{path} {bytes}");
     }
 }

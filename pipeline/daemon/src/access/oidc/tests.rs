@@ -114,6 +114,29 @@ async fn while_the_issuer_is_down_known_keys_go_on_and_unknown_ones_are_told_to_
 }
 
 #[tokio::test]
+async fn the_file_of_authorities_is_read_with_each_fetch() {
+    let (first, second) = (Signer::new("first"), Signer::new("second"));
+    let mut setting = Setting::new(&first).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let ca = dir.path().join("ca.pem");
+    let write_ca = |pem: &str| std::fs::write(&ca, pem).expect("a writable folder");
+    write_ca("");
+    let oidc = Oidc { ca: Some(ca.clone()), ..setting.issuing.oidc() };
+    setting.issuer = Issuer::new(&oidc, Arc::clone(&setting.clock) as _).expect("a client");
+    assert_eq!(setting.judge(&first).await, write());
+
+    write_ca("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n");
+    *setting.issuing.set.lock() = Some(second.set());
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(setting.judge(&second).await, Err(DeniedKind::Unavailable));
+    assert_eq!(setting.judge(&first).await, write(), "its keys go on");
+    write_ca("");
+    setting.clock.advance(FETCH_PAUSE);
+    assert_eq!(setting.judge(&second).await, write());
+    assert_eq!(setting.issuing.fetches(), 2);
+}
+
+#[tokio::test]
 async fn a_key_that_was_withdrawn_is_gone_after_a_refresh() {
     let (first, second) = (Signer::new("first"), Signer::new("second"));
     let setting = Setting::new(&first).await;

@@ -92,6 +92,10 @@ fn an_issuer_has_an_audience_and_is_asked_over_tls() {
         ],
     );
     check("http: {insecure: true, oidc: {issuer: \"http://id.example\", audience: a}}\n", &[]);
+    check(
+        "http:\n  oidc: {issuer: \"https://u:sekret@id.example\", audience: a}\n",
+        &["f.yaml:2:18: issuer: must not have a user in it"],
+    );
 }
 
 #[test]

@@ -115,6 +115,19 @@ fn deltas_become_totals_and_other_sums_stay() {
 }
 
 #[test]
+fn a_delta_below_zero_is_refused_where_the_sum_is_monotonic() {
+    let bench = Bench::default();
+    let send = |temporality, monotonic, value| {
+        let metric = sum("m", temporality, monotonic, vec![point(&[], NOW_NANOS + 10, value)]);
+        refused(&bench.otlp(vec![resource(&[], vec![metric])]))
+    };
+    assert_eq!(send(1, true, -3.0), BTreeMap::from([(Reason::NegativeDelta, 1)]));
+    for (temporality, monotonic, value) in [(1, true, 0.0), (1, false, -3.0), (2, true, -3.0)] {
+        assert_eq!(send(temporality, monotonic, value), BTreeMap::new());
+    }
+}
+
+#[test]
 fn a_body_that_waits_before_its_deltas_are_added_keeps_no_other_from_bringing_new_series() {
     let bench = Bench::default();
     let body = |host: &str, temporality| {
