@@ -1,6 +1,7 @@
 //! Taking new rules over while running: by a changed file; and with them the part of the configuration that can change, by SIGHUP or
 //! `POST /api/v1/reload`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use flyball_rules::check::BackendActions;
 use flyball_rules::definition::{Level, Problem, RuleSet, in_order};
 use flyball_rules::query::Database;
 use flyball_runtime::Runtime;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,10 @@ use crate::{Failure, wiring};
 
 /// A save is often several events (write, rename, attributes); the last one of a burst counts.
 const SETTLE: Duration = Duration::from_millis(200);
+
+/// A file that is being written is read when its writer closes it: until then it may be empty, or end where a rule file could. Who keeps it
+/// open for longer is not waited for.
+const CLOSED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads rules and configuration anew, and puts them in force if they are good.
 pub(crate) struct Reloader {
@@ -220,12 +226,12 @@ fn prepare(args: &Serve, in_force: &Config, clock: &Arc<dyn Clock>) -> Result<Pr
 pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
     let (mut paths, mut is_later) = (reloader.paths.subscribe(), false);
     loop {
-        let changed = Arc::new(Notify::new());
+        let changed = Arc::<Changes>::default();
         let files = paths.borrow_and_update().files.clone();
         let Some(_watcher) = watcher(files, Arc::clone(&changed)) else { return };
         if is_later {
             // What changed before it watched.
-            changed.notify_one();
+            changed.told.notify_one();
         }
         is_later = true;
         loop {
@@ -236,9 +242,9 @@ pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
                     Ok(()) => break,
                     Err(_) => return,
                 },
-                () = changed.notified() => {}
+                () = changed.told.notified() => {}
             }
-            while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
+            changed.settle().await;
             match reloader.reload_rules().await {
                 Ok(rules) => tracing::info!(rules, "rules reloaded"),
                 Err(why) => why.log(),
@@ -247,13 +253,51 @@ pub(crate) async fn watch(reloader: Arc<Reloader>, cancel: CancellationToken) {
     }
 }
 
+/// What has changed since rules were read.
+#[derive(Debug, Default)]
+struct Changes {
+    told: Notify,
+    /// Files that are being written.
+    open: parking_lot::Mutex<HashSet<PathBuf>>,
+}
+
+impl Changes {
+    /// Takes note of an event. Reading a file is one too, and a folder holds other files, perhaps the very log that tells of a reload.
+    fn note(&self, event: &notify::Event, watched: &[PathBuf]) {
+        let is_closed = event.kind == EventKind::Access(AccessKind::Close(AccessMode::Write));
+        if event.kind.is_access() && !is_closed {
+            return;
+        }
+        for path in event.paths.iter().filter(|path| concerns(watched, path)) {
+            if is_being_written(event.kind, path) {
+                self.open.lock().insert(path.clone());
+            } else if !matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_))) {
+                self.open.lock().remove(path);
+            }
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits until nothing changes any more, and no file is being written.
+    async fn settle(&self) {
+        let wait = || if self.open.lock().is_empty() { SETTLE } else { CLOSED_WITHIN };
+        while tokio::time::timeout(wait(), self.told.notified()).await.is_ok() {}
+        self.open.lock().clear();
+    }
+}
+
+/// Whether an event begins what the file's closing ends. Only Linux tells of that.
+fn is_being_written(kind: EventKind, path: &Path) -> bool {
+    let begins = matches!(kind, EventKind::Create(CreateKind::File) | EventKind::Modify(ModifyKind::Data(_)));
+    cfg!(target_os = "linux") && begins && path.symlink_metadata().is_ok_and(|file| file.is_file())
+}
+
 /// Tells `changed` when one of these files and folders changes.
-fn watcher(files: Vec<PathBuf>, changed: Arc<Notify>) -> Option<RecommendedWatcher> {
+fn watcher(files: Vec<PathBuf>, changed: Arc<Changes>) -> Option<RecommendedWatcher> {
     let watched = files.clone();
     let told = move |event: notify::Result<notify::Event>| {
-        // Reading a file is an event too, and a folder holds other files, perhaps the very log that tells of a reload.
-        if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| concerns(&watched, path))) {
-            changed.notify_one();
+        if let Ok(event) = event {
+            changed.note(&event, &watched);
         }
     };
     let mut watcher = match notify::recommended_watcher(told) {

@@ -1,5 +1,6 @@
 //! Rules, and a part of the configuration, change while flyball runs; a bad file changes nothing and says why.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +58,27 @@ fn a_file_that_was_moved_into_its_place_is_taken_over() {
     std::fs::write(&new, rule("Second")).expect("the folder can be written");
     std::fs::rename(new, rules.join("a.yaml")).expect("within one folder");
     expect(&flyball, "Second");
+}
+
+#[test]
+fn a_file_is_read_when_it_is_written_as_a_whole() {
+    let Setting { mut flyball, rules, _dir } = start();
+    let id = || flyball.sql("SELECT id FROM flyball.violations WHERE rule = 'First' AND state = 'firing'").rows;
+    let before = id();
+    // Empty, and then cut off where a file could end: both would be good files.
+    let mut file = std::fs::File::create(rules.join("a.yaml")).expect("the folder can be written");
+    for text in ["", "groups: []\n"] {
+        file.write_all(text.as_bytes()).expect("room");
+        std::thread::sleep(Duration::from_millis(600));
+        assert_eq!(id(), before);
+    }
+    drop(file);
+    wait_until("the rules to be gone", Duration::from_secs(10), || {
+        let rows = flyball.sql("SELECT rule FROM flyball.rules").rows;
+        if rows.is_empty() { Ok(()) } else { Err(rows.len().to_string()) }
+    });
+    let log = flyball.process().stderr();
+    assert_eq!(log.matches("rules reloaded").count(), 1, "{log}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use std::time::Duration;
 use flyball_model::stage::Stage;
 use flyball_model::state::{Piece, Section, StateLog};
 use flyball_model::time::Jump;
-use flyball_model::{Clock, Reading, SteadyClock};
+use flyball_model::{Clock, Reading, SteadyClock, UnixNanos};
 use flyball_rules::evaluate::EVALUATION_EVERY_MIN;
 use flyball_rules::query::Database;
 use flyball_rules::recording::{Dependencies as Sources, until_next};
@@ -107,6 +107,8 @@ struct Running {
     /// How many of these are of rules that are kept.
     cheap: usize,
     evidence: Evidence,
+    /// Until then, in steady time, what is gone ends nothing, since nobody was looking before this process.
+    held_until: UnixNanos,
     /// Until then, on the monotonic clock, no evaluation starts, since the machine's clock has jumped.
     rest_until: Duration,
     /// When both clocks are to be written down next, on the monotonic clock.
@@ -142,6 +144,7 @@ impl RuleStage {
 
 impl Running {
     fn new(stage: RuleStage) -> Self {
+        let held_until = stage.steady.read().steady.plus(stage.memory.hold);
         Self {
             stage,
             slots: Vec::new(),
@@ -155,6 +158,7 @@ impl Running {
             evaluations: JoinSet::new(),
             cheap: 0,
             evidence: Evidence::default(),
+            held_until,
             rest_until: Duration::ZERO,
             clock_written_at: Duration::ZERO,
         }

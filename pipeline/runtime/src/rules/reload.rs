@@ -67,14 +67,16 @@ impl Running {
             let rule = Arc::new(rule.clone());
             let carried = known.get_mut(&rule.name).and_then(|unit| unit.recording.take());
             let recording = self.stage.recordings.begin(&rule, carried, &mut recorded);
-            let (state, evaluator) = match known.remove(&rule.name) {
+            let (mut state, evaluator) = match known.remove(&rule.name) {
                 Some(unit) if unit.state.fits(&rule) => (unit.state, unit.evaluator.carried(&rule)),
                 changed => {
                     self.retire(changed);
-                    let state = self.resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule));
+                    let state = resume(&rule, &mut remembered).unwrap_or_else(|| RuleState::new(&rule));
                     (state, RuleEvaluator::new(&rule))
                 }
             };
+            // Also one of which nothing was left: that its data went silent nobody has seen either.
+            state.hold(self.held_until);
             let (every, index) = (group.every, self.slots.len());
             let recorded = recording.as_ref().map(Recording::recorded);
             entries.push(RuleEntry::new(&rule, every, &state, evaluator.way(), recorded));
@@ -90,14 +92,6 @@ impl Running {
         remembered.into_iter().for_each(|gone| self.retire_remembered(gone));
         self.stage.recordings.end_remembered(recorded, self.stage.steady.read().now);
         tracing::info!(rules = self.slots.len(), "rules in force");
-    }
-
-    /// The state that the process before left of this rule.
-    fn resume(&self, rule: &Rule, remembered: &mut Vec<Recovered>) -> Option<RuleState> {
-        let place = remembered.iter().position(|state| state.fits(rule))?;
-        let mut state = remembered.swap_remove(place).resume(rule).ok()?;
-        state.hold(self.stage.steady.read().steady.plus(self.stage.memory.hold));
-        Some(state)
     }
 
     /// A rule that is gone or means something else now: what it fired is resolved, for nobody would ever say so otherwise.
@@ -123,4 +117,10 @@ impl Running {
     fn end(&self, rule: &str, transitions: &[Transition], changes: Changes, at: Reading) {
         self.stage.dispatcher.dispatch(rule, transitions, changes, [], at);
     }
+}
+
+/// The state that the process before left of this rule.
+fn resume(rule: &Rule, remembered: &mut Vec<Recovered>) -> Option<RuleState> {
+    let place = remembered.iter().position(|state| state.fits(rule))?;
+    remembered.swap_remove(place).resume(rule).ok()
 }

@@ -180,6 +180,30 @@ async fn a_rule_goes_on_after_a_crash_and_one_that_is_gone_resolves() {
 }
 
 #[tokio::test]
+async fn after_a_start_silence_counts_once_senders_had_the_time_to_come_back() {
+    let silent = "  - {rule: Silent, sql: \"SELECT host, value FROM latest(m) WHERE value > 6\", no_data: fire, no_data_after: 10s}\n";
+    let mut bench = Bench::start(State::default(), START, &[silent]).await;
+    bench.turn().await;
+    // Nothing was open when it ended.
+    assert_eq!(bench.states(), []);
+    let away = Duration::from_secs(20);
+    let mut bench = Bench::start(bench.memory.after_crash(usize::MAX), START.plus(away), &[]).await;
+    let store = Arc::clone(bench.running.stage.database.store());
+    let series = store.registry().resolve("m", flyball_model::Shape::Numbers, &[("host", "a")], START).expect("room");
+    let mut points = flyball_model::PointBatch::default();
+    points.push(series, START, 1.0);
+    store.append_unlogged(points);
+    let rules = bench.set(&[silent]);
+    bench.running.replace(rules).await;
+    for (after, expected) in [(0, None), (19, None), (2, Some("no_data"))] {
+        bench.clock.advance(Duration::from_secs(after));
+        bench.turn().await;
+        let states = bench.states();
+        assert_eq!(states.first().map(|(_, state)| *state), expected, "{after} s later");
+    }
+}
+
+#[tokio::test]
 async fn rules_rest_after_the_clock_was_set_and_wait_on_the_steady_time() {
     for back in [false, true] {
         let mut bench = Bench::start(State::default(), START, &[WAITS]).await;
