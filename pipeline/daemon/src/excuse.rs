@@ -61,7 +61,7 @@ pub(crate) fn is_excused(warning: &Problem) -> bool {
 }
 
 /// What is wrong with rules whatever is sent. Where no empty store can be made, that is what their text alone tells.
-async fn check_without_points(rules: &RuleSet, backends: &BackendActions) -> Vec<Problem> {
+pub(crate) async fn check_without_points(rules: &RuleSet, backends: &BackendActions) -> Vec<Problem> {
     let opened = tokio::task::spawn_blocking(|| {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let store = Store::open(folder.path(), StoreOptions::default()).map_err(|error| error.to_string())?;

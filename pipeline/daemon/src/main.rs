@@ -100,7 +100,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(args) => serve::serve(args).await,
-        Command::Config(command) => commands::config::run(&command),
+        Command::Config(command) => commands::config::run(&command).await,
         Command::Rules(command) => commands::rules::run(command).await,
         Command::Import(command) => commands::import::run(command).await,
         Command::Query(args) => commands::query::run(args).await,

@@ -168,9 +168,24 @@ pub(crate) type Sinks = (Vec<Arc<dyn Sink>>, JoinSet<()>);
 pub(crate) fn sinks(config: &Config, clock: &Arc<dyn Clock>, cancel: &CancellationToken) -> Result<Sinks, Failure> {
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
     let mut tasks = JoinSet::new();
-    for (index, influx) in config.influxdb.iter().enumerate() {
+    for (index, options) in influx_options(config).enumerate() {
+        let (sink, task) = InfluxSink::start(options, Arc::clone(clock), cancel.clone())
+            .map_err(|error| Failure::Configuration(vec![format!("store.influxdb[{index}]: {error}")]))?;
+        sinks.push(sink);
+        tasks.spawn(async move {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a store's task panicked");
+            }
+        });
+    }
+    Ok((sinks, tasks))
+}
+
+/// What each InfluxDB is made of.
+pub(crate) fn influx_options(config: &Config) -> impl Iterator<Item = InfluxOptions> {
+    config.influxdb.iter().map(|influx| {
         let name = influx.name();
-        let options = InfluxOptions {
+        InfluxOptions {
             url: influx.url.clone(),
             version: influx.version,
             org: influx.org.clone(),
@@ -182,17 +197,8 @@ pub(crate) fn sinks(config: &Config, clock: &Arc<dyn Clock>, cancel: &Cancellati
             spool_dir: config.data_dir.join("spool").join(&name),
             spool_bytes_max: influx.spool_bytes_max,
             name,
-        };
-        let (sink, task) = InfluxSink::start(options, Arc::clone(clock), cancel.clone())
-            .map_err(|error| Failure::Configuration(vec![format!("store.influxdb[{index}]: {error}")]))?;
-        sinks.push(sink);
-        tasks.spawn(async move {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a store's task panicked");
-            }
-        });
-    }
-    Ok((sinks, tasks))
+        }
+    })
 }
 
 /// All backends.

@@ -215,6 +215,9 @@ fn a_violation_is_acknowledged_and_its_changes_are_heard() {
     let flyball = start(dir.path(), &alertmanager, json!({}));
     let row = flyball.http.get(&format!("/api/v1/violations/{id}")).expect_status(200).json();
     assert_eq!((&row["state"], &row["acknowledged_by"]), (&json!("resolved"), &json!("ada")), "it survives");
+    let states = row["changes"].as_array().expect("a list").iter().map(|change| change["state"].as_str());
+    assert_eq!(states.collect::<Vec<_>>(), [Some("firing"), Some("resolved")]);
+    assert!(row["samples"].is_array(), "{row}");
 }
 
 /// Server-sent events as they come.

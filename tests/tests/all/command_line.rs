@@ -48,6 +48,33 @@ fn config_check_finds_what_serve_would_stop_at() {
     for place in [":1:13: warning: there is no nowhere.pem", ":2:8: warning: there is no nowhere.yaml"] {
         assert!(checked.stdout.contains(place), "no {place} in {}", checked.stdout);
     }
+
+    // Rules that are there, and stores.
+    let rules = dir.path().join("r.yaml");
+    let rule = |sql: &str| {
+        format!(
+            "groups:\n- name: g\n  rules:\n  - {{rule: R, sql: \"{sql}\", remediate: [{{backend: opps, action: notify}}]}}\n"
+        )
+    };
+    let store = "store: {influxdb: [{url: \"http://u:sekret@127.0.0.1:1/?q=sekret\", version: 1, bucket: b}]}\n";
+    for (text, sql, words) in [
+        ("", "SELEC 1", "r.yaml:4:"),
+        ("", "SELECT 1 AS one", "[FB401]"),
+        (store, "SELECT 1 AS one", ":1:19: store.influxdb[0]: "),
+    ] {
+        std::fs::write(&rules, rule(sql)).expect("written");
+        std::fs::write(&file, format!("{text}rules: ['{}']\n", rules.display())).expect("written");
+        let checked = call(&["config", "check", &file]);
+        assert_eq!(checked.status.code(), Some(64), "{}", checked.stdout);
+        assert!(
+            checked.stdout.contains(words) && !checked.stdout.contains("sekret"),
+            "no {words} in {}",
+            checked.stdout
+        );
+        let served = call(&["serve", "--config", &file]);
+        assert_eq!(served.status.code(), Some(64));
+        assert!(!served.stderr.contains("sekret"), "{}", served.stderr);
+    }
 }
 
 #[test]

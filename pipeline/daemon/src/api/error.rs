@@ -2,10 +2,14 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flyball_rules::query::QueryError;
 use serde_json::json;
+
+/// When to ask again what could not be answered now: a query's turn comes, or the disk takes what waits, within a second or two.
+const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("1");
 
 /// An answer that says what is wrong.
 #[derive(Debug)]
@@ -43,7 +47,11 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message, "hint": self.hint}});
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECS);
+        }
+        response
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use flyball_model::Clock;
@@ -101,8 +102,9 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/api/v1/twin/{kind}/{*id}", get(twin::entity))
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
-        .route("/api/v1/rules/check", post(rules::check))
-        .route("/api/v1/rules/explain", post(rules::explain))
+        // What stands before them bounds their bodies.
+        .route("/api/v1/rules/check", post(rules::check).layer(DefaultBodyLimit::disable()))
+        .route("/api/v1/rules/explain", post(rules::explain).layer(DefaultBodyLimit::disable()))
         .route("/api/v1/violations", get(state::violations))
         .route("/api/v1/violations/changes", get(violations::changes))
         .route("/api/v1/violations/{id}", get(violations::violation))

@@ -33,6 +33,11 @@ pub(crate) async fn rules(State(shared): State<Shared>, RawQuery(query): RawQuer
         let key = (entry.rule.place.file.clone(), entry.rule.group.clone());
         groups.entry(key).or_default().push(entry);
     }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    // As they stand in their file.
+    let place = |entry: &Arc<RuleEntry>| (entry.rule.place.line, entry.rule.place.column);
+    groups.iter_mut().for_each(|(_, entries)| entries.sort_by_key(place));
+    groups.sort_by_cached_key(|((file, _), entries)| (file.clone(), entries.first().map(place)));
     let groups: Vec<_> = groups
         .into_iter()
         .map(|((file, name), entries)| {

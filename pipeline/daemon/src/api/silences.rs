@@ -76,7 +76,14 @@ impl From<Refused> for ApiError {
             StatusCode::SERVICE_UNAVAILABLE => "not_durable",
             _ => "bad_request",
         };
-        Self::new(status, code, message)
+        let hint = match status {
+            StatusCode::NOT_FOUND => "GET /api/v1/silences lists them",
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "it is written down once the disk takes it; GET /readyz says what is wrong there"
+            }
+            _ => "GET /openapi.json has the shape of a silence",
+        };
+        Self::new(status, code, message).hint(hint)
     }
 }
 
@@ -210,10 +217,11 @@ pub(crate) async fn make(
     State(shared): State<Shared>,
     wanted: Result<Json<Postable>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    shared.make_silence(wanted).await.map_err(|refused| {
-        ApiError::from(refused).hint(
+    shared.make_silence(wanted).await.map_err(|refused| match refused.status {
+        StatusCode::BAD_REQUEST => ApiError::from(refused).hint(
             r#"send {"matchers": [{"name": "host", "value": "a", "isRegex": false, "isEqual": true}], "startsAt": "2026-01-01T00:00:00Z", "endsAt": "…", "createdBy": "…", "comment": "…"}; with "id" to change one"#,
-        )
+        ),
+        _ => refused.into(),
     })
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use flyball_rules::query::output;
+use flyball_rules::query::{QueryResult, output};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,7 +45,24 @@ async fn table(shared: &Shared, name: &str, newest_by: &str, page: &Page) -> Res
     }
     let sql = format!("SELECT * FROM flyball.{name} ORDER BY {newest_by} DESC, id LIMIT {limit} OFFSET {offset}");
     let result = shared.query(&sql).await?;
-    let rows: Vec<_> = output::objects(&result).collect();
+    let rows: Vec<_> = objects(&result).collect();
     let next = (rows.len() == limit).then_some(offset + limit);
     Ok(Json(json!({name: rows, "limit": limit, "offset": offset, "next_offset": next})))
+}
+
+/// Columns of these tables that are JSON in a text.
+const JSON_COLUMNS: [&str; 2] = ["changes", "samples"];
+
+/// The rows as objects, with what is JSON in SQL's texts as such.
+pub(super) fn objects(result: &QueryResult) -> impl Iterator<Item = Value> {
+    output::objects(result).map(|mut row| {
+        for column in JSON_COLUMNS {
+            if let Some(cell) = row.get_mut(column)
+                && let Some(parsed) = cell.as_str().and_then(|text| serde_json::from_str(text).ok())
+            {
+                *cell = parsed;
+            }
+        }
+        row
+    })
 }

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use flyball_model::event::Acknowledgement;
-use flyball_rules::query::output;
 use flyball_runtime::{AckError, LISTENERS_MAX, Listener};
 use futures::Stream;
 use futures::stream::unfold;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::error::{ApiError, in_words};
+use super::state::objects;
 
 /// How often a listener gets a comment while nothing changes, so that proxies and both ends know that the other is there.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ async fn row(shared: &Shared, id: &str) -> Result<Value, ApiError> {
         return Err(unknown());
     }
     let result = shared.query(&format!("SELECT * FROM flyball.violations WHERE id = '{id}'")).await?;
-    output::objects(&result).next().ok_or_else(unknown)
+    objects(&result).next().ok_or_else(unknown)
 }
 
 fn unknown(id: &str) -> ApiError {

@@ -11,10 +11,11 @@ use crate::Failure;
 use crate::cli::ConfigCommand;
 use crate::config;
 
-pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
+pub(crate) async fn run(command: &ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Default => stdout.write_all(config::DEFAULT_YAML.as_bytes()).context("stdout is closed")?,
+        ConfigCommand::Default => {
+            std::io::stdout().write_all(config::DEFAULT_YAML.as_bytes()).context("stdout is closed")?
+        }
         ConfigCommand::Check { file } => {
             let name = file.display().to_string();
             let unreadable = |error| Failure::Configuration(vec![config::unreadable(&name, &error)]);
@@ -23,7 +24,9 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
                 let source = Source::new(&name, std::fs::read_to_string(file).map_err(unreadable)?);
                 loaded.problems.extend(trial::problems(&loaded.config, &source));
                 loaded.problems = in_order(loaded.problems);
+                loaded.problems.extend(trial::rules(&loaded.config).await);
             }
+            let mut stdout = std::io::stdout().lock();
             for problem in &loaded.problems {
                 writeln!(stdout, "{problem}").context("stdout is closed")?;
             }

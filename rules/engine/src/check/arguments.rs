@@ -1,7 +1,8 @@
 //! Arguments that functions refuse only when they run.
 
-use datafusion::common::DFSchema;
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -18,7 +19,8 @@ pub(super) fn check(rule: &Rule, query: &Inspected, problems: &mut Vec<Problem>)
     let mut walk = |node: &LogicalPlan| {
         if let LogicalPlan::Aggregate(aggregate) = node {
             for expr in &aggregate.aggr_expr {
-                let Some((function, fault)) = fault(expr, aggregate.input.schema()) else { continue };
+                let found = fault(expr, aggregate.input.schema()).or_else(|| quantile_fault(expr));
+                let Some((function, fault)) = found else { continue };
                 let position = query.find(&function).map(|at| (at.line, at.column));
                 problems.push(Problem::error(place(rule, position), format!("{function}: {fault}")).code(ARGUMENTS));
             }
@@ -39,4 +41,17 @@ fn fault(expr: &Expr, over: &DFSchema) -> Option<(String, String)> {
         DataFusionError::Plan(fault) => Some((aggregate.fun().name().to_owned(), fault.clone())),
         _ => None,
     }
+}
+
+/// The same of `histogram_quantile`, which hears of its quantile with the first row.
+fn quantile_fault(expr: &Expr) -> Option<(String, String)> {
+    const NAME: &str = "histogram_quantile";
+    let expr = if let Expr::Alias(alias) = expr { alias.expr.as_ref() } else { expr };
+    let Expr::AggregateFunction(call) = expr else { return None };
+    let Expr::Literal(q, _) = call.params.args.first().filter(|_| call.func.name() == NAME)? else { return None };
+    let ScalarValue::Float64(Some(q)) = q.cast_to(&DataType::Float64).ok()? else { return None };
+    if (0.0..=1.0).contains(&q) {
+        return None;
+    }
+    Some((NAME.to_owned(), format!("the quantile is {q}; it must be from 0 to 1: {NAME}(0.95, le, value)")))
 }

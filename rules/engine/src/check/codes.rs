@@ -65,7 +65,7 @@ codes! {
     FOR_TOO_SHORT, "FB204", "for-shorter-than-interval", Warning,
         "'for' is shorter than the distance of the samples, so that one sample decides.", "Make it longer, or leave it out.";
     WINDOW_TOO_SHORT, "FB205", "window-shorter-than-interval", Warning,
-        "A window is so short that it often has too few samples.", "Make it a few times as long as the samples' distance.";
+        "A window is so short, or so late, that it often has too few samples.", "Make it a few times as long as the samples' distance.";
     COUNTER, "FB206", "counter-without-rate", Warning,
         "A counter is aggregated as it is, though its value only says how long it has been counting.", "Take rate or increase.";
     NOT_A_COUNTER, "FB207", "rate-of-gauge", Warning,
@@ -78,6 +78,8 @@ codes! {
         "Tables are joined without a condition: every row with every row.", "Write JOIN … ON.";
     LABEL_TAKEN, "FB211", "label-taken", Warning,
         "A label or column is overwritten in alerts, or a label hides a column that tells violations apart.", "Name it otherwise.";
+    UNLESS_LABEL, "FB212", "unless-without-label", Warning,
+        "'unless' asks for a label that no violation of one of the two rules has, so nothing is ever held back.", "Select it in both rules, or name a label that both have.";
     TEMPLATE, "FB301", "template", Error,
         "A template asks for a column or label that the rule has not.", "Mend the name, or select the column.";
     NO_BACKEND, "FB401", "no-backend", Error,

@@ -10,6 +10,7 @@
 //! | `shadow` | rules that say nothing of their own |
 //! | `templates` | the names that summaries and targets ask for |
 //! | `labels` | labels that a rule adds in vain, or in place of what tells violations apart |
+//! | `unless` | labels of `unless` that no violation has |
 //! | `steps` | whether the backends exist and can do what is asked of them |
 //! | [`codes`] | the codes of findings |
 
@@ -23,13 +24,14 @@ mod slo;
 mod sql;
 mod steps;
 mod templates;
+mod unless;
 
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use flyball_model::action::ActionKind;
@@ -82,6 +84,7 @@ pub async fn check_each(
     let mut problems = Vec::new();
     let mut lints = database.map(Lints::new);
     let recorded = Recorded::by(rules);
+    let mut labels_known = HashMap::new();
     // There being more is an error of its own, found when they were read.
     for (_, rule) in rules.rules().take(RULES_MAX) {
         if let Some(slo) = &rule.slo {
@@ -105,12 +108,16 @@ pub async fn check_each(
         templates::check(rule, schema, &mut problems);
         labels::check(rule, schema, &mut problems);
         recording::check(rule, schema, &mut problems);
+        if let Some(labels) = schema.and_then(|schema| unless::labels(rule, schema)) {
+            labels_known.insert(rule.name.as_str(), labels);
+        }
         if let Some(backends) = backends {
             steps::check(rule, backends, &mut problems);
         }
         // Planning holds its thread; ten thousand rules of a reload must not keep others from theirs.
         tokio::task::yield_now().await;
     }
+    unless::check(rules, &labels_known, &mut problems);
     problems
 }
 

@@ -106,19 +106,19 @@ fn shape(sql: &str) -> Option<Shape> {
     };
     let mut text = String::new();
     let mut thresholds = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
         if may_vary
             && at > from
-            && let Some(sign) = bar(tokens.get(at.wrapping_sub(1)))
-            && let Token::Number(number, _) = token
-            && ends(tokens.get(at + 1))
-            && let Ok(number) = number.parse::<f64>()
+            && let Some((threshold, length)) = bar(&tokens[at - 1..])
         {
-            thresholds.push(sign * number);
+            thresholds.push(threshold);
             text.push_str("? ");
+            at += length;
         } else {
             text.push_str(&token.to_string());
             text.push(' ');
+            at += 1;
         }
     }
     Some(Shape { text, thresholds })
@@ -129,13 +129,20 @@ fn calls_before_from(tokens: &[Token]) -> bool {
     before.into_iter().any(|token| *token == Token::LParen)
 }
 
-/// Whether a number behind this is a bar: 1 where a higher one is stricter, -1 where a lower one is.
-fn bar(before: Option<&Token>) -> Option<f64> {
-    match before? {
-        Token::Gt | Token::GtEq => Some(1.0),
-        Token::Lt | Token::LtEq => Some(-1.0),
-        _ => None,
-    }
+/// The number behind the comparison that these begin with, the higher the stricter, and how many tokens it is.
+fn bar(tokens: &[Token]) -> Option<(f64, usize)> {
+    let stricter = match tokens.first()? {
+        Token::Gt | Token::GtEq => 1.0,
+        Token::Lt | Token::LtEq => -1.0,
+        _ => return None,
+    };
+    let (sign, number, length) = match tokens {
+        [_, Token::Number(number, _), ..] => (1.0, number, 1),
+        [_, Token::Minus, Token::Number(number, _), ..] => (-1.0, number, 2),
+        _ => return None,
+    };
+    let number = number.parse::<f64>().ok().filter(|_| ends(tokens.get(1 + length)))?;
+    Some((stricter * sign * number, length))
 }
 
 /// Whether nothing is done with a number before this.
@@ -176,6 +183,12 @@ mod tests {
             (query("m", "> 5"), query("m", ">  3"), Some(ABOVE)),
             (query("m", "> 3"), query("m", "> 3"), Some(BELOW)),
             (query("m", "< 3"), query("m", "< 5"), Some(ABOVE)),
+            (query("m", "> -5"), query("m", "> -6"), Some(ABOVE)),
+            (query("m", "> -5"), query("m", ">-4"), Some(BELOW)),
+            (query("m", "> - 5"), query("m", "> 3"), Some(BELOW)),
+            (query("m", "< -5"), query("m", "< -6"), Some(BELOW)),
+            (query("m", "> -3 * 2"), query("m", "> -5 * 2"), None),
+            (query("m", "> 9 - 3"), query("m", "> 9 - 5"), None),
             (query("m", "> 3"), query("n", "> 5"), None),
             (query("m", "= 3"), query("m", "= 5"), None),
             (query("m", "> 3 * 2"), query("m", "> 5 * 2"), None),

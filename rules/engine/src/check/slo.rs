@@ -2,6 +2,7 @@
 
 use arrow::datatypes::{DataType, Field, Schema};
 
+use super::codes::FILE;
 use super::lints::Lints;
 use super::{recording, sql, templates};
 use crate::definition::{BURN_COLUMNS, Problem, Rule, Slo};
@@ -24,6 +25,13 @@ pub(super) async fn check(
     }
     if !rule.is_count_of(slo) {
         return;
+    }
+    if slo.objective <= 1.0 {
+        // As many digits as anybody writes: 0.9995 times 100 has more.
+        let meant = if slo.objective < 1.0 { (slo.objective * 1e8).round() / 1e6 } else { 99.9 };
+        let message = format!("'objective' is a percentage, and this one is {} %", slo.objective);
+        let problem = Problem::warning(slo.place.clone(), message);
+        problems.push(problem.hint(format!("{meant} is likely meant")).code(FILE));
     }
     for query in [&slo.good, &slo.total] {
         let rule = Rule { sql: query.clone(), ..rule.clone() };

@@ -114,7 +114,7 @@ async fn templates_ask_for_columns_that_are_there() {
          r.yaml:11:92: the template asks for 'zone', and the query has no such column (there are host, load) [FB301]"
     );
     let map = rule(
-        "    sql: SELECT labels, value FROM metrics WHERE time > now() - INTERVAL '1 minute'\n    summary: '{{ whatever }}'\n",
+        "    sql: SELECT labels, value FROM latest(load, INTERVAL '5 minutes', '*')\n    summary: '{{ whatever }}'\n",
     );
     assert_eq!(check_text(&map, Some(&estate.database), None).await, "");
 }
@@ -187,11 +187,85 @@ async fn arguments_that_a_function_refuses_when_it_begins_are_told() {
             "percentile_cont(value, 1.5) FILTER (WHERE value > 3)",
             "r.yaml:5:23: percentile_cont: Percentile value must be between 0.0 and 1.0 inclusive, 1.5 is invalid [FB107]",
         ),
+        (
+            "histogram_quantile(99, job, value)",
+            "r.yaml:5:23: histogram_quantile: the quantile is 99; it must be from 0 to 1: histogram_quantile(0.95, le, value) [FB107]",
+        ),
         ("approx_percentile_cont(value, 0.95)", ""),
+        ("histogram_quantile(0.99, job, value)", ""),
+        ("histogram_quantile(1, job, value)", ""),
         ("max(value) FILTER (WHERE time > now() - INTERVAL '10 seconds')", ""),
         ("max(CASE WHEN host IN (SELECT host FROM latest(load)) THEN value END)", ""),
     ] {
         assert_eq!(check_text(&of(what), Some(&estate.database), None).await, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn functions_without_a_bound_on_their_result_are_told_as_refused() {
+    let estate = estate();
+    for (what, expected) in [
+        ("repeat(host, 3)", "the function 'repeat' is refused, since its result has no bound"),
+        ("list_repeat(host, 3)", "the function 'list_repeat' is refused, since its result has no bound"),
+        ("range(0, 3)", "the function 'range' is refused here, since its result has no bound: it stands after FROM"),
+    ] {
+        let text = rule(&format!("    sql: SELECT {what} AS x FROM latest(load)\n"));
+        let found = check_text(&text, Some(&estate.database), None).await;
+        assert_eq!(found, format!("r.yaml:5:17: {expected} [FB105]"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn labels_of_unless_are_those_that_both_rules_have() {
+    let estate = estate();
+    for (sql, unless, labels, expected) in [
+        ("SELECT host, value FROM latest(load)", "Down on host", "team: shop", ""),
+        ("SELECT job, value FROM latest(load)", "Down", "team: shop", ""),
+        ("SELECT job, value FROM latest(load)", "Down on host", "host: a", ""),
+        // Nobody knows.
+        ("SELECT labels, value FROM latest(load, INTERVAL '5 minutes', '*')", "Down on host", "team: shop", ""),
+        ("SELECT job, value FROM unsent", "Down on host", "team: shop", ""),
+        (
+            "SELECT job, value FROM latest(load)",
+            "Down on host",
+            "team: shop",
+            "r.yaml:8:14: warning: no violation of 'Jobs' has a label 'host', so this holds nothing back (select host in both rules, or name a \
+             label that both have) [FB212]",
+        ),
+        (
+            "SELECT host, value FROM latest(load)",
+            "Down on hots",
+            "team: shop",
+            "r.yaml:8:14: warning: no violation of 'Jobs' or 'Down' has a label 'hots', so this holds nothing back (did you mean 'host'?) [FB212]",
+        ),
+    ] {
+        let text = format!(
+            "groups:\n- name: g\n  rules:\n  - rule: Down\n    sql: SELECT host FROM latest(load)\n  - rule: Jobs\n    sql: {sql}\n    \
+             unless: [{unless}]\n    labels: {{{labels}}}\n"
+        );
+        let found = check_text(&text, Some(&estate.database), None).await;
+        let found: Vec<_> = found.lines().filter(|line| line.contains("FB212")).collect();
+        assert_eq!(found.join("\n"), expected, "{sql} {unless} {labels}");
+        assert_eq!(check_text(&text, None, None).await, "", "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_objective_that_is_a_fraction_is_told() {
+    for (objective, expected) in [
+        ("99.9", ""),
+        (
+            "0.9995",
+            "r.yaml:4:11: warning: 'objective' is a percentage, and this one is 0.9995 % (99.95 is likely meant) [FB001]",
+        ),
+        ("1", "r.yaml:4:11: warning: 'objective' is a percentage, and this one is 1 % (99.9 is likely meant) [FB001]"),
+    ] {
+        let count = "SELECT sum(value) AS value FROM increase(load, INTERVAL '{{ window }}')";
+        let text =
+            rule(&format!("    slo:\n      objective: {objective}\n      good: {count}\n      total: {count}\n"));
+        let found = check_text(&text, None, None).await;
+        let found: Vec<_> = found.lines().filter(|line| line.contains("percentage")).collect();
+        assert_eq!(found.join("\n"), expected, "{objective}");
     }
 }
 

@@ -165,7 +165,14 @@ pub(super) struct Told {
 
 pub(super) fn read_told(reader: &mut Reader, fields: Fields<'_>) -> Told {
     let keep_firing_for = reader.duration(fields, "keep_firing_for", Duration::ZERO);
-    let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'"));
+    let severity = fields.get("severity").and_then(|node| reader.text(node, "'severity'")).filter(|severity| {
+        let is_word = !severity.as_str().contains("{{");
+        if !is_word {
+            let problem = Problem::error(severity.place(), "'severity' is a template, and is taken as it is");
+            reader.note(problem.hint("what varies is a string column 'severity' of the query"));
+        }
+        is_word
+    });
     let labels = fields.get("labels").map(|node| read_labels(reader, node)).unwrap_or_default();
     let summary = fields.get("summary").and_then(|node| reader.text(node, "'summary'"));
     let summary = summary.and_then(|text| template(reader, text));

@@ -109,6 +109,10 @@ fn fields_of_a_rule_are_checked() {
             "    labels: {a: '{{ host }}'}\n",
             "6:17: the label 'a' is a template, and labels are taken as they are (what varies is a string column of the query)",
         ),
+        (
+            "    severity: '{{ host }}'\n",
+            "6:15: 'severity' is a template, and is taken as it is (what varies is a string column 'severity' of the query)",
+        ),
         ("    summary: ''\n", "6:14: 'summary' is empty"),
         ("    summary: |\n      one\n      {{ host | shout }}\n", "8:7: unknown filter: filter shout is unknown"),
         ("    summary: {{ host }}\n", "6:14: 'summary' is a single value, and here is a mapping"),

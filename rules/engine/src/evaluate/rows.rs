@@ -140,10 +140,12 @@ pub fn rows(schema: &Schema, batches: &[RecordBatch]) -> Result<Vec<Row>, String
             ));
         }
         if let Some((name, value)) = row.values.iter().find(|(_, value)| !value.is_finite()) {
-            return Err(format!(
-                "the column '{name}' is {value} for {}; was something divided by zero? Guard it with NULLIF(divisor, 0)",
-                braced(&row.identity)
-            ));
+            let hint = if value.is_nan() {
+                "a sample may be NaN, which SQL takes for the largest number: leave it out by NOT isnan(value), or show finite(value)"
+            } else {
+                "was something divided by zero? Guard it with NULLIF(divisor, 0)"
+            };
+            return Err(format!("the column '{name}' is {value} for {}; {hint}", braced(&row.identity)));
         }
     }
     Ok(rows)
@@ -373,6 +375,10 @@ mod tests {
         check(
             vec![("host", hosts(vec!["a"])), ("share", numbers(vec![f64::INFINITY]))],
             "the column 'share' is inf for {host=a}; was something divided by zero? Guard it with NULLIF(divisor, 0)",
+        );
+        check(
+            vec![("host", hosts(vec!["a"])), ("p99", numbers(vec![f64::NAN]))],
+            "the column 'p99' is NaN for {host=a}; a sample may be NaN, which SQL takes for the largest number: leave it out by NOT isnan(value), or show finite(value)",
         );
         check(
             vec![("host", hosts(vec![""; INSTANCES_MAX + 1]))],

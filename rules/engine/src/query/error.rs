@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::session::UNBOUNDED;
+
 /// A place in the SQL text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -54,8 +56,8 @@ pub enum QueryError {
         /// Where.
         position: Option<Position>,
     },
-    /// No function has this name.
-    #[error("unknown function '{name}'{}", did_you_mean(nearest.as_deref(), "range functions such as rate, latest and avg_over stand after FROM"))]
+    /// No function has this name, or it is one that is refused.
+    #[error("{}", no_function(name, nearest.as_deref()))]
     UnknownFunction {
         /// As written.
         name: String,
@@ -180,6 +182,19 @@ impl QueryError {
     /// Wrapped for the way through DataFusion; [`super::diagnose`] unwraps it.
     pub(crate) fn into_datafusion(self) -> datafusion::error::DataFusionError {
         datafusion::error::DataFusionError::External(Box::new(self))
+    }
+}
+
+fn no_function(name: &str, nearest: Option<&str>) -> String {
+    let table = "range functions such as rate, latest and avg_over stand after FROM";
+    match name {
+        "range" | "generate_series" => {
+            format!("the function '{name}' is refused here, since its result has no bound: it stands after FROM")
+        }
+        _ if UNBOUNDED.contains(&name) => {
+            format!("the function '{name}' is refused, since its result has no bound")
+        }
+        _ => format!("unknown function '{name}'{}", did_you_mean(nearest, table)),
     }
 }
 

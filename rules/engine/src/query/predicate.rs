@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::physical_expr::PhysicalExpr;
 use flyball_model::UnixNanos;
 
@@ -64,6 +64,12 @@ impl Predicate {
                 let columns = DFSchema::try_from(Arc::clone(&schema))?;
                 let expr = self.state.create_logical_expr(&self.text, &columns)?;
                 check_of_one_row(&expr)?;
+                let given = expr.get_type(&columns)?;
+                if given != DataType::Boolean {
+                    return plan_err!(
+                        "the condition gives {given}, and must be true or false; write one like value > 3"
+                    );
+                }
                 let asks_the_time = reads_clock(&expr)?;
                 let expr = Binder::new(now, self.state.config_options())?.bind_expr(expr)?;
                 let expr = self.state.create_physical_expr(expr, &columns)?;
@@ -146,7 +152,7 @@ mod tests {
             ("hots = 'a'", "hots"),
             ("value >", "no SQL expression"),
             ("true; DROP TABLE x", "no SQL expression"),
-            ("value", "boolean"),
+            ("value + 1", "the condition gives Float64, and must be true or false"),
             ("value > (SELECT 1)", "the condition has a subquery"),
             ("count(*) > 1", "the condition has an aggregate"),
             ("row_number() OVER () > 1", "the condition has a window function"),

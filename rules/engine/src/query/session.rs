@@ -39,8 +39,18 @@ const BATCH_ROWS: usize = 8192;
 const DISTINCT_IN_TWO: &str = "single_distinct_aggregation_to_group_by";
 
 /// Functions whose result has no bound by their input: one call could ask for more memory than the machine has, before any
-/// memory pool is asked. As table functions `generate_series` and `range` stay, because they give batches.
-const UNBOUNDED: [&str; 7] = ["range", "generate_series", "array_repeat", "array_resize", "repeat", "lpad", "rpad"];
+/// memory pool is asked; with their other names. As table functions `generate_series` and `range` stay, because they give batches.
+pub(super) const UNBOUNDED: [&str; 9] = [
+    "range",
+    "generate_series",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "repeat",
+    "lpad",
+    "rpad",
+];
 
 /// The state that all queries share: functions, optimizer rules, configuration.
 pub(crate) fn shared_state(partitions: usize) -> SessionState {

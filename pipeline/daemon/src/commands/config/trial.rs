@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flyball_model::{Clock, WallClock};
+use flyball_rules::definition::Level;
 use flyball_yaml::{Node, Place, Problem, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
 use crate::access::Known;
 use crate::config::{Config, TokenSecret};
+use crate::excuse::check_without_points;
+use crate::reload::actions;
 use crate::rule_paths::RulePaths;
 use crate::wiring;
 
@@ -23,6 +26,12 @@ pub(super) fn problems(config: &Config, source: &Source) -> Vec<Problem> {
     for name in config.backends.keys() {
         if let Err(message) = wiring::backend(config, name, &clock, &CancellationToken::new()) {
             problems.push(Problem::error(at(&["backends", name]), message));
+        }
+    }
+    for (index, options) in wiring::influx_options(config).enumerate() {
+        if let Err(error) = options.check() {
+            let message = format!("store.influxdb[{index}]: {error}");
+            problems.push(Problem::error(at(&["store", "influxdb"]), message));
         }
     }
     let tls = config.http.tls.iter();
@@ -54,6 +63,24 @@ pub(super) fn problems(config: &Config, source: &Source) -> Vec<Problem> {
     tried(&["http", "tokens"], Known::load(&config.http, &clock).err().unwrap_or_default());
     tried(&["twin", "mapping"], lines(wiring::twin(config)));
     problems.extend(found);
+    problems
+}
+
+/// Everything that keeps the rules from being put in force, before any point has come.
+pub(super) async fn rules(config: &Config) -> Vec<Problem> {
+    let clock: Arc<dyn Clock> = Arc::new(WallClock::default());
+    let paths: Vec<_> = config.rules.iter().flatten().collect();
+    // What is wrong with paths and backends was told.
+    let (Ok(mut paths), Ok(backends)) =
+        (RulePaths::parse(&paths), wiring::backends(config, &clock, &CancellationToken::new()))
+    else {
+        return Vec::new();
+    };
+    paths.files.retain(|path| path.exists());
+    let loading = tokio::task::spawn_blocking(move || paths.load(Level::Error));
+    let (rules, mut problems) = loading.await.expect("reading rule files does not panic");
+    problems.extend(check_without_points(&rules, &actions(&backends)).await);
+    problems.retain(Problem::is_error);
     problems
 }
 

@@ -9,8 +9,10 @@ use super::super::codes::{COUNTER, NOT_A_COUNTER};
 use super::origin::{of_expr, relation_of};
 use super::{Look, first_column};
 use crate::catalog::TableRead;
-use crate::functions::{is_range_table, range_of};
+use crate::functions::range_of;
 
+/// Range functions whose value is a sample's as it came.
+const OF_ONE_SAMPLE: [&str; 2] = ["latest", "last_over"];
 /// Aggregates that mean nothing over the raw values of counters. `max` and `last_value` tell how much was counted, `count` how many there are.
 const AGGREGATES: [&str; 12] = [
     "avg",
@@ -91,7 +93,8 @@ fn aggregated(look: &mut Look<'_>, expr: &Expr, input: &LogicalPlan) {
     let Some(argument) = call.params.args.first() else { return };
     let Some(origin) = of_expr(argument, input) else { return };
     let TableRead::Metric(metric) = origin.relation.read else { return };
-    if origin.column != "value" || is_range_table(origin.relation.table.as_ref()) {
+    let made = range_of(origin.relation.table.as_ref()).is_some_and(|function| !OF_ONE_SAMPLE.contains(&function));
+    if origin.column != "value" || made {
         return;
     }
     let registry = look.database.store().registry().read();

@@ -30,19 +30,31 @@ pub(super) fn check(look: &mut Look<'_>) {
         return;
     }
     let kinds = || schema.fields().iter().map(|field| ColumnKind::of_column(field.name(), field.data_type()));
-    if kinds().any(|kind| kind == ColumnKind::IdentityMap) {
-        // Only the data knows what is in it.
-        return;
-    }
     let of_kind =
         |wanted| -> Vec<usize> { kinds().enumerate().filter(|(_, kind)| *kind == wanted).map(|(at, _)| at).collect() };
-    let texts = of_kind(ColumnKind::Identity);
-    match rows_of(plan) {
+    let (texts, maps) = (of_kind(ColumnKind::Identity), of_kind(ColumnKind::IdentityMap));
+    let rows = rows_of(plan);
+    if !maps.is_empty() {
+        // What is in a map only the data knows, but for the labels of a series: all of its points have the same.
+        let of_series = matches!(rows, Rows::Points { read: TableRead::Metrics, .. });
+        if !of_series || outputs(plan, &maps).is_none() {
+            return;
+        }
+    }
+    match rows {
         Rows::Groups { of, selected } => groups(look, of, selected),
-        Rows::Points(scan) => {
+        Rows::Points { scan, read } => {
             let name = scan.table_name.table();
             let message = format!("each point of '{name}' is a row, and points of one series have one identity");
-            let hint = format!("take FROM latest({name}), or aggregate: GROUP BY the labels that tell things apart");
+            let hint = match read {
+                TableRead::Metric(_) => {
+                    format!("take FROM latest({name}), or aggregate: GROUP BY the labels that tell things apart")
+                }
+                TableRead::Metrics => {
+                    "aggregate: GROUP BY name and the labels that tell things apart, such as labels['host']".to_owned()
+                }
+                _ => "aggregate: GROUP BY the columns that tell things apart".to_owned(),
+            };
             look.note(IDENTITY, None, Some(name), message, hint);
         }
         Rows::Series { metric, scan, filters } => {
@@ -66,7 +78,7 @@ enum Rows<'a> {
     /// One a group, and what is selected of it.
     Groups { of: &'a Aggregate, selected: &'a Projection },
     /// One a point or record.
-    Points(&'a TableScan),
+    Points { scan: &'a TableScan, read: &'a TableRead },
     /// One a series, of those that pass.
     Series { metric: MetricRef, scan: &'a TableScan, filters: Vec<&'a Expr> },
     /// One at the most.
@@ -114,7 +126,7 @@ fn rows_of(plan: &LogicalPlan) -> Rows<'_> {
                         Rows::Series { metric, scan, filters }
                     }
                     TableRead::Metric(_) | TableRead::Metrics | TableRead::Logs | TableRead::Power => {
-                        Rows::Points(scan)
+                        Rows::Points { scan, read: &relation.read }
                     }
                     _ => Rows::Unknown,
                 };

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use flyball_model::time::duration_nanos;
 use flyball_model::{MetricRef, UnixNanos};
 use flyball_store::Store;
@@ -14,10 +13,10 @@ use flyball_store::Store;
 use super::super::codes::{FOR_TOO_SHORT, WINDOW_TOO_SHORT};
 use super::Look;
 use super::origin::relation_of;
+use super::time::lower_bound;
 use crate::catalog::TableRead;
 use crate::definition::{Problem, format_duration};
 use crate::functions::window_of;
-use crate::query::bind::Binder;
 
 /// Series of a metric that are looked at.
 const SERIES_MAX: usize = 8;
@@ -131,15 +130,6 @@ fn spans(look: &Look<'_>) -> Vec<Span> {
 
 /// How far back `time > now() - INTERVAL …` reaches.
 fn length_of(filter: &Expr) -> Option<Duration> {
-    let Expr::BinaryExpr(pair) = filter else { return None };
-    let bound = match (pair.op, pair.left.as_ref(), pair.right.as_ref()) {
-        (Operator::Gt | Operator::GtEq, Expr::Column(column), bound) if column.name == "time" => bound,
-        (Operator::Lt | Operator::LtEq, bound, Expr::Column(column)) if column.name == "time" => bound,
-        _ => return None,
-    };
-    // Some instant that leaves room before it.
-    let now = UnixNanos(i64::MAX / 2);
-    let bound = Binder::new(now, &Arc::default()).ok()?.bind_expr(bound.clone()).ok()?;
-    let Expr::Literal(ScalarValue::TimestampNanosecond(Some(from), _), _) = bound else { return None };
-    u64::try_from(now.0 - from).ok().map(Duration::from_nanos)
+    let from = lower_bound(filter).filter(|&from| from < 0)?;
+    Some(Duration::from_nanos(from.unsigned_abs()))
 }

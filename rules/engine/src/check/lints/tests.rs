@@ -79,7 +79,10 @@ async fn good_queries_have_no_findings() {
         "SELECT host, severity, avg(value) AS v FROM latest(faults) WHERE severity = 'fatal' GROUP BY host, severity",
         "SELECT host, severity AS level, severity, avg(value) AS v FROM latest(faults) GROUP BY host, severity",
         "SELECT host, 'grave' AS severity, avg(value) AS v FROM latest(latency) GROUP BY host",
-        "SELECT host, avg(value) AS v FROM latest(cpu) WHERE mode = 'idle' GROUP BY host, mode",
+        "SELECT host, max(value) AS v FROM latest(cpu) WHERE mode = 'idle' GROUP BY host, mode",
+        "SELECT host, max(value) AS most, min(value) AS least, count(value) AS n FROM latest(requests) GROUP BY host",
+        "SELECT host, sum(value) AS changes FROM changes(requests, INTERVAL '5 minutes') GROUP BY host",
+        "SELECT labels, value FROM latest(latency, INTERVAL '5 minutes', '*')",
         "SELECT n.id AS host, n.site, avg(m.value) AS v FROM latency m JOIN twin.node n ON n.id = m.host WHERE m.time > now() - INTERVAL '5 minutes' GROUP BY n.id, n.site, n.at HAVING avg(m.value) > 3",
         "SELECT m.host, avg(m.value) AS v FROM latency m JOIN (VALUES ('a', 4)) AS w(host, most) ON w.host = m.host WHERE m.time > now() - INTERVAL '5 minutes' GROUP BY m.host, w.most HAVING avg(m.value) > w.most",
         "SELECT 1 AS n FROM absent(latency, INTERVAL '5 minutes')",
@@ -199,6 +202,14 @@ async fn intervals_that_are_too_short_for_the_samples() {
             "SELECT host, mode, value FROM rate(cpu, INTERVAL '20 seconds')",
             "6:42: warning: the window of 20s over 'cpu' is too short for samples 15s apart (two samples in it are needed; take 1m or more) [FB205]",
         ),
+        (
+            "SELECT host, max(value) AS v FROM latency WHERE time > now() - INTERVAL '-5 minutes' GROUP BY host",
+            "6:41: warning: 'latency' is read from the time of the evaluation on: no sample is that new (a window of the last minutes is time > now() - INTERVAL '5 minutes') [FB205]",
+        ),
+        (
+            "SELECT host, avg(watts) AS w FROM power WHERE time >= now() GROUP BY host",
+            "6:41: warning: 'power' is read from the time of the evaluation on: no sample is that new (a window of the last minutes is time > now() - INTERVAL '5 minutes') [FB205]",
+        ),
     ] {
         check_query(sql, &[expected]).await;
     }
@@ -210,6 +221,14 @@ async fn counters_and_gauges_in_each_others_functions() {
         (
             "SELECT host, sum(value) AS n FROM requests WHERE time > now() - INTERVAL '1 minute' GROUP BY host",
             "6:24: warning: 'requests' is a counter, and sum of its value says how long it has been counting (FROM rate(requests, INTERVAL '5 minutes') has its growth per second) [FB206]",
+        ),
+        (
+            "SELECT host, sum(value) AS n FROM latest(requests) GROUP BY host HAVING sum(value) > 5",
+            "6:24: warning: 'requests' is a counter, and sum of its value says how long it has been counting (FROM rate(requests, INTERVAL '5 minutes') has its growth per second) [FB206]",
+        ),
+        (
+            "SELECT host, avg(value) AS v FROM last_over(jobs_total, INTERVAL '5 minutes', 'host') GROUP BY host",
+            "6:24: warning: 'jobs_total' is a counter, and avg of its value says how long it has been counting (FROM rate(jobs_total, INTERVAL '5 minutes') has its growth per second) [FB206]",
         ),
         (
             "SELECT host, code, value FROM avg_over(requests, INTERVAL '5 minutes')",
@@ -234,6 +253,14 @@ async fn rows_of_one_identity() {
         (
             "SELECT host, value FROM latency WHERE time > now() - INTERVAL '1 minute' AND value > 3",
             "6:31: warning: each point of 'latency' is a row, and points of one series have one identity (take FROM latest(latency), or aggregate: GROUP BY the labels that tell things apart) [FB208]",
+        ),
+        (
+            "SELECT host, watts FROM power WHERE time > now() - INTERVAL '1 minute' AND watts > 3",
+            "6:31: warning: each point of 'power' is a row, and points of one series have one identity (aggregate: GROUP BY the columns that tell things apart) [FB208]",
+        ),
+        (
+            "SELECT name, labels, value FROM metrics WHERE time > now() - INTERVAL '1 minute' AND value > 5",
+            "6:39: warning: each point of 'metrics' is a row, and points of one series have one identity (aggregate: GROUP BY name and the labels that tell things apart, such as labels['host']) [FB208]",
         ),
         (
             "SELECT host, value FROM rate(cpu, INTERVAL '5 minutes')",

@@ -1,13 +1,18 @@
-//! Tables that are read from their first point on, and joins of every row with every row.
+//! Tables that are read from their first point on or from the future on, and joins of every row with every row.
 
+use std::sync::Arc;
+
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{Expr, Join, JoinType, LogicalPlan, Operator, TableScan};
+use flyball_model::UnixNanos;
 
-use super::super::codes::{CROSS_JOIN, NO_TIME_BOUND};
+use super::super::codes::{CROSS_JOIN, NO_TIME_BOUND, WINDOW_TOO_SHORT};
 use super::Look;
 use super::origin::relation_of;
 use crate::catalog::TableRead;
 use crate::functions::is_range_table;
+use crate::query::bind::Binder;
 
 pub(super) fn check(look: &mut Look<'_>) {
     let query = look.query;
@@ -18,6 +23,12 @@ pub(super) fn check(look: &mut Look<'_>) {
                 let message = format!("'{name}' is read from its first point on, at each evaluation");
                 let hint = "add WHERE time > now() - INTERVAL '5 minutes'".to_owned();
                 look.note(NO_TIME_BOUND, None, Some(name), message, hint);
+            }
+            LogicalPlan::TableScan(scan) if scan.filters.iter().filter_map(lower_bound).any(|from| from >= 0) => {
+                let name = scan.table_name.table();
+                let message = format!("'{name}' is read from the time of the evaluation on: no sample is that new");
+                let hint = "a window of the last minutes is time > now() - INTERVAL '5 minutes'".to_owned();
+                look.note(WINDOW_TOO_SHORT, None, Some(name), message, hint);
             }
             LogicalPlan::Join(join) if is_cross_join(join) => {
                 let message = "tables are joined without a condition: every row with every row".to_owned();
@@ -68,4 +79,19 @@ fn bounds_time(filter: &Expr) -> bool {
         Expr::Between(between) => is_time(&between.expr) && !between.negated,
         _ => false,
     }
+}
+
+/// The time from which on `time > now() - INTERVAL …` holds, in nanoseconds after that of the evaluation.
+pub(super) fn lower_bound(filter: &Expr) -> Option<i64> {
+    let Expr::BinaryExpr(pair) = filter else { return None };
+    let bound = match (pair.op, pair.left.as_ref(), pair.right.as_ref()) {
+        (Operator::Gt | Operator::GtEq, Expr::Column(column), bound) if column.name == "time" => bound,
+        (Operator::Lt | Operator::LtEq, bound, Expr::Column(column)) if column.name == "time" => bound,
+        _ => return None,
+    };
+    // Some instant that leaves room before it.
+    let now = UnixNanos(i64::MAX / 2);
+    let bound = Binder::new(now, &Arc::default()).ok()?.bind_expr(bound.clone()).ok()?;
+    let Expr::Literal(ScalarValue::TimestampNanosecond(Some(from), _), _) = bound else { return None };
+    from.checked_sub(now.0)
 }
