@@ -1,6 +1,6 @@
 //! One history file: its name, its index, its end.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use std::time::UNIX_EPOCH;
 use flyball_log::Storage;
 use flyball_model::{MetricRef, RowKind};
 use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+use parquet::file::reader::Length;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::checksums::Source;
 use crate::error::StoreError;
 use crate::ordinals::Ordinals;
 use crate::range::TimeRange;
@@ -20,8 +22,9 @@ use crate::range::TimeRange;
 /// The key of the index among the Parquet metadata.
 const INDEX_KEY: &str = "flyball.index";
 const VERSION_KEY: &str = "flyball.version";
-/// 1: no ordinals. 2: ordinals. 3: it may stand for others.
-const VERSION: u32 = 3;
+/// 1: no ordinals. 2: ordinals. 3: it may stand for others. 4: it has checksums.
+const VERSION: u32 = 4;
+const WITH_CHECKSUMS: u32 = 4;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,9 +251,9 @@ impl Drop for HistoryFile {
 
 /// A file's index, and how many bytes the file has.
 fn read_index(path: &Path, kind: Kind, number: u64) -> Result<(Index, u64), StoreError> {
-    let file = File::open(path).map_err(StoreError::io("open", path))?;
-    let bytes = file.metadata().map_err(StoreError::io("read", path))?.len();
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(StoreError::parquet(path))?;
+    let source = Source::open(path)?;
+    let bytes = source.len();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&source).map_err(StoreError::parquet(path))?;
     let values = metadata.file_metadata().key_value_metadata();
     let value = |key: &str| values?.iter().find(|entry| entry.key == key)?.value.as_deref();
     let corrupt = |detail: &str| StoreError::Corrupt {
@@ -262,6 +265,9 @@ fn read_index(path: &Path, kind: Kind, number: u64) -> Result<(Index, u64), Stor
     let found: u32 = found.ok_or_else(|| corrupt("its metadata has no flyball.version"))?;
     if found > VERSION {
         return Err(StoreError::NewerFormat { path: path.to_owned(), found, known: VERSION });
+    }
+    if found >= WITH_CHECKSUMS && !source.has_checksums() {
+        return Err(corrupt("its checksums are gone"));
     }
     let index = value(INDEX_KEY).and_then(|index| serde_json::from_str::<Index>(index).ok());
     let index = index.ok_or_else(|| corrupt("its metadata has no readable flyball.index"))?;

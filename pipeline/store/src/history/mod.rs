@@ -5,6 +5,7 @@
 //! file's own metadata (so that a file and its index can't be apart) and is kept in memory while the file lives: a query
 //! opens only files that have something for it.
 
+mod checksums;
 pub(crate) mod file;
 pub(crate) mod join;
 mod order;

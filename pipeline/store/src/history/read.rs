@@ -1,6 +1,5 @@
 //! Reading points back.
 
-use std::fs::File;
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -16,6 +15,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::schema::types::SchemaDescriptor;
 
+use super::checksums::Source;
 use super::file::HistoryFile;
 use crate::error::StoreError;
 use crate::hot::chunk::Points;
@@ -25,12 +25,12 @@ use crate::range::{SeriesFilter, TimeRange};
 ///
 /// # Errors
 /// When it can't be opened or is damaged.
-pub(super) fn open(file: &HistoryFile) -> Result<ParquetRecordBatchReaderBuilder<File>, StoreError> {
-    let handle = File::open(&file.path).map_err(StoreError::io("open", &file.path))?;
+pub(super) fn open(file: &HistoryFile) -> Result<ParquetRecordBatchReaderBuilder<Source>, StoreError> {
+    let source = Source::open(&file.path)?;
     // The offset index lets the reader skip pages; what the column index could tell, our own index has told already.
     let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-    let metadata = ArrowReaderMetadata::load(&handle, options).map_err(StoreError::parquet(&file.path))?;
-    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata))
+    let metadata = ArrowReaderMetadata::load(&source, options).map_err(StoreError::parquet(&file.path))?;
+    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata))
 }
 
 /// A filter on one column, which is read before the others so that their pages without a hit are skipped.

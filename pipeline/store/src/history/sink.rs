@@ -3,14 +3,18 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use flyball_log::{Sequential, StoredFile};
+use flyball_log::StoredFile;
 use parking_lot::Mutex;
+
+use super::checksums::Checksums;
 
 /// A file that remembers what the disk said: the library makes a text of it, and whether a write may be tried again does not stand
 /// in a text.
 #[derive(Debug)]
 pub(super) struct FileSink {
-    file: Sequential,
+    file: Box<dyn StoredFile>,
+    written: u64,
+    checksums: Checksums,
     refusal: Refusal,
 }
 
@@ -28,26 +32,34 @@ impl Refusal {
 impl FileSink {
     pub(super) fn new(file: Box<dyn StoredFile>) -> (Self, Refusal) {
         let refusal = Refusal::default();
-        (Self { file: Sequential::new(file), refusal: refusal.clone() }, refusal)
+        let checksums = Checksums::default();
+        (Self { file, written: 0, checksums, refusal: refusal.clone() }, refusal)
     }
 
-    /// Makes what was written durable; returns how many bytes that is.
-    pub(super) fn sync(&mut self) -> io::Result<u64> {
+    /// Adds the checksums to a file of which all is written, and makes it durable; returns how many bytes it has.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn seal(mut self) -> io::Result<u64> {
+        let bytes = self.checksums.seal(&mut *self.file, self.written)?;
         self.file.sync()?;
-        Ok(self.file.written())
+        Ok(bytes)
     }
 }
 
 impl Write for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|error| {
+        self.file.write_at(bytes, self.written).map_err(|error| {
             let kind = error.kind();
             self.refusal.0.lock().get_or_insert(error);
-            kind.into()
-        })
+            io::Error::from(kind)
+        })?;
+        self.checksums.add(bytes);
+        self.written += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }

@@ -186,9 +186,9 @@ pub(super) fn write_temporary(
     };
     let file = created.map_err(StoreError::io("create", temporary))?;
     let (sink, refusal) = FileSink::new(file);
-    let mut sink = fill(sink, temporary).map_err(|error| match refusal.take() {
+    let sink = fill(sink, temporary).map_err(|error| match refusal.take() {
         Some(refused) => StoreError::io("write", temporary)(refused),
         None => error,
     })?;
-    sink.sync().map_err(StoreError::io("sync", temporary))
+    sink.seal().map_err(StoreError::io("sync", temporary))
 }

@@ -82,7 +82,11 @@ fn a_newer_file_is_refused_and_so_is_one_whose_ordinals_are_not_in_order() {
         }
     }
     let dir = with_series();
-    write(dir.path(), "4", INDEX);
+    write(dir.path(), "5", INDEX);
     let error = Store::open(dir.path(), StoreOptions::default()).expect_err("a newer format");
-    assert!(matches!(error, StoreError::NewerFormat { found: 4, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 5, known: 4, .. }), "{error}");
+    let dir = with_series();
+    write(dir.path(), "4", INDEX);
+    let error = Store::open(dir.path(), StoreOptions::default()).expect_err("a file that lost its checksums");
+    assert!(error.to_string().contains("its checksums are gone"), "{error}");
 }

@@ -80,6 +80,8 @@ codes! {
         "A label or column is overwritten in alerts, or a label hides a column that tells violations apart.", "Name it otherwise.";
     UNLESS_LABEL, "FB212", "unless-without-label", Warning,
         "'unless' asks for a label that no violation of one of the two rules has, so nothing is ever held back.", "Select it in both rules, or name a label that both have.";
+    ALWAYS, "FB213", "always-fires", Warning,
+        "The query gives a row whatever the data say.", "Add HAVING and a condition.";
     TEMPLATE, "FB301", "template", Error,
         "A template asks for a column or label that the rule has not.", "Mend the name, or select the column.";
     NO_BACKEND, "FB401", "no-backend", Error,

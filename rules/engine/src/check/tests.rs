@@ -87,7 +87,7 @@ async fn with_a_database_names_are_checked_where_they_stand() {
         check_text(&twice, database, None).await,
         "r.yaml:5:10: two columns are named 'host'; rename one with AS [FB109]"
     );
-    let list = rule("    sql: SELECT array_agg(host) AS hosts FROM latest(load)\n");
+    let list = rule("    sql: SELECT array_agg(host) AS hosts FROM latest(load) HAVING count(*) > 9\n");
     assert_eq!(
         check_text(&list, database, None).await,
         "r.yaml:5:10: the column 'hosts' is neither text, number, truth value nor time; select a part of it, or leave it out [FB109]"

@@ -30,9 +30,9 @@ impl Bounds {
     pub(crate) fn new(retention: Duration) -> Self {
         Self {
             files_min: 8,
-            files_max: 16,
-            rows_max: 128 * 1024 * 1024,
-            bytes_max: 512 * 1024 * 1024,
+            files_max: 12,
+            rows_max: 64 * 1024 * 1024,
+            bytes_max: 256 * 1024 * 1024,
             growth_min: 4,
             group_rows_min: 24 * 1024,
             newest_within: retention / 24,

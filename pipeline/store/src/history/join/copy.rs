@@ -1,7 +1,6 @@
 //! Files of records in the order of time: one behind the other. What is large is copied as it is encoded; what is small, or was written by
 //! an older flyball, is encoded anew.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use flyball_model::RowKind;
@@ -12,6 +11,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::{Join, check};
 use crate::error::StoreError;
+use crate::history::checksums::Source;
 use crate::history::rows::{properties, read_all};
 use crate::history::sink::FileSink;
 
@@ -24,13 +24,13 @@ const BATCH_ROWS: usize = 8192;
 /// Puts the inputs one behind the other.
 pub(super) fn copy(join: Join<'_>, kind: RowKind) -> Result<FileSink, StoreError> {
     let inputs = join.inputs.iter().map(|input| {
-        let file = File::open(&input.path).map_err(StoreError::io("open", &input.path))?;
+        let source = Source::open(&input.path)?;
         let metadata = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = metadata.parse_and_finish(&file).map_err(StoreError::parquet(&input.path))?;
-        Ok((file, metadata))
+        let metadata = metadata.parse_and_finish(&source).map_err(StoreError::parquet(&input.path))?;
+        Ok((source, metadata))
     });
     let inputs = inputs.collect::<Result<Vec<_>, StoreError>>()?;
-    let like_the_first = |(_, metadata): &(File, ParquetMetaData)| {
+    let like_the_first = |(_, metadata): &(Source, ParquetMetaData)| {
         metadata.file_metadata().schema() == inputs[0].1.file_metadata().schema()
             && arrow_schema(metadata) == arrow_schema(&inputs[0].1)
     };
@@ -48,12 +48,12 @@ fn arrow_schema(metadata: &ParquetMetaData) -> Option<&parquet::file::metadata::
 }
 
 /// Copies the columns' bytes.
-fn as_they_are(join: Join<'_>, kind: RowKind, inputs: &[(File, ParquetMetaData)]) -> Result<FileSink, StoreError> {
+fn as_they_are(join: Join<'_>, kind: RowKind, inputs: &[(Source, ParquetMetaData)]) -> Result<FileSink, StoreError> {
     let written = |error| StoreError::parquet(join.path)(error);
     let schema = inputs[0].1.file_metadata().schema_descr().root_schema_ptr();
     let properties = Arc::new(properties(&kind.schema()).build());
     let mut writer = SerializedFileWriter::new(join.sink, schema, properties).map_err(written)?;
-    for ((file, metadata), input) in inputs.iter().zip(join.inputs) {
+    for ((source, metadata), input) in inputs.iter().zip(join.inputs) {
         for (number, group) in metadata.row_groups().iter().enumerate() {
             check(join.stop)?;
             let mut out = writer.next_row_group().map_err(written)?;
@@ -66,7 +66,7 @@ fn as_they_are(join: Join<'_>, kind: RowKind, inputs: &[(File, ParquetMetaData)]
                     column_index: None,
                     offset_index: metadata.offset_index().and_then(|of| of.get(number)?.get(at).cloned()),
                 };
-                out.append_column(file, closed).map_err(StoreError::parquet(&input.path))?;
+                out.append_column(source, closed).map_err(StoreError::parquet(&input.path))?;
             }
             out.close().map_err(written)?;
         }

@@ -27,6 +27,9 @@ use crate::hot::rows::{SERIES, TIME};
 /// Rows that are read from an input at a time, and written at a time. Every input has so many in memory.
 const BATCH_ROWS: usize = 4096;
 
+/// Points of a row group. What a file says of each group is in memory several times when its end is written.
+const GROUP_ROWS: usize = 256 * 1024;
+
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, StoreError>>>;
 
 /// What a row is sorted by; what is equal in these is in the order of the inputs, which is that of arrival.
@@ -38,7 +41,8 @@ pub(super) fn merge(join: Join<'_>) -> Result<FileSink, StoreError> {
         Kind::Points => {
             let units = join.inputs.iter().map(|file| Ok(time_unit(open(file)?.schema())));
             let unit = units.collect::<Result<Vec<_>, StoreError>>()?.into_iter().max().unwrap_or(TimeUnit::Nanosecond);
-            (points_schema(unit), points_properties(Compression::ZSTD(ZstdLevel::default())))
+            let properties = points_properties(Compression::ZSTD(ZstdLevel::default()));
+            (points_schema(unit), properties.set_max_row_group_row_count(Some(GROUP_ROWS)))
         }
         Kind::Rows(kind) => (kind.schema(), row_properties(&kind.schema())),
     };

@@ -1,6 +1,5 @@
 //! Reading records back.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowFilter, R
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
+use super::super::checksums::Source;
 use super::super::file::HistoryFile;
 use super::super::read::{open, predicate};
 use crate::error::StoreError;
@@ -110,7 +110,7 @@ struct Columns {
 
 impl Columns {
     fn new(
-        builder: &ParquetRecordBatchReaderBuilder<File>,
+        builder: &ParquetRecordBatchReaderBuilder<Source>,
         query: &RowQuery<'_>,
         file: &HistoryFile,
     ) -> Result<Self, StoreError> {

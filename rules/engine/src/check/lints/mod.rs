@@ -8,8 +8,10 @@
 //! | `interval` | `for` and windows too short for the distance of the samples |
 //! | `counters` | counters without `rate`, `rate` of gauges |
 //! | `identity` | rows of one identity |
+//! | `always` | queries that give a row whatever the data say |
 //! | `origin` | which table's column a column is, for these |
 
+mod always;
 mod counters;
 mod identity;
 mod interval;
@@ -65,6 +67,7 @@ impl<'a> Lints<'a> {
         time::check(&mut look);
         counters::check(&mut look);
         identity::check(&mut look);
+        always::check(&mut look);
         interval::check(&mut look, &mut self.intervals).await;
         problems.append(&mut look.found);
     }

@@ -306,3 +306,20 @@ async fn rows_of_one_identity() {
         check_query(sql, &[expected]).await;
     }
 }
+
+#[tokio::test]
+async fn one_row_whatever_the_data_say() {
+    let always = "6:7: warning: an aggregate over all rows is one row whatever it is of, so this always fires (say what is broken: HAVING and a condition on the aggregate, such as HAVING count(*) > 10) [FB213]";
+    for (sql, expected) in [
+        ("SELECT count(*) AS n FROM latest(latency) WHERE value > 5", always),
+        ("SELECT n / 2.0 AS half FROM (SELECT count(*) AS n FROM latest(latency)) AS l ORDER BY half", always),
+    ] {
+        check_query(sql, &[expected]).await;
+    }
+    for sql in [
+        "SELECT n FROM (SELECT count(*) AS n FROM latest(latency)) AS l WHERE n > 3",
+        "SELECT max(value) AS v FROM latest(latency) HAVING max(value) > 3",
+    ] {
+        check_query(sql, &[]).await;
+    }
+}
