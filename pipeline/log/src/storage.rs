@@ -63,7 +63,7 @@ pub trait Storage: Send + Sync + fmt::Debug + 'static {
 }
 
 /// An open file.
-pub trait StoredFile: Send + fmt::Debug {
+pub trait StoredFile: Send + Sync + fmt::Debug {
     /// Bytes of the file.
     ///
     /// # Errors

@@ -65,6 +65,7 @@ struct Plan {
     once: Option<(u64, Fault)>,
     always: Vec<Operation>,
     struck: u64,
+    paused: bool,
 }
 
 impl FaultyStorage {
@@ -94,6 +95,11 @@ impl FaultyStorage {
         self.plan.lock().done.clone()
     }
 
+    /// Whether operations are counted, and may fail, from now on.
+    pub fn pause(&self, paused: bool) {
+        self.plan.lock().paused = paused;
+    }
+
     /// How many operations have failed.
     pub fn struck(&self) -> u64 {
         self.plan.lock().struck
@@ -103,6 +109,9 @@ impl FaultyStorage {
 impl Plan {
     /// Notes an operation, and says how it fails.
     fn strike(&mut self, operation: Operation, path: &Path) -> Option<Fault> {
+        if self.paused {
+            return None;
+        }
         let number = self.done.len() as u64;
         self.done.push((operation, path.to_owned()));
         let fault = match self.once {

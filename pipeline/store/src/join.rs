@@ -66,7 +66,7 @@ impl Store {
         stop: Stop<'_>,
     ) -> Result<Joined, StoreError> {
         let folder = &self.history_folder;
-        let made = join(folder, kind, inputs, bounds, stop)?;
+        let made = join(folder, kind, inputs, bounds, stop).inspect_err(|error| leave_alone(inputs, error))?;
         let mut keeper = self.keeper.lock();
         let all_there = {
             let history = self.history.read();
@@ -89,5 +89,12 @@ impl Store {
         self.history.write().replace(kind, file);
         info!(kind = kind.as_str(), files = done.files, rows = done.rows, bytes = done.bytes, "history files joined");
         Ok(done)
+    }
+}
+
+/// Keeps one that can't be read from being tried again and again, and the others from becoming fewer.
+fn leave_alone(inputs: &[Arc<HistoryFile>], error: &StoreError) {
+    if let StoreError::Parquet { path, .. } | StoreError::Corrupt { path, .. } = error {
+        inputs.iter().filter(|input| input.path == *path).for_each(|input| input.note_unreadable());
     }
 }

@@ -108,8 +108,7 @@ impl Store {
         Self::open_on(dir, options, Arc::new(Disk))
     }
 
-    /// Opens a data folder whose files are written through `storage`. History files are read from the file system
-    /// nevertheless: the storage must put them there.
+    /// Opens a data folder whose files are read and written through `storage`; its lock is one of the file system nevertheless.
     ///
     /// # Errors
     /// As [`Store::open`].

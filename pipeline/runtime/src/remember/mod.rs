@@ -9,6 +9,8 @@
 //! crash left half done is finished.
 
 mod decisions;
+#[cfg(test)]
+mod ground;
 mod restore;
 #[cfg(test)]
 mod silenced_tests;

@@ -1,11 +1,10 @@
-//! Rules and what follows from them over crashes, compared with a run that nothing interrupted.
+//! Rules and what follows from them over crashes and power cuts, compared with a run that nothing interrupted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::pin::pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Waker};
 use std::time::Duration;
 
+use flyball_log::simulation::PowerCutDisk;
 use flyball_model::action::ActionKind;
 use flyball_model::event::{Event, EventKind, State as ViolationState, Transition};
 use flyball_model::ports::Delivery;
@@ -18,6 +17,7 @@ use flyball_rules::evaluate::{Outcome, Row};
 use flyball_rules::lifecycle::{Evaluation, GroupsSeen, Inhibitors, RuleState, Told};
 use proptest::prelude::*;
 
+use super::ground::Ground;
 use super::{CLOCK_KEY, Decisions, Restored, restore};
 use crate::history::{Violation, ViolationHistory, gist};
 
@@ -155,7 +155,7 @@ fn outcome(seen: &Seen) -> Outcome {
 
 /// A process with the log of state that it found.
 struct Process {
-    memory: Arc<MemoryLog>,
+    ground: Ground,
     steady: Arc<SteadyClock>,
     rules: Vec<Rule>,
     states: Vec<RuleState>,
@@ -168,12 +168,9 @@ struct Process {
 }
 
 impl Process {
-    fn start(found: State, clock: &Arc<ManualClock>, group_bytes: usize) -> Self {
-        let memory = Arc::new(MemoryLog::with(found.clone()));
-        memory.hold(true);
+    fn start((ground, mut found): (Ground, State), clock: &Arc<ManualClock>, group_bytes: usize) -> Self {
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-        let state_log: Arc<dyn StateLog> = Arc::<MemoryLog>::clone(&memory);
-        let mut found = found;
+        let state_log = ground.log();
         let Restored { steady, rules: remembered, history, remediations: log, planner, silences, undelivered } =
             restore(&mut found, &state_log, ActionLimits::default(), &clock);
         let silences = Arc::new(silences);
@@ -192,7 +189,7 @@ impl Process {
         let decisions =
             Decisions::new(planner, backends, Arc::clone(&history), Arc::clone(&log), Arc::clone(&silences));
         let decisions = decisions.in_groups_of(group_bytes);
-        Self { memory, steady, rules, states, decisions, history, log, silences, lanes: undelivered.into() }
+        Self { ground, steady, rules, states, decisions, history, log, silences, lanes: undelivered.into() }
     }
 
     fn evaluate(&mut self, step: &Step, samples: &Samples) {
@@ -219,12 +216,12 @@ impl Process {
         let outgoing = self.decisions.take(&rule.name, &transitions, changes, active, at);
         let released = self.decisions.release(at, |_| None);
         self.lanes.extend(outgoing.into_iter().chain(released).map(|planned| (planned.backend, planned.event)));
-        self.memory.put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &at)]);
+        self.ground.log().put_all(vec![Piece::json(Section::Instances, CLOCK_KEY, &at)]);
     }
 
     /// Waits for the log of state and delivers what waits; the backends' own view is `received`.
     fn deliver(&mut self, received: &mut Vec<Event>) {
-        self.settle();
+        self.ground.settle();
         let now = self.steady.read().now;
         for (_, event) in self.lanes.drain(..) {
             self.log.settle(&event.id, &Delivery::Accepted { attempts: 1 }, now);
@@ -232,13 +229,6 @@ impl Process {
                 received.push(event);
             }
         }
-    }
-
-    fn settle(&self) {
-        self.memory.hold(false);
-        let settled = pin!(self.memory.settled()).poll(&mut Context::from_waker(Waker::noop()));
-        assert!(settled.is_ready());
-        self.memory.hold(true);
     }
 }
 
@@ -252,9 +242,9 @@ struct Visible {
     active: Vec<Transition>,
 }
 
-fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
+fn run(steps: &[Step], ground: (Ground, State), crashes: bool, group_bytes: usize) -> Visible {
     let clock = Arc::new(ManualClock::new(START));
-    let mut process = Process::start(State::default(), &clock, group_bytes);
+    let mut process = Process::start(ground, &clock, group_bytes);
     let mut received = Vec::new();
     let mut samples = Samples { tables: [START; 5], groups: BTreeMap::new() };
     for step in steps {
@@ -273,16 +263,16 @@ fn run(steps: &[Step], crashes: bool, group_bytes: usize) -> Visible {
             process.silences.set(draft, now).expect("there is room");
         }
         // What was decided before is durable by now.
-        process.settle();
+        process.ground.settle();
         process.evaluate(step, &samples);
         if let (true, Some(kept)) = (crashes, step.crash) {
-            process = Process::start(process.memory.after_crash(kept), &clock, group_bytes);
+            process = Process::start(process.ground.crash(kept), &clock, group_bytes);
             process.evaluate(step, &samples);
         }
         if step.up {
             process.deliver(&mut received);
             if let (true, Some(kept)) = (crashes, step.crash) {
-                process = Process::start(process.memory.after_crash(kept), &clock, group_bytes);
+                process = Process::start(process.ground.crash(kept), &clock, group_bytes);
                 process.deliver(&mut received);
             }
         }
@@ -332,6 +322,21 @@ fn told_wrongly(whole: &Visible) -> Option<String> {
     None
 }
 
+/// What is seen from outside of a run with crashes and of one without.
+fn compare(steps: &[Step], ground: (Ground, State), group_bytes: usize) -> Result<(), TestCaseError> {
+    let interrupted = run(steps, ground, true, group_bytes);
+    let whole = run(steps, Ground::memory(State::default()), false, usize::MAX);
+    prop_assert_eq!(&interrupted.received, &whole.received);
+    prop_assert_eq!(&interrupted.violations, &whole.violations);
+    prop_assert_eq!(&interrupted.remediations, &whole.remediations);
+    prop_assert_eq!(&interrupted.accounts, &whole.accounts);
+    prop_assert_eq!(&interrupted.active, &whole.active);
+    let ids: BTreeSet<_> = whole.received.iter().map(|event| &event.id).collect();
+    prop_assert_eq!(ids.len(), whole.received.len());
+    prop_assert_eq!(told_wrongly(&whole), None);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -340,15 +345,16 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
         group_bytes in prop_oneof![Just(0usize), Just(usize::MAX)],
     ) {
-        let (interrupted, whole) = (run(&steps, true, group_bytes), run(&steps, false, usize::MAX));
-        prop_assert_eq!(&interrupted.received, &whole.received);
-        prop_assert_eq!(&interrupted.violations, &whole.violations);
-        prop_assert_eq!(&interrupted.remediations, &whole.remediations);
-        prop_assert_eq!(&interrupted.accounts, &whole.accounts);
-        prop_assert_eq!(&interrupted.active, &whole.active);
-        let ids: BTreeSet<_> = whole.received.iter().map(|event| &event.id).collect();
-        prop_assert_eq!(ids.len(), whole.received.len());
-        prop_assert_eq!(told_wrongly(&whole), None);
+        compare(&steps, Ground::memory(State::default()), group_bytes)?;
+    }
+
+    #[test]
+    fn power_cuts_under_the_log_change_nothing_that_can_be_seen(
+        steps in prop::collection::vec(step(), 1..40),
+        group_bytes in prop_oneof![Just(0usize), Just(usize::MAX)],
+        seed in 1..u64::MAX,
+    ) {
+        compare(&steps, Ground::disk(PowerCutDisk::new(seed)), group_bytes)?;
     }
 }
 
@@ -356,10 +362,10 @@ proptest! {
 fn what_is_gone_ends_nothing_for_as_long_as_nobody_looked_and_a_minute_at_most() {
     for (away, expected) in [(0, 0), (11, 11), (45, 45), (7200, 60)] {
         let clock = Arc::new(ManualClock::new(START));
-        let before = Process::start(State::default(), &clock, 1 << 20);
-        before.settle();
+        let before = Process::start(Ground::memory(State::default()), &clock, 1 << 20);
+        before.ground.settle();
         clock.advance(Duration::from_secs(away));
-        let mut found = before.memory.after_crash(0);
+        let (_, mut found) = before.ground.crash(0);
         let log: Arc<dyn StateLog> = Arc::new(MemoryLog::with(found.clone()));
         let clock: Arc<dyn Clock> = clock;
         let restored = restore(&mut found, &log, ActionLimits::default(), &clock);

@@ -12,14 +12,12 @@
 //!
 //! Numbers are little-endian. The footer follows. What is read is checked block by block, at each reading.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use flyball_log::StoredFile;
+use flyball_log::{Storage, StoredFile};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -64,14 +62,14 @@ impl Checksums {
     /// # Errors
     /// When the disk says no.
     pub(super) fn seal(mut self, file: &mut dyn StoredFile, written: u64) -> io::Result<u64> {
-        let end = read(file, written - END, END)?;
+        let end = read(file, written - END, written)?;
         let footer = written - END - footer_bytes(&end);
-        let tail = read(file, footer, written - footer)?;
+        let tail = read(file, footer, written)?;
 
         // The footer went through `add` too.
         self.blocks.truncate((footer / BLOCK) as usize);
         if !footer.is_multiple_of(BLOCK) {
-            self.blocks.push(crc32fast::hash(&read(file, footer - footer % BLOCK, footer % BLOCK)?));
+            self.blocks.push(crc32fast::hash(&read(file, footer - footer % BLOCK, footer)?));
         }
         let mut out: Vec<u8> = self.blocks.iter().flat_map(|block| block.to_le_bytes()).collect();
         out.extend((self.blocks.len() as u32).to_le_bytes());
@@ -83,9 +81,9 @@ impl Checksums {
     }
 }
 
-fn read(file: &dyn StoredFile, offset: u64, bytes: u64) -> io::Result<Vec<u8>> {
-    let mut into = vec![0; bytes as usize];
-    let read = file.read_at(&mut into, offset)?;
+fn read(file: &dyn StoredFile, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut into = vec![0; (to - from) as usize];
+    let read = file.read_at(&mut into, from)?;
     if read == into.len() { Ok(into) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
@@ -105,7 +103,7 @@ pub(super) struct Source(Arc<Opened>);
 
 #[derive(Debug)]
 struct Opened {
-    file: File,
+    file: Box<dyn StoredFile>,
     bytes: u64,
     /// The checksums of what is before `checked`: nothing in a file that an older flyball wrote.
     blocks: Vec<u32>,
@@ -117,10 +115,10 @@ impl Source {
     ///
     /// # Errors
     /// When it can't be read or is damaged.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(StoreError::io("open", path))?;
-        let bytes = file.metadata().map_err(StoreError::io("read", path))?.len();
-        let (blocks, checked) = read_checksums(&file, bytes).map_err(StoreError::parquet(path))?;
+    pub(super) fn open(storage: &dyn Storage, path: &Path) -> Result<Self, StoreError> {
+        let file = storage.open(path).map_err(StoreError::io("open", path))?;
+        let bytes = file.len().map_err(StoreError::io("read", path))?;
+        let (blocks, checked) = read_checksums(&*file, bytes).map_err(StoreError::parquet(path))?;
         Ok(Self(Arc::new(Opened { file, bytes, blocks, checked })))
     }
 
@@ -131,18 +129,13 @@ impl Source {
 }
 
 /// The checksums of a file, and how many bytes they are of; none, of none, if there is no mark.
-fn read_checksums(file: &File, bytes: u64) -> ParquetResult<(Vec<u32>, u64)> {
-    let read = |from: u64, to: u64| -> ParquetResult<Vec<u8>> {
-        let mut into = vec![0; (to - from) as usize];
-        file.read_exact_at(&mut into, from)?;
-        Ok(into)
-    };
+fn read_checksums(file: &dyn StoredFile, bytes: u64) -> ParquetResult<(Vec<u32>, u64)> {
     let none = (Vec::new(), 0);
     // What is too short is no Parquet file, and the library says so.
     let Some(end) = bytes.checked_sub(END) else { return Ok(none) };
-    let footer = end.checked_sub(footer_bytes(&read(end, bytes)?));
+    let footer = end.checked_sub(footer_bytes(&read(file, end, bytes)?));
     let Some(fixed_at) = footer.and_then(|footer| footer.checked_sub(FIXED)) else { return Ok(none) };
-    let fixed_and_tail = read(fixed_at, bytes)?;
+    let fixed_and_tail = read(file, fixed_at, bytes)?;
     let (mut fixed, tail) = fixed_and_tail.split_at(FIXED as usize);
     if !fixed.ends_with(&MARK) {
         return Ok(none);
@@ -151,7 +144,7 @@ fn read_checksums(file: &File, bytes: u64) -> ParquetResult<(Vec<u32>, u64)> {
     let checked =
         fixed_at.checked_sub(4 * u64::from(count)).filter(|checked| checked.div_ceil(BLOCK) == u64::from(count));
     let Some(checked) = checked else { return Err(changed(fixed_at, bytes)) };
-    let of_blocks = read(checked, fixed_at)?;
+    let of_blocks = read(file, checked, fixed_at)?;
     if checksum(&[&of_blocks, &count.to_le_bytes(), tail]) != expected {
         return Err(changed(checked, bytes));
     }
@@ -174,8 +167,7 @@ impl Opened {
             true => (from - from % BLOCK, to.next_multiple_of(BLOCK).min(self.checked)),
             false => (from, to),
         };
-        let mut read = vec![0; (end - begin) as usize];
-        self.file.read_exact_at(&mut read, begin)?;
+        let read = read(&*self.file, begin, end)?;
         if is_checked {
             for (bytes, block) in read.chunks(BLOCK as usize).zip((begin / BLOCK) as usize..) {
                 if crc32fast::hash(bytes) != self.blocks[block] {
@@ -236,8 +228,11 @@ mod tests {
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+    use std::fs::File;
+
+    use flyball_log::Disk;
+
     use super::*;
-    use flyball_log::{Disk, Storage};
 
     /// A file with some values, and how many bytes it had before the checksums.
     fn write(path: &Path, rows: usize) -> u64 {
@@ -266,7 +261,7 @@ mod tests {
     }
 
     fn read(path: &Path) -> Result<Vec<f64>, String> {
-        let source = Source::open(path).map_err(|error| error.to_string())?;
+        let source = Source::open(&Disk, path).map_err(|error| error.to_string())?;
         values(source).map_err(|error| error.to_string())
     }
 
@@ -279,7 +274,7 @@ mod tests {
             let expected: Vec<f64> = (0..rows).map(|row| (row as f64).sqrt()).collect();
             assert_eq!(values(File::open(&path).expect("a file")).expect("a Parquet file"), expected);
             assert_eq!(read(&path).expect("a good file"), expected);
-            let source = Source::open(&path).expect("a good file");
+            let source = Source::open(&Disk, &path).expect("a good file");
             assert!(source.has_checksums());
             let mut all = Vec::new();
             source.get_read(0).expect("a good file").read_to_end(&mut all).expect("a good file");

@@ -167,6 +167,7 @@ pub(crate) struct HistoryFile {
     pub(crate) written: i64,
     storage: Arc<dyn Storage>,
     doomed: AtomicBool,
+    unreadable: AtomicBool,
 }
 
 impl HistoryFile {
@@ -184,6 +185,7 @@ impl HistoryFile {
             series_end: index.series_end,
             metrics: index.metrics.into(),
             doomed: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
         }
     }
 
@@ -194,7 +196,7 @@ impl HistoryFile {
         kind: Kind,
         number: u64,
     ) -> Result<(Self, Vec<HeldRange>), StoreError> {
-        let (mut index, bytes) = read_index(&path, kind, number)?;
+        let (mut index, bytes) = read_index(&*storage, &path, kind, number)?;
         let ordinals = std::mem::take(&mut index.ordinals);
         Ok((Self::new(storage, path, number, bytes, index), ordinals))
     }
@@ -204,7 +206,15 @@ impl HistoryFile {
     /// # Errors
     /// As [`HistoryFile::load`].
     pub(crate) fn held(&self, kind: Kind) -> Result<Vec<HeldRange>, StoreError> {
-        Ok(read_index(&self.path, kind, self.number)?.0.ordinals)
+        Ok(read_index(&*self.storage, &self.path, kind, self.number)?.0.ordinals)
+    }
+
+    /// Opens it for reading.
+    ///
+    /// # Errors
+    /// When it can't be read or is damaged.
+    pub(super) fn source(&self) -> Result<Source, StoreError> {
+        Source::open(&*self.storage, &self.path)
     }
 
     /// The rows that may be of these metrics (sorted) and times.
@@ -232,6 +242,15 @@ impl HistoryFile {
         Some(self.metrics[at].times)
     }
 
+    /// Has the file left alone by who joins files.
+    pub(crate) fn note_unreadable(&self) {
+        self.unreadable.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
     /// Has the file removed when nobody reads it any more.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Relaxed);
@@ -250,8 +269,8 @@ impl Drop for HistoryFile {
 }
 
 /// A file's index, and how many bytes the file has.
-fn read_index(path: &Path, kind: Kind, number: u64) -> Result<(Index, u64), StoreError> {
-    let source = Source::open(path)?;
+fn read_index(storage: &dyn Storage, path: &Path, kind: Kind, number: u64) -> Result<(Index, u64), StoreError> {
+    let source = Source::open(storage, path)?;
     let bytes = source.len();
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&source).map_err(StoreError::parquet(path))?;
     let values = metadata.file_metadata().key_value_metadata();

@@ -26,7 +26,7 @@ use crate::range::{SeriesFilter, TimeRange};
 /// # Errors
 /// When it can't be opened or is damaged.
 pub(super) fn open(file: &HistoryFile) -> Result<ParquetRecordBatchReaderBuilder<Source>, StoreError> {
-    let source = Source::open(&file.path)?;
+    let source = file.source()?;
     // The offset index lets the reader skip pages; what the column index could tell, our own index has told already.
     let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(&source, options).map_err(StoreError::parquet(&file.path))?;

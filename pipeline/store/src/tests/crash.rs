@@ -1,18 +1,18 @@
-//! The store and its log against a plain list, through crashes.
+//! The store and its log against a plain list, through crashes and power cuts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flyball_log::testing::FaultyStorage;
-use flyball_log::{Disk, Position};
+use flyball_log::Position;
+use flyball_log::simulation::PowerCutDisk;
 use flyball_model::{PointBatch, UnixNanos};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::log::{Log, Record, all_logs, all_points, logs};
 use crate::testing::{folder, join, series};
-use crate::{LogPressure, Store, StoreOptions};
+use crate::{LogPressure, Store, StoreError, StoreOptions};
 
 const METRICS: [&str; 2] = ["a", "b"];
 const HOSTS: [&str; 3] = ["x", "y", "z"];
@@ -22,6 +22,15 @@ type Sent = Vec<(usize, usize, i64, u8)>;
 
 #[derive(Debug, Clone)]
 enum Step {
+    Work(Work),
+    /// The process dies; what waits was never answered.
+    Crash,
+    /// The power goes after so many operations of the disk, and the process with it.
+    PowerCut(u64, Work),
+}
+
+#[derive(Debug, Clone)]
+enum Work {
     /// A body comes and is written down; but some wait on their way to the log.
     Append(Sent, bool),
     /// So many log records come.
@@ -33,25 +42,32 @@ enum Step {
     Press(Index),
     Flush,
     Join,
-    /// The process dies; what waits was never answered.
-    Crash,
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => work().prop_map(Step::Work),
+        1 => Just(Step::Crash),
+        2 => (0..30_u64, work()).prop_map(|(operations, work)| Step::PowerCut(operations, work)),
+    ]
+}
+
+fn work() -> impl Strategy<Value = Work> {
     let point = (0..METRICS.len(), 0..HOSTS.len(), 0..12_i64, 0..2_u8);
     prop_oneof![
-        8 => (prop::collection::vec(point, 0..40), prop::bool::weighted(0.3)).prop_map(|(sent, waits)| Step::Append(sent, waits)),
-        3 => (1..30_usize, prop::bool::weighted(0.3)).prop_map(|(records, waits)| Step::Logs(records, waits)),
-        3 => any::<Index>().prop_map(Step::Arrive),
-        2 => Just(Step::Maintain),
-        1 => any::<Index>().prop_map(Step::Press),
-        1 => Just(Step::Flush),
-        1 => Just(Step::Join),
-        2 => Just(Step::Crash),
+        8 => (prop::collection::vec(point, 0..40), prop::bool::weighted(0.3)).prop_map(|(sent, waits)| Work::Append(sent, waits)),
+        3 => (1..30_usize, prop::bool::weighted(0.3)).prop_map(|(records, waits)| Work::Logs(records, waits)),
+        3 => any::<Index>().prop_map(Work::Arrive),
+        2 => Just(Work::Maintain),
+        1 => any::<Index>().prop_map(Work::Press),
+        1 => Just(Work::Flush),
+        1 => Just(Work::Join),
     ]
 }
 
 struct Estate {
+    dir: tempfile::TempDir,
+    disk: PowerCutDisk,
     store: Arc<Store>,
     log: Log,
     /// Stored, and not in the log yet; with where the log ended when it came.
@@ -78,33 +94,32 @@ impl Estate {
         if waits { self.waiting.push((self.log.position(), record)) } else { self.log.push(record) }
     }
 
-    fn append(&mut self, sent: &Sent, waits: bool) {
+    fn append(&mut self, sent: &Sent, waits: bool) -> Result<(), StoreError> {
         let mut batch = PointBatch::default();
-        let mut expected = Vec::new();
         for &(metric, host, time, value) in sent {
             let series = series(&self.store, METRICS[metric], &[("host", HOSTS[host])]);
             batch.push(series, UnixNanos(time), f64::from(value));
-            let point = (series.0, time, f64::from(value).to_bits());
-            if self.points.insert(point) {
-                expected.push(point);
-            }
         }
-        self.store.sync_series().expect("a writable folder");
+        self.store.sync_series()?;
+        let all = batch.iter().map(|(series, time, value)| (series.0, time.0, value.to_bits()));
+        let expected: Vec<_> = all.filter(|point| self.points.insert(*point)).collect();
         let appended = self.store.append(batch, self.log.position());
         let record = Record::Points(appended.points, appended.runs);
         assert_eq!(contents(&record).0, expected);
         assert_eq!(appended.duplicates as usize, sent.len() - expected.len());
         self.write_down(record, waits);
+        Ok(())
     }
 
-    fn append_logs(&mut self, records: usize, waits: bool) {
+    fn append_logs(&mut self, records: usize, waits: bool) -> Result<(), StoreError> {
         let times: Vec<i64> = (self.records..self.records + records as i64).collect();
-        self.records += records as i64;
         let rows = logs(&self.store, &times);
-        self.store.sync_series().expect("a writable folder");
+        self.store.sync_series()?;
+        self.records += records as i64;
         let ordinal = self.store.append_rows(rows.clone(), self.log.position()).ordinal;
         self.logs.extend(times);
         self.write_down(Record::Rows(rows, ordinal), waits);
+        Ok(())
     }
 
     /// Forgets what the log need not keep.
@@ -118,18 +133,45 @@ impl Estate {
         self.log.trim(from);
     }
 
-    fn maintain(&mut self, evict_before: Option<Position>) {
+    fn maintain(&mut self, evict_before: Option<Position>) -> Result<(), StoreError> {
         self.clock = self.clock.plus(Duration::from_nanos(3));
-        self.store.maintain(self.clock, LogPressure { evict_before }).expect("a writable folder");
+        self.store.maintain(self.clock, LogPressure { evict_before })?;
         if let Some(before) = evict_before {
             assert!(self.store.needed_from().is_none_or(|needed| needed >= before));
         }
         self.trim();
+        Ok(())
     }
 
-    fn crash(mut self, dir: &tempfile::TempDir) -> Self {
+    /// Stops where the disk refuses.
+    fn work(&mut self, work: Work) -> Result<(), StoreError> {
+        match work {
+            Work::Append(sent, waits) => self.append(&sent, waits)?,
+            Work::Logs(records, waits) => self.append_logs(records, waits)?,
+            Work::Arrive(which) if !self.waiting.is_empty() => {
+                let (_, record) = self.waiting.remove(which.index(self.waiting.len()));
+                self.log.push(record);
+            }
+            Work::Arrive(_) => {}
+            Work::Maintain => self.maintain(None)?,
+            Work::Press(up_to) => self.maintain(Some(Position(up_to.index(self.log.end as usize + 1) as u64)))?,
+            Work::Flush => {
+                self.store.flush()?;
+                assert_eq!(self.store.needed_from(), None);
+                self.trim();
+            }
+            Work::Join => drop(join(&self.store)?),
+        }
+        Ok(())
+    }
+
+    /// Another process takes over.
+    fn begin_anew(mut self, power_went: bool) -> Self {
         drop(self.store);
-        self.store = open(dir);
+        if power_went {
+            self.disk.power_back();
+        }
+        self.store = open(&self.dir, &self.disk);
         self.log.replay(&self.store).expect("records of this folder");
         // What was not in the log is there if it was in the history already, or else it was never answered.
         let there: BTreeSet<_> = all_points(&self.store).into_iter().collect();
@@ -149,20 +191,24 @@ impl Estate {
     }
 }
 
-fn open(dir: &tempfile::TempDir) -> Arc<Store> {
+fn open(dir: &tempfile::TempDir, disk: &PowerCutDisk) -> Arc<Store> {
     let options = StoreOptions { hot_bytes: 2048, hot_age: Duration::from_nanos(8), ..StoreOptions::default() };
-    let disk = FaultyStorage::new(Arc::new(Disk)).without_syncs();
-    Store::open_on(dir.path(), options, Arc::new(disk)).expect("a good folder")
+    Store::open_on(dir.path(), options, Arc::new(disk.clone())).expect("a good folder")
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_answered_is_there_exactly_once_whatever_happens(steps in prop::collection::vec(step(), 1..30)) {
-        let dir = folder();
+    fn what_was_answered_is_there_exactly_once_whatever_happens(
+        steps in prop::collection::vec(step(), 1..30),
+        seed in 1..u64::MAX,
+    ) {
+        let (dir, disk) = (folder(), PowerCutDisk::new(seed));
         let mut estate = Estate {
-            store: open(&dir),
+            store: open(&dir, &disk),
+            dir,
+            disk,
             log: Log::default(),
             waiting: Vec::new(),
             points: BTreeSet::new(),
@@ -172,25 +218,16 @@ proptest! {
         };
         for step in steps {
             match step {
-                Step::Append(sent, waits) => estate.append(&sent, waits),
-                Step::Logs(records, waits) => estate.append_logs(records, waits),
-                Step::Arrive(which) if !estate.waiting.is_empty() => {
-                    let (_, record) = estate.waiting.remove(which.index(estate.waiting.len()));
-                    estate.log.push(record);
+                Step::Work(work) => estate.work(work).expect("the power is on"),
+                Step::Crash => estate = estate.begin_anew(false),
+                Step::PowerCut(operations, work) => {
+                    estate.disk.cut_after(operations);
+                    let _ = estate.work(work);
+                    estate = estate.begin_anew(true);
                 }
-                Step::Arrive(_) => {}
-                Step::Maintain => estate.maintain(None),
-                Step::Press(up_to) => estate.maintain(Some(Position(up_to.index(estate.log.end as usize + 1) as u64))),
-                Step::Flush => {
-                    estate.store.flush().expect("a writable folder");
-                    prop_assert_eq!(estate.store.needed_from(), None);
-                    estate.trim();
-                }
-                Step::Join => drop(join(&estate.store).expect("a writable folder")),
-                Step::Crash => estate = estate.crash(&dir),
             }
             estate.check();
         }
-        estate.crash(&dir).check();
+        estate.begin_anew(true).check();
     }
 }

@@ -161,3 +161,27 @@ fn few_files_are_left_and_points_are_written_anew_seldom() {
     let expired = store.maintain(UnixNanos::from_secs(25 * 3600), LogPressure::default()).expect("a writable folder");
     assert!(expired.files_deleted > 0 && store.stats().history_points == 1, "{expired:?}");
 }
+
+#[tokio::test]
+async fn a_file_with_a_flipped_bit_is_named_and_the_others_are_joined() {
+    let dir = folder();
+    let store = open(&dir);
+    for round in 0..5 {
+        put(&store, "load", &[("host", "a")], round, round as f64);
+        store.flush().expect("a writable folder");
+    }
+    let damaged = files(&dir).remove(1);
+    let mut bytes = std::fs::read(&damaged).expect("a file");
+    bytes[40] ^= 1;
+    std::fs::write(&damaged, bytes).expect("a writable folder");
+
+    let name = damaged.file_name().and_then(|name| name.to_str()).expect("a name");
+    let is_named =
+        |error: String| error.contains(name) && error.contains("bytes 0 to ") && error.contains("move it out");
+    let error = join(&store).expect_err("it can't be read");
+    assert!(is_named(error.to_string()), "{error}");
+    assert_eq!(join(&store).expect("the others can be read"), 3);
+    let samples = store.samples(metric(&store, "load"), None, UnixNanos::MIN, UnixNanos::MAX);
+    let error = samples.expect_err("it can't be read").to_string();
+    assert!(is_named(error.clone()), "{error}");
+}

@@ -61,7 +61,8 @@ pub(crate) fn choose(files: &[Arc<HistoryFile>], bounds: &Bounds, border: Option
             oldest_newest = file.times.to.min(oldest_newest);
             let is_apart = newest.saturating_sub(oldest_newest) as u128 > bounds.newest_within.as_nanos();
             let crosses = border.is_some_and(|border| files[start].ages.last < border && border <= file.ages.last);
-            if rows > bounds.rows_max || bytes > bounds.bytes_max || is_apart || crosses {
+            let is_too_much = rows > bounds.rows_max || bytes > bounds.bytes_max;
+            if is_too_much || is_apart || crosses || file.is_unreadable() {
                 break;
             }
             if at + 1 - start >= bounds.files_min && rows >= bounds.growth_min * largest {

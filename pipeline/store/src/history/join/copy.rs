@@ -24,7 +24,7 @@ const BATCH_ROWS: usize = 8192;
 /// Puts the inputs one behind the other.
 pub(super) fn copy(join: Join<'_>, kind: RowKind) -> Result<FileSink, StoreError> {
     let inputs = join.inputs.iter().map(|input| {
-        let source = Source::open(&input.path)?;
+        let source = input.source()?;
         let metadata = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = metadata.parse_and_finish(&source).map_err(StoreError::parquet(&input.path))?;
         Ok((source, metadata))
